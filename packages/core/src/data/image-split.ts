@@ -1,0 +1,76 @@
+import type { Preprocessing } from './preprocessing.js';
+
+/** Pixels of a few examples after resize and crop, before augmentation and normalisation. */
+export interface PixelBatch {
+  /** RGB bytes `[B, H, W, 3]`. */
+  readonly pixels: Uint8Array;
+  /** Depth in metres `[B, H, W]`, 0 where not measured; only for depth tasks. */
+  readonly depth?: Float32Array;
+}
+
+/** Random access to the decoded, resized examples of one split. */
+export interface PixelReader {
+  /** Reads examples in the order of `indices`. Safe to call again before the last call resolved. */
+  read(indices: readonly number[]): Promise<PixelBatch>;
+  close(): Promise<void>;
+}
+
+/** One split of a data set: labels and identity at once, pixels on request. */
+export interface ImageSplit {
+  /** Registered name of the data set, e.g. `tiny-imagenet`. */
+  readonly dataset: string;
+  readonly split: 'train' | 'val';
+  readonly task: 'classification' | 'depth';
+  readonly length: number;
+  /** Class names by label; empty for depth. */
+  readonly classNames: readonly string[];
+  /** True labels `[length]`; empty for depth. */
+  readonly labels: Int32Array;
+  /** Path of each example inside the data set, `/` separated, in directory order. */
+  readonly paths: readonly string[];
+  /** SHA-256 (hex) over everything that determines pixels and labels; the key of caches. */
+  readonly fingerprint: string;
+  /** What a reader of results must know, e.g. that a backbone has very likely seen these images. */
+  readonly notes: readonly string[];
+  /** SHA-256 (hex) of each example's stored bytes, in order, to find the same image in two splits. */
+  contentHashes(): Promise<readonly string[]>;
+  /** Opens the pixels as `preprocessing` asks for them. */
+  open(preprocessing: Preprocessing): Promise<PixelReader>;
+}
+
+export interface ImageDataset {
+  readonly name: string;
+  readonly train: ImageSplit;
+  readonly val: ImageSplit;
+}
+
+/** Where data and caches are. */
+export interface DataContext {
+  /** The folder of downloaded data sets and models (`KORA_DATA_DIR`). */
+  readonly dataDir: string;
+  /** A writable folder for decoded images and features. */
+  readonly cacheDir: string;
+}
+
+export interface DatasetCheck {
+  readonly ok: boolean;
+  /** What was found: counts, sizes, checksums. */
+  readonly details: readonly string[];
+  /** What is wrong, with the fix. */
+  readonly problems: readonly string[];
+}
+
+/** What a data set package registers. */
+export interface DatasetDefinition {
+  readonly name: string;
+  readonly task: 'classification' | 'depth';
+  readonly classes: number;
+  readonly description: string;
+  /** Needs no download: generated from a seed. */
+  readonly embedded: boolean;
+  /** What to download and where to put it, for the error on missing data; empty if embedded. */
+  readonly howToGet: string;
+  /** @throws MissingDataError | FormatError */
+  open(context: DataContext): Promise<ImageDataset>;
+  verify(context: DataContext): Promise<DatasetCheck>;
+}
