@@ -1,6 +1,16 @@
+export * from './autodiff/gradients.js';
+export * from './backend/backend.js';
+export * from './backend/check-run.js';
 export * from './data/image-split.js';
 export * from './data/preprocessing.js';
 export * from './errors/kora-error.js';
+export * from './graph/graph.js';
+export { GraphBuilder } from './graph/graph-builder.js';
+export * from './graph/op.js';
 export * from './graph/shape.js';
 export * from './nn/vit-config.js';
+export * from './ops/index.js';
+export * from './passes/index.js';
+export * from './random/index.js';
 export * from './tensor/host-tensor.js';
+export { Tensor } from './tensor/tensor.js';

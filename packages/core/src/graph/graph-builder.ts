@@ -1,0 +1,122 @@
+import { InternalError, ShapeError } from '../errors/kora-error.js';
+import { definitionOf } from '../ops/registry.js';
+import { Tensor } from '../tensor/tensor.js';
+import { callerLine } from './caller-line.js';
+import type { Graph, GraphNode, NodeId } from './graph.js';
+import type { Op } from './op.js';
+import type { DType, Shape } from './shape.js';
+import { formatShape, sameShape } from './shape.js';
+import { structuralKey } from './structural-key.js';
+
+/**
+ * Collects the nodes of one graph. Equal expressions become one node (hash-consing), so building or
+ * rebuilding a graph through a builder eliminates common subexpressions.
+ */
+export class GraphBuilder implements Graph {
+  readonly nodes: GraphNode[] = [];
+  readonly #known = new Map<string, NodeId>();
+  #scope = '';
+
+  /** A value given anew at each call, e.g. a batch of images. */
+  feed(name: string, shape: Shape, dtype: DType = 'f32'): Tensor {
+    return this.#source({ kind: 'feed', name }, shape, dtype);
+  }
+
+  /** A weight that never changes; its value is given when the program is compiled. */
+  frozen(name: string, shape: Shape): Tensor {
+    return this.#source({ kind: 'frozen', name }, shape, 'f32');
+  }
+
+  /** A value that lives on the device between calls and may be updated by the program. */
+  state(name: string, shape: Shape): Tensor {
+    return this.#source({ kind: 'state', name }, shape, 'f32');
+  }
+
+  /** Runs `body` with `name` added to the scope of every node it builds. */
+  withScope<T>(name: string, body: () => T): T {
+    return this.withinScope(this.#scope === '' ? name : `${this.#scope}.${name}`, body);
+  }
+
+  /** Runs `body` with exactly `scope` as the scope of every node it builds. */
+  withinScope<T>(scope: string, body: () => T): T {
+    const outer = this.#scope;
+    this.#scope = scope;
+    try {
+      return body();
+    } finally {
+      this.#scope = outer;
+    }
+  }
+
+  /**
+   * Adds `op` applied to `inputs`, or finds the equal node that exists.
+   * @throws ShapeError | DTypeError naming the caller's line.
+   */
+  emit(op: Op, inputs: readonly Tensor[], scope: string = this.#scope): Tensor {
+    for (const input of inputs) {
+      if (input.builder !== this) {
+        throw new InternalError(`An input of ${op.kind} belongs to another graph.`, {
+          where: callerLine(),
+          fix: 'Build all operands of an op with the same GraphBuilder.',
+        });
+      }
+    }
+    const key = structuralKey(op, inputs);
+    const known = this.#known.get(key);
+    if (known !== undefined) return new Tensor(this, known);
+    const { shape, dtype } = definitionOf(op).infer(op, inputs);
+    return this.#add(key, op, inputs, shape, dtype, scope);
+  }
+
+  node(id: NodeId): GraphNode {
+    const node = this.nodes[id];
+    if (node === undefined) throw new InternalError(`There is no node ${id}.`);
+    return node;
+  }
+
+  #source(op: Op & { name: string }, shape: Shape, dtype: DType): Tensor {
+    checkExtents(shape, `${op.kind} "${op.name}"`);
+    const key = `${op.kind}:${op.name}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) {
+      const node = this.node(known);
+      if (!sameShape(node.shape, shape) || node.dtype !== dtype) {
+        throw new ShapeError(`The ${op.kind} "${op.name}" is declared twice with different shapes.`, {
+          expected: `${node.dtype} ${formatShape(node.shape)}`,
+          received: `${dtype} ${formatShape(shape)}`,
+          where: callerLine(),
+        });
+      }
+      return new Tensor(this, known);
+    }
+    return this.#add(key, op, [], [...shape], dtype, this.#scope);
+  }
+
+  #add(
+    key: string,
+    op: Op,
+    inputs: readonly Tensor[],
+    shape: Shape,
+    dtype: DType,
+    scope: string,
+  ): Tensor {
+    checkExtents(shape, op.kind);
+    const id = this.nodes.length;
+    this.nodes.push({ id, op, inputs: inputs.map((input) => input.id), shape, dtype, scope });
+    this.#known.set(key, id);
+    return new Tensor(this, id);
+  }
+}
+
+function checkExtents(shape: Shape, what: string): void {
+  for (const extent of shape) {
+    if (!Number.isInteger(extent) || extent < 1) {
+      throw new ShapeError(`${what} has the impossible shape ${formatShape(shape)}.`, {
+        expected: 'extents of at least 1 (empty tensors are not supported)',
+        received: formatShape(shape),
+        where: callerLine(),
+        fix: 'Skip the computation where it has nothing to work on.',
+      });
+    }
+  }
+}

@@ -1,0 +1,235 @@
+import { callerLine } from '../graph/caller-line.js';
+import { DTypeError } from '../errors/kora-error.js';
+import type { BinaryFn, CompareFn, UnaryFn } from '../graph/op.js';
+import type { DType } from '../graph/shape.js';
+import { broadcastShapes, sizeOf } from '../graph/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { OpDefinition } from './definition.js';
+import { erf as erfOf } from './erf.js';
+import { broadcastReader, fill } from './evaluation.js';
+import { requireDType, requireShape } from './requirements.js';
+import { sumTo } from './reduce.js';
+import { constant } from './sources.js';
+
+/** An operand of an elementwise op: a tensor, or a number that becomes a constant. */
+export type Operand = Tensor | number;
+
+const unaryValue: Record<UnaryFn, (x: number) => number> = {
+  neg: (x) => -x,
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  tanh: Math.tanh,
+  erf: erfOf,
+  abs: Math.abs,
+  sign: Math.sign,
+  reciprocal: (x) => 1 / x,
+};
+
+const binaryValue: Record<BinaryFn, (x: number, y: number) => number> = {
+  add: (x, y) => x + y,
+  sub: (x, y) => x - y,
+  mul: (x, y) => x * y,
+  div: (x, y) => x / y,
+  max: Math.max,
+  min: Math.min,
+  pow: (x, y) => x ** y,
+};
+
+const compareValue: Record<CompareFn, (x: number, y: number) => boolean> = {
+  equal: (x, y) => x === y,
+  less: (x, y) => x < y,
+  greater: (x, y) => x > y,
+};
+
+export const unaryDefinition: OpDefinition<'unary'> = {
+  infer(op, [x]) {
+    requireDType(op.fn, 'f32', x!);
+    return { shape: x!.shape, dtype: 'f32' };
+  },
+  evaluate(op, [x], output) {
+    const value = unaryValue[op.fn];
+    return fill(output, (i) => value(x!.data[i]!));
+  },
+  gradient(op, { inputs, output: y, dy }) {
+    const x = inputs[0]!;
+    switch (op.fn) {
+      case 'neg':
+        return [neg(dy)];
+      case 'exp':
+        return [mul(dy, y)];
+      case 'log':
+        return [div(dy, x)];
+      case 'sqrt':
+        return [div(mul(dy, 0.5), y)];
+      case 'tanh':
+        return [mul(dy, sub(1, mul(y, y)))];
+      case 'erf':
+        return [mul(dy, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI)))];
+      case 'abs':
+        return [mul(dy, sign(x))];
+      case 'sign':
+        return [undefined];
+      case 'reciprocal':
+        return [neg(mul(dy, mul(y, y)))];
+    }
+  },
+  flops: (_op, _inputs, output) => sizeOf(output.shape),
+};
+
+export const binaryDefinition: OpDefinition<'binary'> = {
+  infer(op, [x, y]) {
+    requireDType(op.fn, 'f32', x!, y!);
+    return { shape: broadcast(op.fn, x!, y!), dtype: 'f32' };
+  },
+  evaluate(op, [x, y], output) {
+    const value = binaryValue[op.fn];
+    const [readX, readY] = [broadcastReader(x!, output.shape), broadcastReader(y!, output.shape)];
+    return fill(output, (i) => value(readX(i), readY(i)));
+  },
+  gradient(op, { inputs, output, dy, needs }) {
+    const [x, y] = [inputs[0]!, inputs[1]!];
+    const forX = (build: () => Tensor) => (needs(0) ? sumTo(build(), x.shape) : undefined);
+    const forY = (build: () => Tensor) => (needs(1) ? sumTo(build(), y.shape) : undefined);
+    switch (op.fn) {
+      case 'add':
+        return [forX(() => dy), forY(() => dy)];
+      case 'sub':
+        return [forX(() => dy), forY(() => neg(dy))];
+      case 'mul':
+        return [forX(() => mul(dy, y)), forY(() => mul(dy, x))];
+      case 'div':
+        return [forX(() => div(dy, y)), forY(() => neg(div(mul(dy, output), y)))];
+      case 'max':
+      case 'min': {
+        const wins = op.fn === 'max' ? greater(x, y) : less(x, y);
+        const share = where(equal(x, y), 0.5, cast(wins, 'f32'));
+        return [forX(() => mul(dy, share)), forY(() => mul(dy, sub(1, share)))];
+      }
+      case 'pow':
+        return [
+          forX(() => mul(dy, mul(y, pow(x, sub(y, 1))))),
+          forY(() => mul(dy, mul(output, log(x)))),
+        ];
+    }
+  },
+  flops: (_op, _inputs, output) => sizeOf(output.shape),
+};
+
+export const compareDefinition: OpDefinition<'compare'> = {
+  infer(op, [x, y]) {
+    if (x!.dtype !== y!.dtype) requireDType(op.fn, x!.dtype, y!);
+    return { shape: broadcast(op.fn, x!, y!), dtype: 'bool' };
+  },
+  evaluate(op, [x, y], output) {
+    const value = compareValue[op.fn];
+    const [readX, readY] = [broadcastReader(x!, output.shape), broadcastReader(y!, output.shape)];
+    return fill(output, (i) => (value(readX(i), readY(i)) ? 1 : 0));
+  },
+  flops: (_op, _inputs, output) => sizeOf(output.shape),
+};
+
+export const whereDefinition: OpDefinition<'where'> = {
+  infer(_op, [condition, x, y]) {
+    requireDType('where(condition)', 'bool', condition!);
+    if (x!.dtype !== y!.dtype) requireDType('where', x!.dtype, y!);
+    const values = broadcast('where', x!, y!);
+    const shape = broadcastShapes(values, condition!.shape);
+    requireShape(shape !== undefined, 'where cannot broadcast its operands.', 'shapes that broadcast', condition!, x!, y!);
+    return { shape: shape!, dtype: x!.dtype };
+  },
+  evaluate(_op, inputs, output) {
+    const [condition, x, y] = inputs.map((input) => broadcastReader(input, output.shape));
+    return fill(output, (i) => (condition!(i) !== 0 ? x!(i) : y!(i)));
+  },
+  gradient(_op, { inputs, dy, needs }) {
+    const [condition, x, y] = [inputs[0]!, inputs[1]!, inputs[2]!];
+    return [
+      undefined,
+      needs(1) ? sumTo(where(condition, dy, 0), x.shape) : undefined,
+      needs(2) ? sumTo(where(condition, 0, dy), y.shape) : undefined,
+    ];
+  },
+  flops: () => 0,
+};
+
+export const castDefinition: OpDefinition<'cast'> = {
+  infer: (op, [x]) => ({ shape: x!.shape, dtype: op.to }),
+  evaluate(op, [x], output) {
+    if (op.to === 'bool') return fill(output, (i) => (x!.data[i] === 0 ? 0 : 1));
+    if (op.to === 'i32') return fill(output, (i) => Math.trunc(x!.data[i]!));
+    return fill(output, (i) => x!.data[i]!);
+  },
+  gradient: (_op, { inputs, dy }) => [inputs[0]!.dtype === 'f32' && dy.dtype === 'f32' ? dy : undefined],
+  flops: () => 0,
+};
+
+function broadcast(name: string, x: Tensor, y: Tensor): readonly number[] {
+  const shape = broadcastShapes(x.shape, y.shape);
+  requireShape(shape !== undefined, `${name} cannot broadcast its operands.`, 'shapes that broadcast by NumPy’s rules', x, y);
+  return shape!;
+}
+
+/** Makes both operands tensors of one graph; numbers become constants. */
+function operands(x: Operand, y: Operand): [Tensor, Tensor] {
+  if (typeof x !== 'number') return [x, typeof y === 'number' ? constant(x.builder, y) : y];
+  if (typeof y !== 'number') return [constant(y.builder, x), y];
+  throw new DTypeError('An elementwise op needs a tensor among its operands.', {
+    expected: 'at least one tensor',
+    received: 'two numbers',
+    where: callerLine(),
+  });
+}
+
+function unary(fn: UnaryFn, x: Tensor): Tensor {
+  return x.builder.emit({ kind: 'unary', fn }, [x]);
+}
+
+function binary(fn: BinaryFn, x: Operand, y: Operand): Tensor {
+  const [a, b] = operands(x, y);
+  return a.builder.emit({ kind: 'binary', fn }, [a, b]);
+}
+
+function compare(fn: CompareFn, x: Operand, y: Operand): Tensor {
+  const [a, b] = operands(x, y);
+  return a.builder.emit({ kind: 'compare', fn }, [a, b]);
+}
+
+export const neg = (x: Tensor): Tensor => unary('neg', x);
+export const exp = (x: Tensor): Tensor => unary('exp', x);
+/** Natural logarithm. */
+export const log = (x: Tensor): Tensor => unary('log', x);
+export const sqrt = (x: Tensor): Tensor => unary('sqrt', x);
+export const tanh = (x: Tensor): Tensor => unary('tanh', x);
+/** The error function, 2/√π ∫₀ˣ e^(−t²) dt. */
+export const erf = (x: Tensor): Tensor => unary('erf', x);
+export const abs = (x: Tensor): Tensor => unary('abs', x);
+/** −1, 0 or 1. No gradient flows through it. */
+export const sign = (x: Tensor): Tensor => unary('sign', x);
+export const reciprocal = (x: Tensor): Tensor => unary('reciprocal', x);
+
+export const add = (x: Operand, y: Operand): Tensor => binary('add', x, y);
+export const sub = (x: Operand, y: Operand): Tensor => binary('sub', x, y);
+export const mul = (x: Operand, y: Operand): Tensor => binary('mul', x, y);
+export const div = (x: Operand, y: Operand): Tensor => binary('div', x, y);
+/** Elementwise maximum; where both are equal the gradient is shared evenly. */
+export const maximum = (x: Operand, y: Operand): Tensor => binary('max', x, y);
+/** Elementwise minimum; where both are equal the gradient is shared evenly. */
+export const minimum = (x: Operand, y: Operand): Tensor => binary('min', x, y);
+export const pow = (x: Operand, y: Operand): Tensor => binary('pow', x, y);
+
+export const equal = (x: Operand, y: Operand): Tensor => compare('equal', x, y);
+export const less = (x: Operand, y: Operand): Tensor => compare('less', x, y);
+export const greater = (x: Operand, y: Operand): Tensor => compare('greater', x, y);
+
+/** `x` where `condition` holds, else `y`; all three broadcast. */
+export function where(condition: Tensor, x: Operand, y: Operand): Tensor {
+  const { builder } = condition;
+  const tensor = (operand: Operand) => (typeof operand === 'number' ? constant(builder, operand) : operand);
+  return builder.emit({ kind: 'where' }, [condition, tensor(x), tensor(y)]);
+}
+
+/** Converts elements; to `i32` truncates, to `bool` is `≠ 0`. */
+export function cast(x: Tensor, to: DType): Tensor {
+  return x.dtype === to ? x : x.builder.emit({ kind: 'cast', to }, [x]);
+}

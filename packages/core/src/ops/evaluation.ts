@@ -1,0 +1,53 @@
+import type { DType, Shape } from '../graph/shape.js';
+import { sizeOf, stridesOf } from '../graph/shape.js';
+import type { HostData, HostTensor } from '../tensor/host-tensor.js';
+import type { Typed } from './definition.js';
+
+/** Fresh zeroed storage for the oracle: float64 for real numbers. */
+export function storageFor(dtype: DType, length: number): Float64Array | Int32Array | Uint8Array {
+  switch (dtype) {
+    case 'f32':
+      return new Float64Array(length);
+    case 'i32':
+      return new Int32Array(length);
+    case 'bool':
+      return new Uint8Array(length);
+  }
+}
+
+/** A tensor of `type` whose element `i` (row-major) is `value(i)`. */
+export function fill(type: Typed, value: (i: number) => number): HostTensor {
+  const data = storageFor(type.dtype, sizeOf(type.shape));
+  for (let i = 0; i < data.length; i++) data[i] = value(i);
+  return { dtype: type.dtype, shape: type.shape, data };
+}
+
+/** Reads `tensor` as if it had been broadcast to `shape`: element `i` of the result, row-major. */
+export function broadcastReader(tensor: HostTensor, shape: Shape): (i: number) => number {
+  const { data } = tensor;
+  if (data.length === sizeOf(shape)) return (i) => data[i]!;
+  const index = broadcastIndex(tensor.shape, shape);
+  return (i) => data[index(i)]!;
+}
+
+/** Maps a row-major index of `to` to one of `from`, which broadcasts to it. */
+export function broadcastIndex(from: Shape, to: Shape): (i: number) => number {
+  const lead = to.length - from.length;
+  const fromStrides = stridesOf(from).map((stride, axis) => (from[axis] === 1 ? 0 : stride));
+  const toStrides = stridesOf(to);
+  return (i) => {
+    let rest = i;
+    let at = 0;
+    for (let axis = 0; axis < to.length; axis++) {
+      const position = Math.floor(rest / toStrides[axis]!);
+      rest -= position * toStrides[axis]!;
+      if (axis >= lead) at += position * fromStrides[axis - lead]!;
+    }
+    return at;
+  };
+}
+
+/** Data as float64, without a copy where it is already. */
+export function asFloat64(data: HostData): Float64Array {
+  return data instanceof Float64Array ? data : Float64Array.from(data);
+}

@@ -1,0 +1,80 @@
+import type { Shape } from '../graph/shape.js';
+import { broadcastShapes, sizeOf } from '../graph/shape.js';
+import type { HostTensor } from '../tensor/host-tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { OpDefinition, Typed } from './definition.js';
+import { broadcastIndex, storageFor } from './evaluation.js';
+import { reshape } from './layout.js';
+import { sumTo } from './reduce.js';
+import { requireDType, requireShape } from './requirements.js';
+
+export interface MatmulOptions {
+  /** Use `a` with its last two axes exchanged. */
+  readonly transposeA?: boolean;
+  /** Use `b` with its last two axes exchanged. */
+  readonly transposeB?: boolean;
+}
+
+export const matmulDefinition: OpDefinition<'matmul'> = {
+  infer(op, [a, b]) {
+    requireDType('matmul', 'f32', a!, b!);
+    requireShape(a!.rank >= 2 && b!.rank >= 2, 'matmul works on matrices.', 'rank 2 or more on both sides', a!, b!);
+    const [m, k] = matrix(a!.shape, op.transposeA);
+    const [kb, n] = matrix(b!.shape, op.transposeB);
+    const batch = broadcastShapes(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
+    requireShape(k === kb, `matmul cannot contract ${k} with ${kb}.`, 'equal inner extents', a!, b!);
+    requireShape(batch !== undefined, 'matmul cannot broadcast its batch axes.', 'batch axes that broadcast', a!, b!);
+    return { shape: [...batch!, m, n], dtype: 'f32' };
+  },
+  evaluate: (op, [a, b], output) => multiply(a!, b!, op.transposeA, op.transposeB, output),
+  gradient({ transposeA, transposeB }, { inputs, dy, needs }) {
+    const [a, b] = [inputs[0]!, inputs[1]!];
+    const da = () =>
+      transposeA ? matmul(b, dy, { transposeA: transposeB, transposeB: true }) : matmul(dy, b, { transposeB: !transposeB });
+    const db = () => {
+      // A weight shared by all leading axes: one product over the flattened rows, no batched partial sums.
+      const shared = b.rank === 2 && a.rank > 2 && !transposeA;
+      const rows = shared ? reshape(a, [-1, a.shape.at(-1)!]) : a;
+      const grads = shared ? reshape(dy, [-1, dy.shape.at(-1)!]) : dy;
+      return transposeB
+        ? matmul(grads, rows, { transposeA: true, transposeB: transposeA })
+        : matmul(rows, grads, { transposeA: !transposeA });
+    };
+    return [needs(0) ? sumTo(da(), a.shape) : undefined, needs(1) ? sumTo(db(), b.shape) : undefined];
+  },
+  flops: (op, [a], output) => 2 * sizeOf(output.shape) * matrix(a!.shape, op.transposeA)[1],
+};
+
+function matrix(shape: Shape, transposed: boolean): [rows: number, columns: number] {
+  const [rows, columns] = [shape.at(-2)!, shape.at(-1)!];
+  return transposed ? [columns, rows] : [rows, columns];
+}
+
+function multiply(a: HostTensor, b: HostTensor, transposeA: boolean, transposeB: boolean, output: Typed): HostTensor {
+  const [m, k] = matrix(a.shape, transposeA);
+  const [, n] = matrix(b.shape, transposeB);
+  const batch = output.shape.slice(0, -2);
+  const indexA = broadcastIndex(a.shape.slice(0, -2), batch);
+  const indexB = broadcastIndex(b.shape.slice(0, -2), batch);
+  const [rowA, stepA] = transposeA ? [1, m] : [k, 1];
+  const [stepB, columnB] = transposeB ? [1, k] : [n, 1];
+  const data = storageFor('f32', sizeOf(output.shape));
+  for (let batchIndex = 0; batchIndex < sizeOf(batch); batchIndex++) {
+    const baseA = indexA(batchIndex) * m * k;
+    const baseB = indexB(batchIndex) * k * n;
+    const baseOut = batchIndex * m * n;
+    for (let i = 0; i < m; i++) {
+      for (let p = 0; p < k; p++) {
+        const left = a.data[baseA + i * rowA + p * stepA]!;
+        for (let j = 0; j < n; j++) data[baseOut + i * n + j]! += left * b.data[baseB + p * stepB + j * columnB]!;
+      }
+    }
+  }
+  return { ...output, data };
+}
+
+/** `[…, M, K] · […, K, N] → […, M, N]`; batch axes broadcast, transposes cost nothing. */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false } = options;
+  return a.builder.emit({ kind: 'matmul', transposeA, transposeB }, [a, b]);
+}

@@ -1,0 +1,57 @@
+import type { CompositeKind, Op, OpKind } from '../graph/op.js';
+import { attentionDefinition, attentionGradDefinition } from './attention.js';
+import { crossEntropyDefinition, crossEntropyGradDefinition } from './cross-entropy.js';
+import type { OpDefinition } from './definition.js';
+import { binaryDefinition, castDefinition, compareDefinition, unaryDefinition, whereDefinition } from './elementwise.js';
+import { geluDefinition, geluGradDefinition } from './gelu.js';
+import { layerNormDefinition, layerNormGradDefinition } from './layer-norm.js';
+import { broadcastDefinition, reshapeDefinition, transposeDefinition } from './layout.js';
+import { linearDefinition } from './linear.js';
+import { matmulDefinition } from './matmul.js';
+import { oneHotDefinition } from './one-hot.js';
+import { reduceDefinition } from './reduce.js';
+import { concatDefinition, padDefinition, sliceDefinition } from './slicing.js';
+import { softmaxDefinition, softmaxGradDefinition } from './softmax.js';
+import { constantDefinition, feedDefinition, frozenDefinition, stateDefinition } from './sources.js';
+
+const definitions: { readonly [K in OpKind]: OpDefinition<K> } = {
+  feed: feedDefinition,
+  frozen: frozenDefinition,
+  state: stateDefinition,
+  constant: constantDefinition,
+  unary: unaryDefinition,
+  binary: binaryDefinition,
+  compare: compareDefinition,
+  where: whereDefinition,
+  cast: castDefinition,
+  reduce: reduceDefinition,
+  matmul: matmulDefinition,
+  reshape: reshapeDefinition,
+  transpose: transposeDefinition,
+  broadcast: broadcastDefinition,
+  slice: sliceDefinition,
+  pad: padDefinition,
+  concat: concatDefinition,
+  oneHot: oneHotDefinition,
+  linear: linearDefinition,
+  layerNorm: layerNormDefinition,
+  layerNormGrad: layerNormGradDefinition,
+  softmax: softmaxDefinition,
+  softmaxGrad: softmaxGradDefinition,
+  gelu: geluDefinition,
+  geluGrad: geluGradDefinition,
+  attention: attentionDefinition,
+  attentionGrad: attentionGradDefinition,
+  crossEntropy: crossEntropyDefinition,
+  crossEntropyGrad: crossEntropyGradDefinition,
+};
+
+/** All that is known of an op's kind. */
+export function definitionOf(op: Op): OpDefinition<OpKind> {
+  return definitions[op.kind] as unknown as OpDefinition<OpKind>;
+}
+
+/** Every composite of the op set. */
+export const compositeKinds: readonly CompositeKind[] = (Object.keys(definitions) as OpKind[]).filter(
+  (kind): kind is CompositeKind => definitions[kind].lower !== undefined,
+);

@@ -1,0 +1,94 @@
+import { GraphBuilder } from '../graph/graph-builder.js';
+import type { Graph, GraphNode, NodeId, Program } from '../graph/graph.js';
+import { Tensor } from '../tensor/tensor.js';
+
+/**
+ * What a pass does with one node whose inputs have been rewritten already: return its replacement,
+ * or `undefined` to keep it as it is.
+ */
+export type Visit = (node: GraphNode, inputs: readonly Tensor[], builder: GraphBuilder) => Tensor | undefined;
+
+/** Builds `node` again in `builder`, with other inputs. */
+export function reemit(node: GraphNode, inputs: readonly Tensor[], builder: GraphBuilder): Tensor {
+  const { op } = node;
+  switch (op.kind) {
+    case 'feed':
+      return builder.feed(op.name, node.shape, node.dtype);
+    case 'frozen':
+      return builder.frozen(op.name, node.shape);
+    case 'state':
+      return builder.state(op.name, node.shape);
+    default:
+      return builder.emit(op, inputs, node.scope);
+  }
+}
+
+/**
+ * Rebuilds what `roots` need of a graph in a new builder, node by node in order. Whatever no root
+ * needs is gone (dead code), equal expressions are one (common subexpressions).
+ * @returns the roots in the new graph, in the same order.
+ */
+export function rewriteGraph(graph: Graph, roots: readonly NodeId[], visit: Visit = () => undefined): Tensor[] {
+  const builder = new GraphBuilder();
+  const live = liveNodes(graph, roots);
+  const rebuilt = new Map<NodeId, Tensor>();
+  for (const node of graph.nodes) {
+    if (live[node.id] !== 1) continue;
+    const inputs = node.inputs.map((input) => rebuilt.get(input)!);
+    const tensor = builder.withinScope(node.scope, () => visit(node, inputs, builder) ?? reemit(node, inputs, builder));
+    rebuilt.set(node.id, tensor);
+  }
+  return roots.map((root) => rebuilt.get(root)!);
+}
+
+/** Applies `rewriteGraph` to a program: its roots are all outputs and updates. */
+export function rewriteProgram(program: Program, visit?: Visit): Program {
+  const names = [...program.outputs.keys()];
+  const states = [...program.updates.keys()];
+  const roots = [...program.outputs.values(), ...program.updates.values()];
+  const rebuilt = rewriteGraph(program, roots, visit);
+  // A rewrite can leave behind the originals of what it replaced; a second walk drops them.
+  const swept = visit === undefined ? rebuilt : rewriteGraph(builderOf(rebuilt), rebuilt.map((tensor) => tensor.id));
+  return {
+    nodes: builderOf(swept).nodes,
+    outputs: new Map(names.map((name, i) => [name, swept[i]!.id])),
+    updates: new Map(states.map((name, i) => [name, swept[names.length + i]!.id])),
+  };
+}
+
+/** A program of the graph that its outputs and updates were built in. */
+export function makeProgram(
+  outputs: Readonly<Record<string, Tensor>>,
+  updates: Readonly<Record<string, Tensor>> = {},
+): Program {
+  const tensors = [...Object.values(outputs), ...Object.values(updates)];
+  return rewriteProgram({
+    nodes: builderOf(tensors).nodes,
+    outputs: new Map(Object.entries(outputs).map(([name, tensor]) => [name, tensor.id])),
+    updates: new Map(Object.entries(updates).map(([name, tensor]) => [name, tensor.id])),
+  });
+}
+
+function builderOf(tensors: readonly Tensor[]): Graph {
+  return tensors[0]?.builder ?? new GraphBuilder();
+}
+
+/** Marks every node that some root depends on. */
+export function liveNodes(graph: Graph, roots: readonly NodeId[]): Uint8Array {
+  const live = new Uint8Array(graph.nodes.length);
+  for (const root of roots) live[root] = 1;
+  for (let id = graph.nodes.length - 1; id >= 0; id--) {
+    if (live[id] === 1) for (const input of graph.nodes[id]!.inputs) live[input] = 1;
+  }
+  return live;
+}
+
+/** A tensor's node. */
+export function nodeOf(tensor: Tensor): GraphNode {
+  return tensor.builder.node(tensor.id);
+}
+
+/** The tensors that a tensor's node reads. */
+export function inputsOf(tensor: Tensor): Tensor[] {
+  return nodeOf(tensor).inputs.map((id) => new Tensor(tensor.builder, id));
+}
