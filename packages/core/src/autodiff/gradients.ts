@@ -49,7 +49,7 @@ function backpropagate(
     const node = builder.node(id);
     const needs = (i: number) => leads[node.inputs[i]!] === 1;
     if (adjoint === undefined || stop.has(id) || !node.inputs.some((_, i) => needs(i))) continue;
-    const scope = node.scope.startsWith('backward') ? node.scope : `backward.${node.scope}`;
+    const scope = node.scope.startsWith('backward') ? node.scope : `backward.${node.scope}`.replace(/\.$/, '');
     const contributions = builder.withinScope(scope, () => inputAdjoints(new Tensor(builder, id), adjoint, needs));
     contributions.forEach((contribution, i) => {
       if (contribution === undefined || !needs(i)) return;

@@ -1,0 +1,50 @@
+import { add, mul } from '../ops/elementwise.js';
+import { gelu } from '../ops/gelu.js';
+import { linear } from '../ops/linear.js';
+import { concat } from '../ops/slicing.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/**
+ * The update of a low-rank adapter (LoRA, Hu et al. 2022): `scale · x · Aᵀ · Bᵀ`.
+ * @param x `[…, in]`
+ * @param a `[r, in]`
+ * @param b `[out, r]`
+ * @returns `[…, out]`
+ */
+export function lowRankDelta(x: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
+  const delta = linear(linear(x, a), b);
+  return scale === 1 ? delta : mul(delta, scale);
+}
+
+export interface BottleneckWeights {
+  /** `[bottleneck, D]` and `[bottleneck]`. */
+  readonly down: Tensor;
+  readonly downBias: Tensor;
+  /** `[D, bottleneck]` and `[D]`. */
+  readonly up: Tensor;
+  readonly upBias: Tensor;
+}
+
+/** The update of a bottleneck adapter (Houlsby et al. 2019): `up(gelu(down(x)))`, `[…, D] → […, D]`. */
+export function bottleneckDelta(x: Tensor, { down, downBias, up, upBias }: BottleneckWeights): Tensor {
+  return linear(gelu(linear(x, down, downBias)), up, upBias);
+}
+
+export interface CompositionWeights {
+  /** `[d_comp, Σ Dᵢ]` and `[d_comp]`. */
+  readonly w1: Tensor;
+  readonly b1: Tensor;
+  /** `[D, d_comp]` and `[D]`. */
+  readonly w2: Tensor;
+  readonly b2: Tensor;
+}
+
+/** KoRA's CompositionBlock: `W2 · gelu(W1 · [δ₁ ; … ; δₙ] + b1) + b2`, `[…, Dᵢ] → […, D]`. */
+export function composeDeltas(deltas: readonly Tensor[], { w1, b1, w2, b2 }: CompositionWeights): Tensor {
+  return linear(gelu(linear(concat(deltas, -1), w1, b1)), w2, b2);
+}
+
+/** Adds `delta` to `value` through a learnable scalar gate `g` `[]`. */
+export function gated(value: Tensor, delta: Tensor, g: Tensor): Tensor {
+  return add(value, mul(delta, g));
+}

@@ -1,0 +1,3 @@
+export * from './blocks.js';
+export * from './method.js';
+export * from './parameter.js';
