@@ -15,3 +15,4 @@ export * from './peft/index.js';
 export * from './random/index.js';
 export * from './tensor/host-tensor.js';
 export { Tensor } from './tensor/tensor.js';
+export * from './training/index.js';

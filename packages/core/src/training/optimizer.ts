@@ -1,0 +1,66 @@
+import { add, div, mul, sqrt, sub } from '../ops/elementwise.js';
+import type { HostTensors } from '../backend/backend.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/** Plain values of an optimiser, as they stand in configurations and records. */
+export type OptimizerConfig =
+  | { readonly kind: 'sgd'; readonly momentum: number; readonly weightDecay: number }
+  | {
+      readonly kind: 'adamw';
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly eps: number;
+      readonly weightDecay: number;
+    };
+
+/** PyTorch's defaults of AdamW. */
+export const defaultAdamW: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };
+
+/** Names of the scalar feeds that change from step to step. */
+export const learningRateFeed = 'learningRate';
+const correctionFeeds = ['biasCorrection1', 'biasCorrection2'] as const;
+
+/** Names of the flat states `[P]` that the optimiser keeps beside the parameters; all start at zero. */
+export function optimizerStates(config: OptimizerConfig): readonly string[] {
+  return config.kind === 'adamw' ? ['moment1', 'moment2'] : config.momentum === 0 ? [] : ['moment1'];
+}
+
+/** Values of the scalar feeds of step `step` (from 0) at `learningRate`. */
+export function optimizerFeeds(config: OptimizerConfig, step: number, learningRate: number): HostTensors {
+  const scalar = (value: number) => ({ dtype: 'f32' as const, shape: [], data: Float64Array.of(value) });
+  if (config.kind === 'sgd') return { [learningRateFeed]: scalar(learningRate) };
+  return {
+    [learningRateFeed]: scalar(learningRate),
+    [correctionFeeds[0]]: scalar(1 - config.beta1 ** (step + 1)),
+    [correctionFeeds[1]]: scalar(1 - config.beta2 ** (step + 1)),
+  };
+}
+
+/**
+ * Traces one update of `parameters` `[P]` with `gradient` `[P]`: new values by state name.
+ * Definitions: torch.optim.SGD (momentum buffer, no dampening, weight decay added to the gradient) and
+ * torch.optim.AdamW (Loshchilov & Hutter 2019: weight decay decoupled from the gradient).
+ */
+export function optimizerUpdate(
+  config: OptimizerConfig,
+  parameters: Tensor,
+  gradient: Tensor,
+): Readonly<Record<string, Tensor>> {
+  const { builder } = parameters;
+  const rate = builder.feed(learningRateFeed, []);
+  if (config.kind === 'sgd') {
+    const decayed = config.weightDecay === 0 ? gradient : add(gradient, mul(parameters, config.weightDecay));
+    if (config.momentum === 0) return { parameters: sub(parameters, mul(decayed, rate)) };
+    const moment1 = add(mul(builder.state('moment1', parameters.shape), config.momentum), decayed);
+    return { parameters: sub(parameters, mul(moment1, rate)), moment1 };
+  }
+  const { beta1, beta2, eps, weightDecay } = config;
+  const ema = (name: string, beta: number, value: Tensor) =>
+    add(mul(builder.state(name, parameters.shape), beta), mul(value, 1 - beta));
+  const moment1 = ema('moment1', beta1, gradient);
+  const moment2 = ema('moment2', beta2, mul(gradient, gradient));
+  const denominator = add(div(sqrt(moment2), sqrt(builder.feed(correctionFeeds[1], []))), eps);
+  const stepSize = div(rate, builder.feed(correctionFeeds[0], []));
+  const kept = weightDecay === 0 ? parameters : mul(parameters, sub(1, mul(rate, weightDecay)));
+  return { parameters: sub(kept, mul(div(moment1, denominator), stepSize)), moment1, moment2 };
+}

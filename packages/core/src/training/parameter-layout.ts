@@ -1,0 +1,75 @@
+import { InternalError } from '../errors/kora-error.js';
+import type { Shape } from '../graph/shape.js';
+import { sizeOf } from '../graph/shape.js';
+import { broadcastTo, reshape } from '../ops/layout.js';
+import { concat, narrow } from '../ops/slicing.js';
+import { constant } from '../ops/sources.js';
+import type { HostData, HostTensor } from '../tensor/host-tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/*
+ * All trainable parameters of a program live in one flat vector [P], and so do the optimiser's moments.
+ * An update is then a handful of ops however many parameters there are, and a checkpoint is one tensor.
+ */
+
+export interface LayoutEntry {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Position of the first element in the flat vector. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface ParameterLayout {
+  readonly entries: readonly LayoutEntry[];
+  /** P, the length of the flat vector. */
+  readonly length: number;
+}
+
+/** Places parameters one after the other, in the order given. */
+export function layoutParameters(parameters: readonly { readonly name: string; readonly shape: Shape }[]): ParameterLayout {
+  let length = 0;
+  const entries = parameters.map(({ name, shape }) => {
+    const entry = { name, shape, offset: length, size: sizeOf(shape) };
+    length += entry.size;
+    return entry;
+  });
+  return { entries, length };
+}
+
+/** Cuts the flat vector `[P]` of a graph into its parameters. */
+export function unpackParameters(flat: Tensor, layout: ParameterLayout): Map<string, Tensor> {
+  return new Map(
+    layout.entries.map(({ name, shape, offset, size }) => [name, reshape(narrow(flat, 0, offset, offset + size), shape)]),
+  );
+}
+
+/** Joins one gradient per parameter into a flat vector `[P]`; a missing one counts as zeros. */
+export function packGradients(gradients: readonly (Tensor | undefined)[], layout: ParameterLayout, like: Tensor): Tensor {
+  const parts = layout.entries.map(({ size }, i) => {
+    const gradient = gradients[i];
+    return gradient === undefined ? broadcastTo(constant(like.builder, 0), [size]) : reshape(gradient, [size]);
+  });
+  return concat(parts, 0);
+}
+
+/** Host values by name from a flat vector; views, not copies. */
+export function splitFlat(flat: HostTensor, layout: ParameterLayout): Map<string, HostTensor> {
+  return new Map(
+    layout.entries.map(({ name, shape, offset, size }) => [
+      name,
+      { dtype: 'f32', shape, data: flat.data.subarray(offset, offset + size) },
+    ]),
+  );
+}
+
+/** A flat host vector from values by name. @throws InternalError when a value is missing or misshapen */
+export function joinFlat(values: (name: string) => HostData, layout: ParameterLayout): HostTensor {
+  const data = new Float32Array(layout.length);
+  for (const { name, offset, size } of layout.entries) {
+    const value = values(name);
+    if (value.length !== size) throw new InternalError(`The value of ${name} has ${value.length} elements instead of ${size}.`);
+    data.set(value, offset);
+  }
+  return { dtype: 'f32', shape: [layout.length], data };
+}

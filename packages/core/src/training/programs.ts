@@ -1,0 +1,78 @@
+import { gradients } from '../autodiff/gradients.js';
+import type { Program } from '../graph/graph.js';
+import { concat } from '../ops/slicing.js';
+import { mul } from '../ops/elementwise.js';
+import { reshape } from '../ops/layout.js';
+import { sum } from '../ops/reduce.js';
+import { makeProgram, rewriteProgram } from '../passes/rewrite.js';
+import { simplify } from '../passes/simplify.js';
+import { clipByNorm, gradientNorm } from './gradient-clipping.js';
+import type { OptimizerConfig } from './optimizer.js';
+import { optimizerUpdate } from './optimizer.js';
+import type { ParameterLayout } from './parameter-layout.js';
+import { packGradients, unpackParameters } from './parameter-layout.js';
+import type { ModelSpec } from './trace-model.js';
+import { simplifyForward, traceModel } from './trace-model.js';
+
+/** Name of the feed that weighs each example's loss, `[B]`: 1/n for n real examples, 0 for padding. */
+export const exampleWeightFeed = 'exampleWeight';
+
+export interface TrainProgram {
+  /**
+   * Feeds: images, target, exampleWeight and the optimiser's scalars. States: `parameters` and the
+   * optimiser's. Outputs: `loss` [], `gradientNorm` [], `gradients` [P].
+   */
+  readonly program: Program;
+  readonly layout: ParameterLayout;
+  /** Parameters of the layout that the loss does not depend on: no gradient can ever reach them. */
+  readonly unreached: readonly string[];
+}
+
+export interface TrainSpec extends ModelSpec {
+  readonly optimizer: OptimizerConfig;
+  /** Largest L2 norm of the gradient; larger ones are scaled down. Absent: no clipping. */
+  readonly clipNorm?: number;
+}
+
+/** Traces a whole training step: forward pass, loss, gradients, clipping and the optimiser's update. */
+export function buildTrainProgram(spec: TrainSpec): TrainProgram {
+  const traced = traceModel(spec);
+  const { layout } = traced;
+  const target = spec.task.target(spec.model, spec.batchSize);
+  const weighed = traced.builder.withScope('loss', () => {
+    const losses = spec.task.loss(traced.builder, traced.prediction, traced.builder.feed(target.name, target.shape, target.dtype));
+    return sum(mul(losses, traced.builder.feed(exampleWeightFeed, [spec.batchSize])));
+  });
+  const [loss, parameters] = simplifyForward([weighed, traced.parameters!]);
+  const wanted = layout.entries.map(({ name }) => unpackParameters(parameters!, layout).get(name)!);
+  const found = gradients(loss!, wanted);
+  return parameters!.builder.withinScope('update', () => {
+    const gradient = packGradients(found, layout, parameters!);
+    const norm = gradientNorm(gradient);
+    const clipped = spec.clipNorm === undefined ? gradient : clipByNorm(gradient, norm, spec.clipNorm);
+    const updates = optimizerUpdate(spec.optimizer, parameters!, clipped);
+    const program = makeProgram({ loss: loss!, gradientNorm: norm, gradients: gradient }, updates);
+    const unreached = layout.entries.filter((_, i) => found[i] === undefined).map(({ name }) => name);
+    return { program: rewriteProgram(program, simplify), layout, unreached };
+  });
+}
+
+/** What an evaluation program returns. */
+export type EvalOutput = 'prediction' | 'features' | 'blockFeatures';
+
+/**
+ * Traces the forward pass. Feeds: images. States: `parameters`, if anything is trainable. Outputs:
+ * `prediction` (logits `[B, C]` or log depth `[B, H, W]`), `features` `[B, D]`, `blockFeatures`
+ * `[depth, B, D]`.
+ */
+export function buildEvalProgram(spec: ModelSpec, outputs: readonly EvalOutput[]): { program: Program; layout: ParameterLayout } {
+  const { prediction, output, layout } = traceModel(spec);
+  const made = {
+    prediction: () => prediction,
+    features: () => output.features,
+    blockFeatures: () => concat(output.blockFeatures.map((block) => reshape(block, [1, ...block.shape])), 0),
+  };
+  const roots = simplifyForward(outputs.map((name) => made[name]()));
+  const program = makeProgram(Object.fromEntries(outputs.map((name, i) => [name, roots[i]!])));
+  return { program: rewriteProgram(program, simplify), layout };
+}
