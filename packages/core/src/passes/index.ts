@@ -1,7 +1,13 @@
 export type { Cost } from './cost.js';
 export { bytesOf, nodeCost, programCost } from './cost.js';
+export type { ExampleAxis } from './example-axis.js';
+export { exampleAxes } from './example-axis.js';
+export type { CachedValue, Partition } from './frozen-prefix.js';
+export { partitionFrozenPrefix } from './frozen-prefix.js';
 export { peakLiveBytes } from './liveness.js';
 export { lowerComposites } from './lower-composites.js';
+export { narrowEarly } from './narrow-early.js';
 export type { Visit } from './rewrite.js';
 export { inputsOf, makeProgram, nodeOf, rewriteGraph, rewriteProgram } from './rewrite.js';
 export { simplify } from './simplify.js';
+export { hashText, structuralHashes } from './structural-hash.js';

@@ -1,9 +1,9 @@
-import type { GraphNode } from '../graph/graph.js';
+import type { Graph, GraphNode } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 import { reshape, transpose } from '../ops/layout.js';
 import { narrow } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { inputsOf, nodeOf, reemit, rewriteGraph } from './rewrite.js';
+import { inputsOf, liveNodes, nodeOf, reemit, rewriteGraph } from './rewrite.js';
 
 /**
  * Moves a slice along one axis in front of ops that treat the positions of that axis independently,
@@ -16,7 +16,7 @@ export function narrowEarly(roots: readonly Tensor[]): Tensor[] {
   for (;;) {
     const graph = current[0]!.builder;
     const ids = current.map((root) => root.id);
-    const uses = readers(graph.nodes, ids);
+    const uses = liveReaders(graph, ids);
     let moved = false;
     current = rewriteGraph(graph, ids, (node, inputs) => {
       if (node.op.kind !== 'slice' || uses[node.inputs[0]!] !== 1) return undefined;
@@ -28,10 +28,12 @@ export function narrowEarly(roots: readonly Tensor[]): Tensor[] {
   }
 }
 
-function readers(nodes: readonly GraphNode[], roots: readonly number[]): Uint32Array {
-  const uses = new Uint32Array(nodes.length);
+/** How many live nodes and roots read each node; a rewritten graph still holds what was replaced. */
+function liveReaders(graph: Graph, roots: readonly number[]): Uint32Array {
+  const live = liveNodes(graph, roots);
+  const uses = new Uint32Array(graph.nodes.length);
   for (const root of roots) uses[root]!++;
-  for (const node of nodes) for (const input of new Set(node.inputs)) uses[input]!++;
+  for (const node of graph.nodes) if (live[node.id] === 1) for (const input of new Set(node.inputs)) uses[input]!++;
   return uses;
 }
 

@@ -1,0 +1,117 @@
+import { GraphBuilder } from '../graph/graph-builder.js';
+import type { NodeId, Program } from '../graph/graph.js';
+import type { Shape } from '../graph/shape.js';
+import { sizeOf } from '../graph/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { programCost } from './cost.js';
+import { exampleAxes } from './example-axis.js';
+import { makeProgram, reemit } from './rewrite.js';
+import { structuralHashes } from './structural-hash.js';
+
+/** A value at the border between the frozen prefix and the rest, kept once per example. */
+export interface CachedValue {
+  /** Output name in `prefix`, feed name in `rest`; equal expressions have equal names in all programs. */
+  readonly name: string;
+  /** Shape of a whole batch, examples along axis 0. */
+  readonly shape: Shape;
+}
+
+export interface Partition {
+  /** From the per-example feeds and frozen weights alone to the cached values. */
+  readonly prefix: Program;
+  /** The program with the cached values as feeds. */
+  readonly rest: Program;
+  readonly values: readonly CachedValue[];
+  /** FLOPs per run. */
+  readonly prefixFlops: number;
+  readonly restFlops: number;
+  /** Size of all cached values of one example in float32. */
+  readonly bytesPerExample: number;
+}
+
+/**
+ * Splits a program into what depends on the images and frozen weights alone, and the trainable rest.
+ * Without augmentation the first part is the same in every epoch, so its values can be kept.
+ * @param perExample names of the feeds that hold one example per position of axis 0
+ * @returns `undefined` where nothing of the program is a frozen function of single examples
+ */
+export function partitionFrozenPrefix(program: Program, perExample: ReadonlySet<string>): Partition | undefined {
+  const axes = exampleAxes(program, perExample);
+  const frozen = frozenNodes(program, perExample);
+  const keepable = (id: NodeId) => frozen[id] === 1 && axes[id] === 0 && program.nodes[id]!.op.kind !== 'feed';
+  const border = borderOf(program, frozen, keepable);
+  if (border === undefined || border.size === 0) return undefined;
+
+  const hashes = structuralHashes(program);
+  const nameOf = (id: NodeId) => `cached:${hashes.get(id)!}`;
+  const rest = rebuild(program, (id, builder) => {
+    return border.has(id) ? builder.feed(nameOf(id), program.nodes[id]!.shape) : undefined;
+  });
+  const prefixTensors = rebuildAll(program, () => undefined);
+  const prefix = makeProgram(Object.fromEntries([...border].map((id) => [nameOf(id), prefixTensors.get(id)!])));
+  const values = [...border].map((id) => ({ name: nameOf(id), shape: program.nodes[id]!.shape }));
+  return {
+    prefix,
+    rest,
+    values,
+    prefixFlops: programCost(prefix).flops,
+    restFlops: programCost(rest).flops,
+    bytesPerExample: values.reduce((sum, { shape }) => sum + 4 * sizeOf(shape.slice(1)), 0),
+  };
+}
+
+/** Marks what depends on nothing but per-example feeds, frozen weights and constants. */
+function frozenNodes(program: Program, perExample: ReadonlySet<string>): Uint8Array {
+  const frozen = new Uint8Array(program.nodes.length);
+  for (const node of program.nodes) {
+    const { op } = node;
+    const source = op.kind === 'frozen' || op.kind === 'constant' || (op.kind === 'feed' && perExample.has(op.name));
+    frozen[node.id] = source || (node.inputs.length > 0 && node.inputs.every((id) => frozen[id] === 1)) ? 1 : 0;
+  }
+  return frozen;
+}
+
+/**
+ * The frozen per-example values that the rest reads. A value that is merely a view or a repetition of
+ * another, or whose inputs take less room and no work to combine, is rebuilt in the rest instead.
+ * @returns `undefined` when the rest reads the raw feeds, so that caching could not avoid the images
+ */
+function borderOf(program: Program, frozen: Uint8Array, keepable: (id: NodeId) => boolean): Set<NodeId> | undefined {
+  const read = new Set<NodeId>();
+  for (const node of program.nodes) if (frozen[node.id] === 0) for (const id of node.inputs) if (frozen[id] === 1) read.add(id);
+  for (const id of [...program.outputs.values(), ...program.updates.values()]) if (frozen[id] === 1) read.add(id);
+
+  const border = new Set<NodeId>();
+  const pending = [...read];
+  const seen = new Set<NodeId>();
+  while (pending.length > 0) {
+    const id = pending.pop()!;
+    if (seen.has(id)) continue;
+    seen.add(id);
+    const node = program.nodes[id]!;
+    if (node.op.kind === 'frozen' || node.op.kind === 'constant') continue;
+    const view = node.op.kind === 'reshape' || node.op.kind === 'broadcast' || node.op.kind === 'transpose';
+    if (keepable(id) && !(view && keepable(node.inputs[0]!))) border.add(id);
+    else if (node.op.kind === 'feed') return undefined;
+    else pending.push(...node.inputs);
+  }
+  return border;
+}
+
+type Replace = (id: NodeId, builder: GraphBuilder) => Tensor | undefined;
+
+function rebuildAll(program: Program, replace: Replace): Map<NodeId, Tensor> {
+  const builder = new GraphBuilder();
+  const rebuilt = new Map<NodeId, Tensor>();
+  for (const node of program.nodes) {
+    const inputs = node.inputs.map((id) => rebuilt.get(id)!);
+    rebuilt.set(node.id, replace(node.id, builder) ?? reemit(node, inputs, builder));
+  }
+  return rebuilt;
+}
+
+function rebuild(program: Program, replace: Replace): Program {
+  const tensors = rebuildAll(program, replace);
+  const pick = (ids: ReadonlyMap<string, NodeId>) => Object.fromEntries([...ids].map(([name, id]) => [name, tensors.get(id)!]));
+  return makeProgram(pick(program.outputs), pick(program.updates));
+}
