@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { PixelGeometry } from '../preprocess/eval-geometry.js';
+import { warnOnce } from './warn-once.js';
+import { writeWholeFile } from './write-whole-file.js';
+
+/** Of a slot: magic, CRC-32, index, pixel bytes (4 bytes each, little-endian), 16 bytes of the key. */
+const HEADER_BYTES = 32;
+const CHECKED_FROM = 8;
+const MAGIC = 0x31_58_50_4b;
+const SLOTS_PER_CHUNK = 1024;
+/** Space left to the user on the cache's disk. */
+const RESERVED_BYTES = 512 * 2 ** 20;
+const CHECK_SPACE_EVERY_BYTES = 64 * 2 ** 20;
+
+/** Raised by the version of anything that changes the pixels of the same file and geometry. */
+const FORMAT = 'kora-pixels 1';
+
+/**
+ * Decoded and resized images on disk, for one split at one geometry.
+ *
+ * Image i has a fixed slot in a sparse file of 1024 slots, behind a header with a checksum over key,
+ * index and pixels. So examples can come in any order and from several processes at once (they write
+ * equal bytes), a killed process loses at most the slots it was writing, and a torn, damaged or foreign
+ * slot reads as "not there" and is written again. Nothing is kept in memory.
+ *
+ * A cache that cannot be written (full or read-only disk) gives one warning and stays silent after.
+ */
+export class PixelCache {
+  readonly #chunks = new Map<number, Promise<FileHandle | undefined>>();
+  #writable = true;
+  #unchecked = CHECK_SPACE_EVERY_BYTES;
+
+  private constructor(
+    private readonly folder: string,
+    private readonly key: Buffer,
+    private readonly pixelBytes: number,
+  ) {}
+
+  /**
+   * Opens the cache of a split, or prepares an empty one.
+   *
+   * @param fingerprint of the split: whatever determines its stored images.
+   */
+  static async open(cacheDir: string, fingerprint: string, geometry: PixelGeometry): Promise<PixelCache> {
+    const [height, width] = geometry.imageSize;
+    const { interpolation, cropPct } = geometry;
+    const description = { format: FORMAT, fingerprint, height, width, interpolation, cropPct };
+    const key = createHash('sha256').update(JSON.stringify(description)).digest();
+    const folder = join(cacheDir, 'pixels', key.toString('hex').slice(0, 24));
+    const cache = new PixelCache(folder, key.subarray(0, 16), height * width * 3);
+    try {
+      await mkdir(folder, { recursive: true });
+      await writeWholeFile(join(folder, 'about.json'), `${JSON.stringify(description, null, 2)}\n`);
+    } catch (error) {
+      cache.#giveUpWriting(error);
+    }
+    return cache;
+  }
+
+  /** Reads the pixels of one image into `target` `[H, W, 3]`; false when they are not (validly) there. */
+  async readInto(index: number, target: Uint8Array): Promise<boolean> {
+    const chunk = await this.#chunk(index, false);
+    if (chunk === undefined) return false;
+    const header = Buffer.alloc(HEADER_BYTES);
+    try {
+      const { bytesRead } = await chunk.readv([header, target], this.#position(index));
+      if (bytesRead !== HEADER_BYTES + this.pixelBytes) return false;
+    } catch {
+      return false;
+    }
+    return header.equals(this.#header(index, target));
+  }
+
+  /** Stores the pixels of one image. Never throws: a cache that cannot be written is no cache. */
+  async write(index: number, pixels: Uint8Array): Promise<void> {
+    if (!this.#writable) return;
+    try {
+      await this.#checkSpace();
+      const chunk = await this.#chunk(index, true);
+      if (chunk === undefined || !this.#writable) return;
+      const slot = [this.#header(index, pixels), pixels];
+      const { bytesWritten } = await chunk.writev(slot, this.#position(index));
+      if (bytesWritten !== HEADER_BYTES + this.pixelBytes) throw new Error('the disk is full');
+    } catch (error) {
+      this.#giveUpWriting(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const chunks = [...this.#chunks.values()];
+    this.#chunks.clear();
+    for (const chunk of chunks) await (await chunk)?.close();
+  }
+
+  #position(index: number): number {
+    return (index % SLOTS_PER_CHUNK) * (HEADER_BYTES + this.pixelBytes);
+  }
+
+  #header(index: number, pixels: Uint8Array): Buffer {
+    const header = Buffer.alloc(HEADER_BYTES);
+    header.writeUInt32LE(MAGIC, 0);
+    header.writeUInt32LE(index, 8);
+    header.writeUInt32LE(this.pixelBytes, 12);
+    this.key.copy(header, 16);
+    header.writeUInt32LE(crc32(pixels, crc32(header.subarray(CHECKED_FROM))), 4);
+    return header;
+  }
+
+  #chunk(index: number, create: boolean): Promise<FileHandle | undefined> {
+    const number = Math.floor(index / SLOTS_PER_CHUNK);
+    const known = this.#chunks.get(number);
+    if (known !== undefined) {
+      if (!create) return known;
+      // A chunk that was not there when read may have to be made now.
+      const made = known.then((handle) => handle ?? this.#openChunk(number, true));
+      this.#chunks.set(number, made);
+      return made;
+    }
+    const opened = this.#openChunk(number, create);
+    this.#chunks.set(number, opened);
+    return opened;
+  }
+
+  async #openChunk(number: number, create: boolean): Promise<FileHandle | undefined> {
+    const path = join(this.folder, `${String(number).padStart(5, '0')}.slots`);
+    try {
+      return await open(path, create ? constants.O_RDWR | constants.O_CREAT : constants.O_RDWR);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (!create && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined;
+      this.#giveUpWriting(error);
+    }
+    try {
+      return await open(path, constants.O_RDONLY);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #checkSpace(): Promise<void> {
+    this.#unchecked += HEADER_BYTES + this.pixelBytes;
+    if (this.#unchecked < CHECK_SPACE_EVERY_BYTES) return;
+    this.#unchecked = 0;
+    const { bavail, bsize } = await statfs(this.folder);
+    if (bavail * bsize < RESERVED_BYTES) {
+      throw new Error(`only ${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free on its disk`);
+    }
+  }
+
+  #giveUpWriting(error: unknown): void {
+    this.#writable = false;
+    const reason = error instanceof Error ? error.message : String(error);
+    warnOnce(
+      'pixel-cache',
+      `Decoded images cannot be cached in ${this.folder}: ${reason}. ` +
+        'The run goes on without; to be faster, free space or choose another cache folder.',
+    );
+  }
+}

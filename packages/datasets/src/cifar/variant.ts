@@ -1,0 +1,60 @@
+/** What tells CIFAR-10 from CIFAR-100 in their binary files (Krizhevsky, 2009). */
+export interface CifarVariant {
+  readonly name: 'cifar10' | 'cifar100';
+  readonly classes: number;
+  readonly folder: string;
+  /** What archives of it are named like. */
+  readonly archive: RegExp;
+  readonly officialArchive: string;
+  /** MD5 of the official archive, as its page states it. */
+  readonly officialMd5: string;
+  readonly trainFiles: readonly string[];
+  readonly valFile: string;
+  readonly namesFile: string;
+  /** Bytes before the pixels of a record, and which of them is the label. */
+  readonly labelBytes: number;
+  readonly labelAt: number;
+  readonly official: { readonly train: number; readonly val: number };
+}
+
+export const CIFAR_10: CifarVariant = {
+  name: 'cifar10',
+  classes: 10,
+  folder: 'cifar-10-batches-bin',
+  archive: /^cifar-10-binary.*\.(?:tar\.gz|tgz)$/i,
+  officialArchive: 'cifar-10-binary.tar.gz',
+  officialMd5: 'c32a1d4ab5d03f1284b67883e8d87530',
+  trainFiles: [1, 2, 3, 4, 5].map((part) => `data_batch_${part}.bin`),
+  valFile: 'test_batch.bin',
+  namesFile: 'batches.meta.txt',
+  labelBytes: 1,
+  labelAt: 0,
+  official: { train: 50_000, val: 10_000 },
+};
+
+export const CIFAR_100: CifarVariant = {
+  name: 'cifar100',
+  classes: 100,
+  folder: 'cifar-100-binary',
+  archive: /^cifar-100-binary.*\.(?:tar\.gz|tgz)$/i,
+  officialArchive: 'cifar-100-binary.tar.gz',
+  officialMd5: '03b5dce01913d631647c71ecec9e9cb8',
+  trainFiles: ['train.bin'],
+  valFile: 'test.bin',
+  namesFile: 'fine_label_names.txt',
+  labelBytes: 2,
+  labelAt: 1,
+  official: { train: 50_000, val: 10_000 },
+};
+
+/** All files of a variant that are read. */
+export function filesOf({ trainFiles, valFile, namesFile }: CifarVariant): string[] {
+  return [...trainFiles, valFile, namesFile];
+}
+
+export function howToGet({ officialArchive, folder }: CifarVariant): string {
+  return (
+    `Download https://www.cs.toronto.edu/~kriz/${officialArchive} into the data folder; ` +
+    `it is read as it is, unpacked (folder ${folder}/) or not.`
+  );
+}

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { FormatError } from '@kora-bench/core';
+import { warnOnce } from '../cache/warn-once.js';
+import { writeWholeFile } from '../cache/write-whole-file.js';
+import { type ContentEntry, type ContentReader, type ContentSource, walkOrder } from './content-source.js';
+import { mapConcurrently } from './map-concurrently.js';
+
+const OPEN_FILES = 32;
+
+interface FileEntry extends ContentEntry {
+  readonly modified: number;
+}
+
+/**
+ * The files below a folder. Their checksums are computed once and kept in `cacheDir`, for as long as no
+ * path, size or time of change differs.
+ *
+ * @param wanted tells which paths below the folder to list; a folder is entered if `enters` says so.
+ */
+export async function openFolder(
+  location: string,
+  wanted: (path: string) => boolean,
+  enters: (path: string) => boolean,
+  cacheDir: string,
+): Promise<ContentSource> {
+  const paths = (await listFiles(location, '', enters)).filter(wanted).sort(walkOrder);
+  const entries = await mapConcurrently(paths, OPEN_FILES, async (path): Promise<FileEntry> => {
+    const { size, mtimeMs } = await stat(join(location, path));
+    return { path, size, modified: mtimeMs };
+  });
+  const reader = new FolderReader(location, entries);
+  return {
+    location,
+    entries,
+    open: async () => reader,
+    checksums: () => checksums(location, entries, reader, cacheDir),
+  };
+}
+
+async function listFiles(root: string, folder: string, enters: (path: string) => boolean): Promise<string[]> {
+  const files: string[] = [];
+  for (const child of await readdir(join(root, folder), { withFileTypes: true })) {
+    const path = folder === '' ? child.name : `${folder}/${child.name}`;
+    const isFolder = child.isSymbolicLink()
+      ? (await stat(join(root, path))).isDirectory()
+      : child.isDirectory();
+    if (!isFolder) files.push(path);
+    else if (enters(path)) files.push(...(await listFiles(root, path, enters)));
+  }
+  return files;
+}
+
+class FolderReader implements ContentReader {
+  constructor(
+    private readonly location: string,
+    private readonly entries: readonly FileEntry[],
+  ) {}
+
+  async read(index: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { path, size } = this.entries[index]!;
+    const where = join(this.location, path);
+    let received: string;
+    try {
+      const bytes = await readFile(where);
+      if (bytes.length === size) return new Uint8Array(bytes);
+      received = `${bytes.length} bytes`;
+    } catch (error) {
+      received = error instanceof Error ? error.message : String(error);
+    }
+    throw new FormatError('A file of the data set cannot be read.', {
+      where,
+      expected: `${size} bytes, as when the data set was opened`,
+      received,
+      fix: 'Leave the folder unchanged during a run, and make it readable.',
+    });
+  }
+
+  async close(): Promise<void> {}
+}
+
+async function checksums(
+  location: string,
+  entries: readonly FileEntry[],
+  reader: ContentReader,
+  cacheDir: string,
+): Promise<readonly number[]> {
+  const state = createHash('sha256').update(resolve(location));
+  for (const { path, size, modified } of entries) state.update(`\n${path}\t${size}\t${modified}`);
+  const kept = join(cacheDir, 'checksums', `${state.digest('hex').slice(0, 24)}.json`);
+  const known = await readChecksums(kept, entries.length);
+  if (known !== undefined) return known;
+  const computed = await mapConcurrently(entries, OPEN_FILES, async (_, i) => crc32(await reader.read(i)));
+  try {
+    await writeWholeFile(kept, JSON.stringify(computed));
+  } catch (error) {
+    warnOnce('checksums', `The checksums of ${location} cannot be kept: ${String(error)}.`);
+  }
+  return computed;
+}
+
+async function readChecksums(path: string, count: number): Promise<number[] | undefined> {
+  try {
+    const values: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const valid = Array.isArray(values) && values.length === count && values.every(Number.isInteger);
+    return valid ? (values as number[]) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,9 @@
+/** The part of tar-stream 3 in use; the package brings no types. */
+declare module 'tar-stream' {
+  import type { Readable, Writable } from 'node:stream';
+  export interface Entry extends Readable {
+    readonly header: { readonly name: string; readonly size: number; readonly type: string };
+  }
+  export type Extract = Writable & AsyncIterable<Entry>;
+  export function extract(): Extract;
+}

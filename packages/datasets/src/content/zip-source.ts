@@ -1,0 +1,146 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { crc32, inflateRaw } from 'node:zlib';
+import { FormatError } from '@kora-bench/core';
+import { type ContentEntry, type ContentReader, type ContentSource, walkOrder } from './content-source.js';
+
+const STORED = 0;
+const DEFLATED = 8;
+const LOCAL_HEADER_BYTES = 30;
+const LOCAL_HEADER_SIGNATURE = 0x04_03_4b_50;
+
+interface ZipEntry extends ContentEntry {
+  readonly compressedSize: number;
+  readonly deflated: boolean;
+  readonly crc: number;
+  readonly offset: number;
+}
+
+const inflate = promisify(inflateRaw);
+
+/**
+ * The files of a zip archive, without unpacking it: the directory is read once, then each file on its
+ * own. yauzl reads the directory (zip64 included); the data of an entry, which it offers as a stream
+ * only, is read here, behind its local header (PKWARE APPNOTE 4.3.7).
+ *
+ * @param marker a file at the root of the data set; its folder in the archive is taken as the root.
+ * @param wanted tells which paths below the root to list.
+ * @throws FormatError when the file is not a whole zip archive, or holds no `marker`.
+ */
+export async function openZip(
+  location: string,
+  marker: string,
+  wanted: (path: string) => boolean,
+): Promise<ContentSource> {
+  const all = await readDirectory(location);
+  const markers = all.filter(({ path }) => path === marker || path.endsWith(`/${marker}`));
+  if (markers.length !== 1) {
+    throw new FormatError('This zip archive does not hold the data set.', {
+      where: location,
+      expected: `one file named ${marker}`,
+      received: `${markers.length} among ${all.length} files`,
+      fix: 'Download the official archive again.',
+    });
+  }
+  const root = markers[0]!.path.slice(0, -marker.length);
+  const entries = all
+    .filter(({ path }) => path.startsWith(root))
+    .map((entry) => ({ ...entry, path: entry.path.slice(root.length) }))
+    .filter(({ path }) => wanted(path))
+    .sort((a, b) => walkOrder(a.path, b.path));
+  return {
+    location,
+    entries,
+    open: async () => new ZipReader(location, entries, await open(location)),
+    checksums: async () => entries.map(({ crc }) => crc),
+  };
+}
+
+async function readDirectory(location: string): Promise<ZipEntry[]> {
+  const { openPromise } = await import('yauzl');
+  try {
+    const zip = await openPromise(location, { autoClose: false });
+    try {
+      const entries: ZipEntry[] = [];
+      for await (const entry of zip.eachEntry()) {
+        if (entry.fileName.endsWith('/')) continue;
+        if (entry.isEncrypted() || ![STORED, DEFLATED].includes(entry.compressionMethod)) {
+          throw new Error(`${entry.fileName} is encrypted or compressed by an uncommon method`);
+        }
+        entries.push({
+          path: entry.fileName,
+          size: entry.uncompressedSize,
+          compressedSize: entry.compressedSize,
+          deflated: entry.compressionMethod === DEFLATED,
+          crc: entry.crc32,
+          offset: entry.relativeOffsetOfLocalHeader,
+        });
+      }
+      return entries;
+    } finally {
+      zip.close();
+    }
+  } catch (cause) {
+    throw new FormatError('This zip archive cannot be read.', {
+      where: location,
+      expected: 'a whole zip archive',
+      received: cause instanceof Error ? cause.message : String(cause),
+      fix: 'Download it again; an interrupted download leaves a truncated file.',
+      cause,
+    });
+  }
+}
+
+class ZipReader implements ContentReader {
+  constructor(
+    private readonly location: string,
+    private readonly entries: readonly ZipEntry[],
+    private readonly file: FileHandle,
+  ) {}
+
+  async read(index: number): Promise<Uint8Array<ArrayBuffer>> {
+    const entry = this.entries[index]!;
+    const header = await this.#readAt(entry, entry.offset, LOCAL_HEADER_BYTES);
+    const view = new DataView(header.buffer);
+    if (view.getUint32(0, true) !== LOCAL_HEADER_SIGNATURE) {
+      throw this.#damaged(entry, 'no local header where the directory points');
+    }
+    const start = entry.offset + LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
+    const stored = await this.#readAt(entry, start, entry.compressedSize);
+    const bytes = entry.deflated ? await this.#inflate(entry, stored) : stored;
+    if (bytes.length !== entry.size) {
+      throw this.#damaged(entry, `${bytes.length} bytes instead of ${entry.size}`);
+    }
+    if (crc32(bytes) !== entry.crc) throw this.#damaged(entry, 'a wrong CRC-32');
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.file.close();
+  }
+
+  async #readAt(entry: ZipEntry, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    const { bytesRead } = await this.file.read(bytes, 0, length, position);
+    if (bytesRead !== length) throw this.#damaged(entry, 'the archive ends before it');
+    return bytes;
+  }
+
+  async #inflate(entry: ZipEntry, stored: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      // A wrong size is reported above; the limit keeps a damaged entry from filling the memory.
+      return new Uint8Array(await inflate(stored, { maxOutputLength: entry.size + 1 }));
+    } catch (cause) {
+      throw this.#damaged(entry, cause instanceof Error ? cause.message : String(cause));
+    }
+  }
+
+  #damaged(entry: ZipEntry, received: string): FormatError {
+    return new FormatError('A file in a zip archive is damaged.', {
+      where: `${this.location}: ${entry.path}`,
+      expected: `${entry.size} bytes with CRC-32 ${entry.crc.toString(16).padStart(8, '0')}`,
+      received,
+      fix: 'Download the archive again.',
+    });
+  }
+}

@@ -1,0 +1,152 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { FormatError, InternalError } from '@kora-bench/core';
+import type { PixelGeometry } from '../preprocess/eval-geometry.js';
+import type { DecodeReply, DecodeRequest } from './decode-message.js';
+import type { StoredImage } from './stored-image.js';
+
+/** Beyond this, reading the files is the bottleneck and every worker costs tens of megabytes. */
+const MOST_WORKERS = 8;
+
+interface Job {
+  readonly image: StoredImage;
+  readonly geometry: PixelGeometry;
+  readonly where: string;
+  resolve(pixels: Uint8Array): void;
+  reject(error: Error): void;
+}
+
+interface Seat {
+  readonly worker: Worker;
+  job: Job | undefined;
+}
+
+/**
+ * Worker threads that decode and resize, one image at a time each. Threads start when there is work
+ * for them and do not keep the process alive while idle.
+ */
+export class DecodePool {
+  readonly size: number;
+  readonly #seats: Seat[] = [];
+  readonly #queue: Job[] = [];
+  #nextId = 0;
+  #ready: Promise<unknown> | undefined;
+  #closed = false;
+
+  constructor(size: number = Math.min(availableParallelism(), MOST_WORKERS)) {
+    this.size = Math.max(1, size);
+  }
+
+  /**
+   * Decodes and resizes one image to RGB bytes `[H, W, 3]`. The bytes of `image` move to the worker:
+   * the caller must not use them afterwards.
+   *
+   * @param where names the image in an error, e.g. `data.zip: train/a.JPEG`.
+   * @throws FormatError when the image cannot be decoded.
+   */
+  async prepare(image: StoredImage, geometry: PixelGeometry, where: string): Promise<Uint8Array> {
+    // libvips must be loaded by the main thread first: its threads outlive a worker that loaded it.
+    this.#ready ??= import('sharp');
+    await this.#ready;
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new InternalError('The decode pool is closed.'));
+        return;
+      }
+      this.#queue.push({ image, geometry, where, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const seats = this.#seats.splice(0);
+    for (const job of this.#queue.splice(0)) job.reject(new InternalError('The decode pool was closed.'));
+    for (const seat of seats) this.#fail(seat, new InternalError('The decode pool was closed.'));
+    await Promise.all(seats.map((seat) => seat.worker.terminate()));
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      const seat = this.#seats.find((candidate) => candidate.job === undefined) ?? this.#addSeat();
+      if (seat === undefined) return;
+      const job = this.#queue.shift()!;
+      seat.job = job;
+      seat.worker.ref();
+      const request: DecodeRequest = { id: this.#nextId++, image: job.image, geometry: job.geometry };
+      seat.worker.postMessage(request, transferable(job.image.bytes));
+    }
+  }
+
+  #addSeat(): Seat | undefined {
+    if (this.#seats.length >= this.size) return undefined;
+    const worker = new Worker(new URL('./decode-worker.js', import.meta.url));
+    const seat: Seat = { worker, job: undefined };
+    worker.on('message', (reply: DecodeReply) => {
+      const job = seat.job;
+      seat.job = undefined;
+      worker.unref();
+      if ('pixels' in reply) job?.resolve(reply.pixels);
+      else if (job !== undefined) job.reject(undecodable(job.where, reply.problem));
+      this.#dispatch();
+    });
+    worker.on('error', (cause) => {
+      this.#drop(seat, new InternalError('A decode worker failed.', { cause, received: String(cause) }));
+    });
+    worker.on('exit', (code) => {
+      this.#drop(seat, new InternalError(`A decode worker ended with code ${code}.`));
+    });
+    this.#seats.push(seat);
+    return seat;
+  }
+
+  #drop(seat: Seat, error: Error): void {
+    const at = this.#seats.indexOf(seat);
+    if (at < 0) return;
+    this.#seats.splice(at, 1);
+    this.#fail(seat, error);
+    this.#dispatch();
+  }
+
+  #fail(seat: Seat, error: Error): void {
+    const job = seat.job;
+    seat.job = undefined;
+    job?.reject(error);
+  }
+}
+
+function undecodable(where: string, problem: string): FormatError {
+  return new FormatError('An image cannot be decoded.', {
+    where,
+    expected: 'a whole image file',
+    received: problem,
+    fix: 'Download or unpack the data set again: this file is damaged.',
+  });
+}
+
+/** Small buffers of Node share one allocation, which must not be moved away from its other users. */
+function transferable(bytes: Uint8Array): ArrayBuffer[] {
+  const { buffer, byteLength } = bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
+}
+
+let shared: { pool: DecodePool; users: number } | undefined;
+
+/** The pool of this process and a release function; the threads end with the last user. */
+export function acquireDecodePool(): { pool: DecodePool; release(): Promise<void> } {
+  shared ??= { pool: new DecodePool(), users: 0 };
+  const held = shared;
+  held.users++;
+  let released = false;
+  return {
+    pool: held.pool,
+    async release() {
+      if (released) return;
+      released = true;
+      held.users--;
+      if (held.users > 0) return;
+      if (shared === held) shared = undefined;
+      await held.pool.close();
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { InputError, type Preprocessing } from '@kora-bench/core';
+import type { ResampleRegion } from './pillow-resample.js';
+
+/** The part of a preprocessing that determines pixels; normalisation comes after the cache. */
+export type PixelGeometry = Pick<Preprocessing, 'imageSize' | 'interpolation' | 'cropPct'>;
+
+/** How one image of a known size is resized and cropped. All in pixels. */
+export interface EvalGeometry {
+  readonly resizedHeight: number;
+  readonly resizedWidth: number;
+  readonly crop: ResampleRegion;
+}
+
+/**
+ * Resize and centre crop of an image, as timm's evaluation transform (`crop_mode='center'`).
+ * A square target takes torchvision's `Resize(floor(size / cropPct))` of the shorter side, which cuts
+ * the longer one down to whole pixels; any other target takes timm's `ResizeKeepRatio`, which rounds.
+ * Then torchvision's `CenterCrop`, whose offset rounds halves to even.
+ */
+export function evalGeometry(height: number, width: number, geometry: PixelGeometry): EvalGeometry {
+  const [cropHeight, cropWidth] = geometry.imageSize;
+  const scaleHeight = Math.floor(cropHeight / geometry.cropPct);
+  const scaleWidth = Math.floor(cropWidth / geometry.cropPct);
+  let resizedHeight: number;
+  let resizedWidth: number;
+  if (scaleHeight === scaleWidth) {
+    const size = scaleHeight;
+    resizedHeight = height <= width ? size : Math.trunc((size * height) / width);
+    resizedWidth = width <= height ? size : Math.trunc((size * width) / height);
+  } else {
+    const ratio = Math.min(height / scaleHeight, width / scaleWidth);
+    resizedHeight = roundHalfToEven(height / ratio);
+    resizedWidth = roundHalfToEven(width / ratio);
+  }
+  const top = roundHalfToEven((resizedHeight - cropHeight) / 2);
+  const left = roundHalfToEven((resizedWidth - cropWidth) / 2);
+  return { resizedHeight, resizedWidth, crop: { top, left, height: cropHeight, width: cropWidth } };
+}
+
+/** Python's `round`. */
+function roundHalfToEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** @throws InputError naming the field that is out of range. */
+export function checkGeometry(geometry: PixelGeometry): void {
+  for (const size of geometry.imageSize) {
+    if (!Number.isInteger(size) || size < 1 || size > 4096) {
+      throw new InputError('The image size of the preprocessing is not valid.', {
+        where: 'preprocessing.imageSize',
+        expected: 'two integers from 1 to 4096',
+        received: JSON.stringify(geometry.imageSize),
+        fix: 'Take the size from the checkpoint, e.g. [224, 224].',
+      });
+    }
+  }
+  if (!(geometry.cropPct > 0 && geometry.cropPct <= 1)) {
+    throw new InputError('The crop of the preprocessing is not valid.', {
+      where: 'preprocessing.cropPct',
+      expected: 'a number above 0, up to 1',
+      received: String(geometry.cropPct),
+      fix: 'Take crop_pct from the checkpoint, e.g. 0.9.',
+    });
+  }
+  if (geometry.interpolation !== 'bicubic' && geometry.interpolation !== 'bilinear') {
+    throw new InputError('The interpolation of the preprocessing is not known.', {
+      where: 'preprocessing.interpolation',
+      expected: '"bicubic" or "bilinear"',
+      received: JSON.stringify(geometry.interpolation),
+      fix: 'Take the interpolation from the checkpoint.',
+    });
+  }
+}

@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import type { ImageSplit, PixelReader, Preprocessing } from '@kora-bench/core';
+import { PixelCache } from '../cache/pixel-cache.js';
+import { mapConcurrently } from '../content/map-concurrently.js';
+import { acquireDecodePool } from '../decode/decode-pool.js';
+import { checkGeometry } from '../preprocess/eval-geometry.js';
+import { CachedPixelReader } from './cached-pixel-reader.js';
+import type { ExampleStore } from './example-store.js';
+
+const READS_AT_ONCE = 8;
+
+/** What a data set reader knows of a split; the rest of an `ImageSplit` follows from it. */
+export interface StoredSplitDescription {
+  readonly dataset: string;
+  readonly split: 'train' | 'val';
+  readonly classNames: readonly string[];
+  readonly labels: Int32Array;
+  readonly paths: readonly string[];
+  /** Identifies the stored pixels, in order, e.g. by checksums; labels and paths are added here. */
+  readonly content: string;
+  readonly notes: readonly string[];
+  readonly store: ExampleStore;
+}
+
+/** A classification split whose pixels are decoded in worker threads and cached in `cacheDir`. */
+export function storedSplit(description: StoredSplitDescription, cacheDir: string): ImageSplit {
+  const { dataset, split, classNames, labels, paths, content, notes, store } = description;
+  const fingerprint = createHash('sha256')
+    .update(JSON.stringify({ dataset, split, classNames, paths, labels: [...labels], content }))
+    .digest('hex');
+  let hashes: Promise<readonly string[]> | undefined;
+  return {
+    dataset,
+    split,
+    task: 'classification',
+    length: labels.length,
+    classNames,
+    labels,
+    paths,
+    fingerprint,
+    notes,
+    contentHashes() {
+      hashes ??= hashExamples(store, labels.length);
+      return hashes;
+    },
+    async open(preprocessing: Preprocessing): Promise<PixelReader> {
+      checkGeometry(preprocessing);
+      const { imageSize, interpolation, cropPct } = preprocessing;
+      const geometry = { imageSize, interpolation, cropPct };
+      const examples = await store.open();
+      const cache = await PixelCache.open(cacheDir, fingerprint, geometry);
+      return new CachedPixelReader(labels.length, geometry, examples, cache, acquireDecodePool());
+    },
+  };
+}
+
+async function hashExamples(store: ExampleStore, length: number): Promise<readonly string[]> {
+  const reader = await store.open();
+  try {
+    return await mapConcurrently({ length } as ArrayLike<undefined>, READS_AT_ONCE, async (_, index) => {
+      const { bytes } = await reader.read(index);
+      return createHash('sha256').update(bytes).digest('hex');
+    });
+  } finally {
+    await reader.close();
+  }
+}
