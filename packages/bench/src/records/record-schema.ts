@@ -89,6 +89,7 @@ export const transferResultSchema = z.strictObject({
   /** The published kind of number: judged on the labels that the protocol itself makes. */
   protocolLabels: classificationResultSchema.nullable(),
 });
+export type TransferResult = z.infer<typeof transferResultSchema>;
 
 export const ckaSchema = z.strictObject({
   layers: z.array(z.string()),

@@ -1,0 +1,201 @@
+import type { Backend, Checkpoint, ConfiguredMethod, ImageDataset, ImageSplit, Preprocessing, Task } from '@kora-bench/core';
+import { classificationTask, countParameters, depthTask, modelParameters } from '@kora-bench/core';
+
+import type { ProtocolName, RunConfig, TrainingConfig } from '../config/run-config.js';
+import type { DoneRecord, TransferResult } from '../records/record-schema.js';
+import type { ReportProgress } from '../progress/progress-event.js';
+import {
+  auditEvaluationLabels,
+  auditLeakage,
+  auditPreprocessing,
+  auditSingleClass,
+  auditSubset,
+  auditTrainingLabels,
+} from './audits/data-audit.js';
+import { FindingLog } from './audits/finding-log.js';
+import type { CellContext } from './cell-context.js';
+import type { CellJob } from './cell-job.js';
+import { describeEnvironment } from './environment.js';
+import { judgeClassification, judgeDepth } from './judge.js';
+import { mergeError } from './merge-check.js';
+import { transferProtocol } from './protocols.js';
+import { evenSubset } from './split-views.js';
+import { blockSimilarity } from './representation.js';
+import { finalStage, finalStageTrains, summarize, trainMethod, trainsHeadOnly } from './train-method.js';
+import { trainPhase } from './train-phase.js';
+import { WeightStore } from './weight-store.js';
+
+/** What a cell works with, found by its names in the registry. */
+export interface CellResources {
+  readonly method: ConfiguredMethod;
+  readonly backend: Backend;
+  readonly checkpoint: Checkpoint;
+  readonly source: ImageDataset;
+  /** Absent when the run has no such task. */
+  readonly target?: ImageDataset;
+  readonly depth?: ImageDataset;
+}
+
+/** Trains and judges one cell. @throws KoraError with the reason when it cannot be finished */
+export async function runCell(job: CellJob, resources: CellResources, report: ReportProgress): Promise<DoneRecord> {
+  const startedAt = new Date().toISOString();
+  const { config, cell } = job;
+  const { checkpoint, method, backend } = resources;
+  const findings = new FindingLog();
+  const context: CellContext = { backend, checkpoint, method, seed: cell.seed, cacheDir: job.cacheDir, report, findings };
+  const preprocessing = usedPreprocessing(checkpoint, config.preprocessing);
+  auditPreprocessing(findings, 'source', preprocessing, checkpoint.preprocessing);
+  for (const { code, message } of method.definition.caveats?.(method.options) ?? []) findings.add('warning', code, 'method', message);
+
+  const source = limited(resources.source, config.limits);
+  const training: TrainingConfig = { ...config.training, learningRate: cell.learningRate };
+  const task = classificationTask(source.train.classNames.length, training.labelSmoothing);
+  const weights = new WeightStore(checkpoint);
+  weights.initializeMissing(modelParameters(checkpoint.config, method, task), cell.seed);
+  await auditSplits(context, 'source', source.train, source.val);
+
+  const trained = await trainMethod(context, weights, 'source', task, source.train, preprocessing, training);
+  const stage = finalStage(context);
+  const judged = { name: 'source/evaluate', task, split: source.val, preprocessing, stage, batchSize: training.batchSize };
+  const [result] = await judgeClassification(context, weights, judged, [source.val]);
+  auditSingleClass(findings, 'source', result!);
+  const cka = await blockSimilarity(context, weights, task, stage, source.val, preprocessing, training.batchSize, config.ckaExamples);
+  const merged = await mergeError(context, weights, task, stage, source.val, preprocessing, training.batchSize);
+
+  const transfer: TransferResult[] = [];
+  if (resources.target !== undefined) {
+    const target = limited(resources.target, { trainExamples: null, valExamples: config.limits.valExamples });
+    for (const protocol of config.protocols) transfer.push(await runTransfer(context, config, weights, protocol, target, preprocessing, stage));
+  }
+  const depth = resources.depth && (await runDepth(context, weights, limited(resources.depth, config.limits), preprocessing, { ...training, ...config.depthTraining }));
+  const counts = countParameters(checkpoint.config, method, task);
+  return {
+    schemaVersion: 1,
+    status: 'done',
+    cell,
+    config,
+    startedAt,
+    finishedAt: new Date().toISOString(),
+    environment: describeEnvironment(backend),
+    model: {
+      fingerprint: checkpoint.fingerprint,
+      notes: [...checkpoint.notes],
+      preprocessing: { ...preprocessing },
+      backboneParameters: counts.backbone,
+      trainableParameters: counts.trainable,
+      share: counts.share,
+    },
+    source: { data: dataReference(source), training: trained, result: result! },
+    cka,
+    transfer,
+    depth: depth ?? null,
+    mergeError: merged,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    findings: [...findings.all],
+  };
+}
+
+async function runTransfer(
+  context: CellContext,
+  config: RunConfig,
+  sourceWeights: WeightStore,
+  name: ProtocolName,
+  target: ImageDataset,
+  preprocessing: Preprocessing,
+  stage: string,
+): Promise<TransferResult> {
+  const { checkpoint, findings, seed } = context;
+  const where = `transfer/${name}`;
+  const { shotsPerClass, ...settings } = config.transfer;
+  const protocol = transferProtocol(name, target, { preprocessing, training: { ...config.training, ...settings }, shotsPerClass, seed });
+  const classes = target.val.classNames.length;
+  const task = classificationTask(classes, protocol.training.labelSmoothing);
+  const weights = sourceWeights.fork();
+  weights.initialize(task.parameters(checkpoint.config), seed);
+
+  await auditSplits(context, where, protocol.train, protocol.val);
+  auditPreprocessing(findings, where, protocol.preprocessing, checkpoint.preprocessing);
+  if (protocol.unshuffled) auditSubset(findings, where, protocol.train, target.train);
+
+  const trained = await trainPhase(context, weights, {
+    name: where,
+    task,
+    split: protocol.train,
+    preprocessing: protocol.preprocessing,
+    stage,
+    trains: trainsHeadOnly,
+    training: protocol.training,
+    unshuffled: protocol.unshuffled,
+  });
+  const judged = {
+    name: `${where}/evaluate`,
+    task,
+    split: protocol.val,
+    preprocessing: protocol.preprocessing,
+    stage,
+    batchSize: protocol.training.batchSize,
+  };
+  const labellings = protocol.val === protocol.trueVal ? [protocol.trueVal] : [protocol.trueVal, protocol.val];
+  const [trueLabels, protocolLabels] = await judgeClassification(context, weights, judged, labellings);
+  if (protocolLabels !== undefined) auditSingleClass(findings, where, protocolLabels);
+  return {
+    protocol: name,
+    data: dataReference(target),
+    training: summarize([[{ name: 'head' }, protocol.training.epochs, trained]], protocol.train.length),
+    trueLabels: trueLabels!,
+    protocolLabels: protocolLabels ?? null,
+  };
+}
+
+async function runDepth(
+  context: CellContext,
+  sourceWeights: WeightStore,
+  data: ImageDataset,
+  preprocessing: Preprocessing,
+  training: TrainingConfig,
+): Promise<NonNullable<DoneRecord['depth']>> {
+  const { checkpoint, seed } = context;
+  const task: Task = depthTask();
+  const weights = sourceWeights.fork();
+  weights.initialize(task.parameters(checkpoint.config), seed);
+  await auditSplits(context, 'depth', data.train, data.val);
+  const stage = finalStage(context);
+  const trained = await trainPhase(context, weights, {
+    name: 'depth',
+    task,
+    split: data.train,
+    preprocessing,
+    stage,
+    trains: finalStageTrains(context),
+    training,
+  });
+  const judged = { name: 'depth/evaluate', task, split: data.val, preprocessing, stage, batchSize: training.batchSize };
+  const result = await judgeDepth(context, weights, judged);
+  return { data: dataReference(data), training: summarize([[{ name: stage }, training.epochs, trained]], data.train.length), result };
+}
+
+async function auditSplits({ findings }: CellContext, where: string, train: ImageSplit, val: ImageSplit): Promise<void> {
+  await auditLeakage(findings, where, train, val);
+  if (train.task !== 'classification') return;
+  auditTrainingLabels(findings, where, train, train.classNames.length);
+  auditEvaluationLabels(findings, where, val, val.classNames.length);
+}
+
+/** The checkpoint's preprocessing with the run's overrides. */
+function usedPreprocessing({ preprocessing }: Checkpoint, { mean, std }: { mean?: Preprocessing['mean'] | undefined; std?: Preprocessing['std'] | undefined }): Preprocessing {
+  return { ...preprocessing, mean: mean ?? preprocessing.mean, std: std ?? preprocessing.std };
+}
+
+function limited(dataset: ImageDataset, { trainExamples, valExamples }: { trainExamples: number | null; valExamples: number | null }): ImageDataset {
+  const cut = (split: ImageSplit, most: number | null) => (most === null ? split : evenSubset(split, most));
+  return { name: dataset.name, train: cut(dataset.train, trainExamples), val: cut(dataset.val, valExamples) };
+}
+
+function dataReference({ name, train, val }: ImageDataset): TransferResult['data'] {
+  return {
+    dataset: name,
+    trainFingerprint: train.fingerprint,
+    valFingerprint: val.fingerprint,
+    notes: [...new Set([...train.notes, ...val.notes])],
+  };
+}

@@ -1,0 +1,24 @@
+// Adds up vitest's closing lines in a log and prints the one line that CI reads.
+import { readFileSync } from 'node:fs';
+
+const [, , path, main, status] = process.argv;
+const text = readFileSync(path, 'utf8').replace(/\u001b\[[0-9;]*m/g, '');
+const totals = { passed: 0, failed: 0, skipped: 0 };
+for (const line of text.split('\n')) {
+  const counts = /\bTests\s+(.*)$/.exec(line);
+  if (counts === null) continue;
+  for (const [, number, word] of counts[1].matchAll(/(\d+) (passed|failed|skipped|todo)/g)) {
+    totals[word === 'todo' ? 'skipped' : word] += Number(number);
+  }
+}
+if (Number(main) === 0) totals.passed += 1;
+else {
+  totals.failed += 1;
+  console.error(`The main command ended with exit code ${main}.`);
+}
+if (Number(status) !== 0 && totals.failed === 0) {
+  totals.failed += 1;
+  console.error(`The tests ended with exit code ${status}.`);
+}
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exit(totals.failed === 0 && totals.passed > 1 ? 0 : 1);
