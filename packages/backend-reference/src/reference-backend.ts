@@ -1,0 +1,54 @@
+import type { Backend, BackendDefinition, CompositeKind } from '@kora-bench/core';
+import { BackendError, compositeKinds, lowerComposites } from '@kora-bench/core';
+import { z } from 'zod';
+import { ReferenceExecutable } from './reference-executable.js';
+import { ReferenceState } from './reference-state.js';
+
+const optionsSchema = z.strictObject({
+  /**
+   * Lower all composites into primitives instead of evaluating each by its own definition. The two
+   * ways must agree, which is how lowerings are tested.
+   */
+  lower: z.boolean().default(false),
+});
+
+export type ReferenceOptions = z.infer<typeof optionsSchema>;
+
+/** The float64 interpreter: the oracle that every other backend is measured against. */
+export const referenceBackend: BackendDefinition<ReferenceOptions> = {
+  name: 'reference',
+  description: 'Float64 interpreter of the op definitions: slow, deterministic, the oracle of every test.',
+  defaultDevice: 'cpu',
+  devices: ['cpu'],
+  options: optionsSchema,
+  async create(device, options) {
+    if (device !== 'cpu') {
+      throw new BackendError(`The reference backend has no device "${device}".`, {
+        expected: 'cpu',
+        received: device,
+        fix: 'Use reference:cpu.',
+      });
+    }
+    return createBackend(options);
+  },
+  async probe() {
+    return [{ device: 'cpu', available: true, detail: 'cpu (float64 interpreter, 1 thread)' }];
+  },
+};
+
+function createBackend({ lower }: ReferenceOptions): Backend {
+  const composites: ReadonlySet<CompositeKind> = new Set(lower ? [] : compositeKinds);
+  return {
+    name: 'reference',
+    device: 'cpu (float64 interpreter, 1 thread)',
+    versions: {},
+    composites,
+    async compile(program, weights) {
+      return new ReferenceExecutable(lowerComposites(program, composites), weights);
+    },
+    async createState(values) {
+      return new ReferenceState(values);
+    },
+    async dispose() {},
+  };
+}
