@@ -71,7 +71,8 @@ function inputAdjoints(output: Tensor, dy: Tensor, needs: (i: number) => boolean
   const all = new Set(ids);
   const wanted = new Set(ids.filter((_, i) => needs(i)));
   const adjoints = backpropagate(definition.lower(op, inputs), dy, wanted, all);
-  return ids.map((id) => adjoints.get(id));
+  // An input that is read twice has one adjoint here, the sum over both places: it must count once.
+  return ids.map((id, i) => (ids.indexOf(id) === i ? adjoints.get(id) : undefined));
 }
 
 /** Marks the nodes up to `root` from which a path leads down to one of `targets`. */

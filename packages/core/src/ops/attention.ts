@@ -1,4 +1,4 @@
-import { sizeOf } from '../graph/shape.js';
+import { sameShape, sizeOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { OpDefinition, Typed } from './definition.js';
@@ -19,8 +19,11 @@ import { softmax, softmaxDefinition, softmaxGrad, softmaxGradDefinition } from '
 export const attentionDefinition: OpDefinition<'attention'> = {
   infer(_op, [q, k, v]) {
     requireDType('attention', 'f32', q!, k!, v!);
+    const batch = q!.shape.slice(0, -2);
     const fits =
-      q!.rank >= 2 && k!.rank === q!.rank && v!.rank === q!.rank && q!.shape.at(-1) === k!.shape.at(-1) && k!.shape.at(-2) === v!.shape.at(-2);
+      q!.rank >= 2 &&
+      sameShape([...batch, k!.shape.at(-2)!, q!.shape.at(-1)!], k!.shape) &&
+      sameShape([...batch, k!.shape.at(-2)!, v!.shape.at(-1)!], v!.shape);
     requireShape(fits, 'attention cannot combine q, k and v.', 'q […, N, d], k […, M, d], v […, M, e]', q!, k!, v!);
     return { shape: [...q!.shape.slice(0, -1), v!.shape.at(-1)!], dtype: 'f32' };
   },
