@@ -40,7 +40,7 @@ export async function mergeError(
   };
   const adapted = await logits(method, weights.values);
   const folded = await logits(plain, new Map([...weights.values, ...merged]));
-  return adapted.data.reduce((worst, value, i) => Math.max(worst, Math.abs(value - folded.data[i]!)), 0);
+  return Math.max(...Array.from(adapted.data, (value, i) => Math.abs(value - folded.data[i]!)));
 }
 
 async function oneBatch(split: ImageSplit, preprocessing: Preprocessing, batchSize: number): Promise<HostTensor> {

@@ -6,6 +6,7 @@ import { constant, scalarValue } from '../ops/sources.js';
 import { mul } from '../ops/elementwise.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { joinPads } from './join-pads.js';
 import { meanThroughLinear } from './mean-through-linear.js';
 import type { Visit } from './rewrite.js';
 import { inputsOf, nodeOf } from './rewrite.js';
@@ -15,10 +16,11 @@ const largestFoldedConstant = 4096;
 
 /**
  * Local algebra that never changes a finite result beyond rounding: constants fold, neutral elements
- * and inverse layout changes vanish, and a mean over tokens moves in front of linear maps.
+ * and inverse layout changes vanish, sums of
+ * zero-padded parts become concatenations, and a mean over tokens moves in front of linear maps.
  */
 export const simplify: Visit = (node, inputs) =>
-  foldConstant(node, inputs) ?? dropNeutral(node, inputs) ?? mergeLayout(node, inputs) ?? meanThroughLinear(node, inputs);
+  foldConstant(node, inputs) ?? dropNeutral(node, inputs) ?? mergeLayout(node, inputs) ?? joinPads(node, inputs) ?? meanThroughLinear(node, inputs);
 
 function foldConstant(node: GraphNode, inputs: readonly Tensor[]): Tensor | undefined {
   if (inputs.length === 0 || sizeOf(node.shape) > largestFoldedConstant) return undefined;
