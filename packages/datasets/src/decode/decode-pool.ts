@@ -80,7 +80,8 @@ export class DecodePool {
 
   #addSeat(): Seat | undefined {
     if (this.#seats.length >= this.size) return undefined;
-    const worker = new Worker(new URL('./decode-worker.js', import.meta.url));
+    // Flags of the main program (`--input-type`, `--inspect`) are not meant for its workers.
+    const worker = new Worker(new URL('./decode-worker.js', import.meta.url), { execArgv: [] });
     const seat: Seat = { worker, job: undefined };
     worker.on('message', (reply: DecodeReply) => {
       const job = seat.job;

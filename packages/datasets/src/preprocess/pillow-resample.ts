@@ -169,5 +169,5 @@ function resampleColumns(
 function clipToByte(sum: number): number {
   const value = sum >> PRECISION_BITS;
   if (value < 0) return 0;
-  return value > 255 ? 255 : value;
+  return Math.min(value, 255);
 }
