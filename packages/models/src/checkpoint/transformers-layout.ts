@@ -1,0 +1,77 @@
+import type { Shape } from '@kora-bench/core';
+import type { StoredTensor, TensorLayout } from './tensor-layout.js';
+
+/** Modules outside the blocks: transformers' name → timm's. */
+const modules: Readonly<Record<string, string>> = {
+  'embeddings.cls_token': 'cls_token',
+  'embeddings.position_embeddings': 'pos_embed',
+  'embeddings.patch_embeddings.projection': 'patch_embed.proj',
+  layernorm: 'norm',
+  classifier: 'head',
+};
+
+/** Modules of a block. */
+const blockModules: Readonly<Record<string, string>> = {
+  layernorm_before: 'norm1',
+  layernorm_after: 'norm2',
+  'attention.output.dense': 'attn.proj',
+  'intermediate.dense': 'mlp.fc1',
+  'output.dense': 'mlp.fc2',
+};
+
+/** The order in which timm stacks the three projections into `attn.qkv`. */
+const projections = ['query', 'key', 'value'] as const;
+
+const projectionName = /^encoder\.layer\.(\d+)\.attention\.attention\.(query|key|value)\.(weight|bias)$/;
+const blockName = /^encoder\.layer\.(\d+)\.(.+)$/;
+
+/** Whether a file uses the names of transformers' ViT: `vit.encoder.layer.0…` or `encoder.layer.0…`. */
+export function hasTransformersNames(names: Iterable<string>): boolean {
+  return [...names].some((name) => withoutPrefix(name).startsWith('embeddings.'));
+}
+
+/**
+ * The tensors of a file of transformers' ViTForImageClassification or ViTModel by timm's names, with
+ * query, key and value stacked into `attn.qkv`. Names that the architecture does not know, and
+ * projections that cannot be stacked, are kept as they are, so that the check against the geometry
+ * reports them.
+ */
+export function transformersLayout(shapes: ReadonlyMap<string, Shape>): TensorLayout {
+  const tensors = new Map<string, StoredTensor>();
+  const unused: string[] = [];
+  for (const [stored, shape] of shapes) {
+    const name = withoutPrefix(stored);
+    const projection = projectionName.exec(name);
+    if (name.startsWith('pooler.')) {
+      unused.push(stored);
+    } else if (projection === null) {
+      tensors.set(timmName(name), { shape, parts: [stored] });
+    } else {
+      const [, block, which, kind] = projection;
+      const parts = projections.map((each) => stored.replace(`.${which}.${kind}`, `.${each}.${kind}`));
+      const stackable = parts.every((part) => sameTail(shapes.get(part), shape));
+      const rows = parts.reduce((sum, part) => sum + (shapes.get(part)?.[0] ?? 0), 0);
+      if (stackable)
+        tensors.set(`blocks.${block}.attn.qkv.${kind}`, { shape: [rows, ...shape.slice(1)], parts });
+      else tensors.set(stored, { shape, parts: [stored] });
+    }
+  }
+  return { tensors, unused };
+}
+
+/** Whether two shapes can be stacked along axis 0. */
+function sameTail(a: Shape | undefined, b: Shape): boolean {
+  return a !== undefined && a.length === b.length && a.slice(1).every((extent, i) => extent === b[i + 1]);
+}
+
+function withoutPrefix(name: string): string {
+  return name.startsWith('vit.') ? name.slice('vit.'.length) : name;
+}
+
+function timmName(name: string): string {
+  const kind = /\.(?:weight|bias)$/.exec(name)?.[0] ?? '';
+  const module = name.slice(0, name.length - kind.length);
+  const block = blockName.exec(module);
+  if (block === null) return `${modules[module] ?? module}${kind}`;
+  return `blocks.${block[1]}.${blockModules[block[2]!] ?? block[2]}${kind}`;
+}

@@ -1,0 +1,112 @@
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FormatError, InputError, KoraError } from '@kora-bench/core';
+import { checkpointFiles } from '../checkpoint/checkpoint-files.js';
+import type { ModelContext, ModelDefinition } from '../model-definition.js';
+import { models } from '../registry/models.js';
+import { resolveModel } from '../registry/resolve-model.js';
+import { type HubAccess, hubFileMetadata } from './file-metadata.js';
+import { resolveUrl } from './hub-endpoint.js';
+import { type FetchOptions, resumableFetch } from './resumable-fetch.js';
+import { verifyChecksum } from './verify-checksum.js';
+
+export interface DownloadProgress {
+  readonly file: string;
+  /** Bytes that are there. */
+  readonly bytes: number;
+  /** Bytes of the whole file. */
+  readonly total: number;
+}
+
+export interface DownloadOptions
+  extends Partial<Pick<FetchOptions, 'signal' | 'retries' | 'retryDelay' | 'stallTimeout'>> {
+  readonly definitions?: readonly ModelDefinition[];
+}
+
+/**
+ * Downloads a registered model from the Hugging Face hub (or the mirror in `HF_ENDPOINT`, with the access
+ * token in `HF_TOKEN`) into `<dataDir>/models/<name>/`. A download that broke off goes on where it did;
+ * every file is checked against the hub's digest before it gets its name, and one that is already there
+ * and right is not fetched again.
+ *
+ * @returns the folder
+ * @throws InputError for an unknown model, one that is not on the hub, or a folder that cannot be written
+ * @throws MissingDataError when the hub refuses, or the connection stays broken
+ * @throws FormatError when what came is not what the hub announced
+ */
+export async function download(
+  name: string,
+  { dataDir }: ModelContext,
+  onProgress: (progress: DownloadProgress) => void = () => {},
+  options: DownloadOptions = {},
+): Promise<string> {
+  const model = await resolveModel(name, options.definitions ?? models);
+  if (model.hubRepo === undefined) {
+    throw new InputError(`There is nothing to download for ${model.name}.`, {
+      where: 'model',
+      expected: 'a model with a repository on the hub',
+      received: model.embedded ? 'an embedded model: it comes with the package' : 'a folder',
+      fix: 'Use the model as it is.',
+    });
+  }
+  const folder = join(dataDir, 'models', model.name);
+  const access: HubAccess = {
+    token: process.env.HF_TOKEN || undefined,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const file of checkpointFiles)
+      await downloadFile(model.hubRepo, file, folder, access, onProgress, options);
+  } catch (error) {
+    throw asKoraError(error, folder);
+  }
+  return folder;
+}
+
+async function downloadFile(
+  repo: string,
+  file: string,
+  folder: string,
+  access: HubAccess,
+  onProgress: (progress: DownloadProgress) => void,
+  { retries = 5, retryDelay = 1000, stallTimeout = 60_000 }: DownloadOptions,
+): Promise<void> {
+  const remote = await hubFileMetadata(resolveUrl(repo, file), access);
+  const { size: total, checksum } = remote;
+  const path = join(folder, file);
+  if ((await verifyChecksum(path, remote))?.ok) {
+    onProgress({ file, bytes: total, total });
+    return;
+  }
+  // The digest in the name keeps the parts of two versions of a file apart.
+  const partPath = `${path}.${checksum.hex.slice(0, 16)}.part`;
+  const onBytes = (bytes: number) => onProgress({ file, bytes, total });
+  await resumableFetch(remote, partPath, { ...access, onBytes, retries, retryDelay, stallTimeout });
+  const verdict = await verifyChecksum(partPath, remote);
+  if (!verdict?.ok) {
+    await rm(partPath, { force: true });
+    throw new FormatError('The downloaded file is not what the hub announced; it has been deleted.', {
+      where: remote.url,
+      expected: `${total} bytes with ${checksum.kind} ${checksum.hex}`,
+      received: verdict?.found ?? 'nothing',
+      fix: 'Start the download again.',
+    });
+  }
+  await rename(partPath, path);
+}
+
+/** Failures of the disk and the network as errors that say what to do. */
+function asKoraError(error: unknown, folder: string): unknown {
+  if (error instanceof KoraError || !(error instanceof Error) || error.name === 'AbortError') return error;
+  if ('syscall' in error && 'path' in error) {
+    return new InputError('The folder for the model cannot be written.', {
+      where: folder,
+      expected: 'a writable folder with enough space',
+      received: error.message,
+      fix: 'Point KORA_DATA_DIR to a folder that can be written.',
+      cause: error,
+    });
+  }
+  return error;
+}

@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { download } from '@kora-bench/models';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { temporaryFolder } from './checkpoint-folder.js';
+
+const name = 'vit_tiny_patch16_224';
+const repo = `timm/${name}.augreg_in21k_ft_in1k`;
+const commit = 'c0ffee';
+const config = Buffer.from('{"architecture": "vit_tiny_patch16_224"}');
+const weights = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
+const sha256 = createHash('sha256').update(weights).digest('hex');
+const blobSha1 = createHash('sha1').update(`blob ${config.length}\0`).update(config).digest('hex');
+
+interface Hub {
+  /** Requests for content: path and range. */
+  readonly fetched: {
+    readonly path: string;
+    readonly range: string | undefined;
+    readonly token: string | undefined;
+  }[];
+}
+
+type SendWeights = (range: number, response: ServerResponse, attempt: number) => void;
+
+/** A server that answers as the hub does: digests on HEAD, then a redirect to storage elsewhere. */
+async function startHub(sendWeights: SendWeights): Promise<Hub> {
+  const fetched: Hub['fetched'][number][] = [];
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    const path = request.url!;
+    const file = path.slice(path.lastIndexOf('/') + 1);
+    const range = request.headers.range;
+    if (request.method === 'HEAD') {
+      if (!path.startsWith(`/${repo}/resolve/main/`)) return response.writeHead(404).end();
+      const linked = {
+        'x-linked-etag': `"${sha256}"`,
+        'x-linked-size': weights.length,
+        location: 'http://storage.invalid/',
+      };
+      const plain = { etag: `"${blobSha1}"`, 'content-length': config.length };
+      const large = file === 'model.safetensors';
+      return response
+        .writeHead(large ? 302 : 200, { 'x-repo-commit': commit, ...(large ? linked : plain) })
+        .end();
+    }
+    fetched.push({ path, range, token: request.headers.authorization });
+    if (file === 'config.json') return response.writeHead(200).end(config);
+    const attempt = fetched.filter((each) => each.path === path).length;
+    return sendWeights(Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0), response, attempt);
+  };
+  const server = createServer(answer);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  onTestFinished(
+    () =>
+      new Promise<void>((done) => {
+        server.close(() => done());
+        server.closeAllConnections();
+      }),
+  );
+  vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  return { fetched };
+}
+
+const sendFrom = (from: number, response: ServerResponse) => {
+  const headers = { 'content-range': `bytes ${from}-${weights.length - 1}/${weights.length}` };
+  response.writeHead(from > 0 ? 206 : 200, from > 0 ? headers : {}).end(weights.subarray(from));
+};
+
+/** Sends some bytes and drops the connection. */
+const drop = (from: number, to: number, response: ServerResponse) => {
+  const headers = { 'content-range': `bytes ${from}-${weights.length - 1}/${weights.length}` };
+  response.writeHead(from > 0 ? 206 : 200, {
+    'content-length': weights.length - from,
+    ...(from > 0 ? headers : {}),
+  });
+  response.write(weights.subarray(from, to), () => setTimeout(() => response.destroy(), 20));
+};
+
+const quick = { retryDelay: 1, retries: 2 };
+
+describe('a download', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test('goes on where the connection dropped, and puts checked files into place', async () => {
+    vi.stubEnv('HF_TOKEN', 'hf_secret');
+    const hub = await startHub((from, response, attempt) =>
+      attempt === 1 ? drop(from, 120_000, response) : sendFrom(from, response),
+    );
+    const dataDir = await temporaryFolder();
+    const progress: number[] = [];
+    const folder = await download(
+      name,
+      { dataDir },
+      ({ file, bytes, total }) => {
+        if (file === 'model.safetensors') progress.push(bytes / total);
+      },
+      quick,
+    );
+    expect(folder).toBe(join(dataDir, 'models', name));
+    expect((await readdir(folder)).sort()).toEqual(['config.json', 'model.safetensors']);
+    expect(await readFile(join(folder, 'model.safetensors'))).toEqual(weights);
+    const [first, second] = hub.fetched.slice(1);
+    expect(first).toEqual({
+      path: `/${repo}/resolve/${commit}/model.safetensors`,
+      range: undefined,
+      token: 'Bearer hf_secret',
+    });
+    expect(second!.range).toMatch(/^bytes=[1-9]\d*-$/);
+    expect(progress).toEqual(progress.toSorted((a, b) => a - b));
+    expect(progress.at(-1)).toBe(1);
+
+    await download(name, { dataDir }, undefined, quick);
+    expect(hub.fetched).toHaveLength(3);
+  });
+
+  test('keeps what it has when the connection stays broken, and a later one goes on from there', async () => {
+    let broken = true;
+    const hub = await startHub((from, response) => {
+      if (!broken) sendFrom(from, response);
+      else if (from === 0) drop(0, 200_000, response);
+      else response.destroy();
+    });
+    const dataDir = await temporaryFolder();
+    await expect(download(name, { dataDir }, undefined, quick)).rejects.toMatchObject({
+      code: 'MISSING_DATA',
+      expected: '300000 bytes',
+      fix: expect.stringContaining('goes on'),
+    });
+    expect(await readdir(join(dataDir, 'models', name))).toEqual([
+      'config.json',
+      expect.stringMatching(/\.part$/),
+    ]);
+    broken = false;
+    const folder = await download(name, { dataDir }, undefined, quick);
+    expect(hub.fetched.at(-1)!.range).toMatch(/^bytes=[1-9]\d*-$/);
+    expect(await readFile(join(folder, 'model.safetensors'))).toEqual(weights);
+  });
+
+  test('begins again with a server that cannot resume', async () => {
+    await startHub((from, response, attempt) =>
+      attempt === 1 ? drop(from, 100_000, response) : sendFrom(0, response),
+    );
+    const folder = await download(name, { dataDir: await temporaryFolder() }, undefined, quick);
+    expect(await readFile(join(folder, 'model.safetensors'))).toEqual(weights);
+  });
+
+  test('deletes content that has the wrong digest, and leaves the file in place alone', async () => {
+    await startHub((_, response) => response.writeHead(200).end(Buffer.alloc(weights.length, 7)));
+    const dataDir = await temporaryFolder();
+    const folder = join(dataDir, 'models', name);
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'model.safetensors'), 'an older version');
+    await expect(download(name, { dataDir }, undefined, quick)).rejects.toMatchObject({
+      code: 'FORMAT',
+      expected: expect.stringContaining(sha256),
+    });
+    expect((await readdir(folder)).sort()).toEqual(['config.json', 'model.safetensors']);
+    expect(await readFile(join(folder, 'model.safetensors'), 'utf8')).toBe('an older version');
+  });
+
+  test('gives up at once when the server refuses', async () => {
+    const hub = await startHub(sendFrom);
+    await expect(
+      download('vit_base_patch16_224', { dataDir: await temporaryFolder() }),
+    ).rejects.toMatchObject({
+      code: 'MISSING_DATA',
+      received: 'status 404',
+      fix: expect.stringContaining('HF_ENDPOINT'),
+    });
+    expect(hub.fetched).toEqual([]);
+  });
+
+  test('is refused for the embedded model and for a folder that cannot be written', async () => {
+    await startHub(sendFrom);
+    const dataDir = await temporaryFolder();
+    await expect(download('vit_micro_patch8_64', { dataDir })).rejects.toMatchObject({ code: 'INPUT' });
+    await writeFile(join(dataDir, 'models'), '');
+    await expect(download(name, { dataDir })).rejects.toMatchObject({
+      code: 'INPUT',
+      fix: expect.stringContaining('KORA_DATA_DIR'),
+    });
+  });
+});

@@ -1,0 +1,36 @@
+import {
+  type Backend,
+  type Checkpoint,
+  GraphBuilder,
+  type HostTensor,
+  linear,
+  makeProgram,
+  vit,
+} from '@kora-bench/core';
+
+/** Logits `[B, C]` and features `[B, D]` of a checkpoint with its own classifier. */
+export async function forward(
+  backend: Backend,
+  { config, tensors }: Checkpoint,
+  images: HostTensor,
+): Promise<{ logits: ArrayLike<number>; features: ArrayLike<number> }> {
+  const builder = new GraphBuilder();
+  const weight = (name: string) => builder.frozen(name, tensors.get(name)!.shape);
+  const { features } = vit(builder.feed('images', images.shape), config, weight, (site) => site.value);
+  const logits = linear(features, weight('head.weight'), weight('head.bias'));
+  const executable = await backend.compile(makeProgram({ logits, features }), tensors);
+  try {
+    const out = await executable.run({ feeds: { images }, fetch: ['logits', 'features'] });
+    return { logits: out.logits!.data, features: out.features!.data };
+  } finally {
+    await executable.dispose();
+  }
+}
+
+/** The largest distance between two rows of numbers of the same length. */
+export function maxDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  let most = 0;
+  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i]! - b[i]!));
+  return most;
+}

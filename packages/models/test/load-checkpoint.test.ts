@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { referenceBackend } from '@kora-bench/backend-reference';
+import { hostTensor, writeSafetensors } from '@kora-bench/core';
+import { loadCheckpointFolder, resolveModel } from '@kora-bench/models';
+import { describe, expect, test } from 'vitest';
+import {
+  checkpointFolder,
+  type ModelFixture,
+  readFixture,
+  timmConfig,
+  toTensors,
+} from './checkpoint-folder.js';
+import { forward, maxDistance } from './forward.js';
+
+const timm = await readFixture<ModelFixture>('timm-vit');
+const transformers = await readFixture<ModelFixture>('transformers-vit');
+const timmTensors = () => toTensors(timm.tensors);
+const timmFolder = (changes?: Record<string, unknown>, tensors = timmTensors()) =>
+  checkpointFolder({ 'config.json': timmConfig(changes) }, tensors);
+const reference = await referenceBackend.create('cpu', { lower: false });
+
+describe('a checkpoint of timm', () => {
+  test('gives timm’s logits and features, whatever its depth, width, heads and patch', async () => {
+    const checkpoint = await loadCheckpointFolder(await timmFolder());
+    const images = hostTensor([2, 3, 8, 12], Float32Array.from(timm.images));
+    const { logits, features } = await forward(reference, checkpoint, images);
+    expect(maxDistance(logits, timm.logits)).toBeLessThan(1e-4);
+    expect(maxDistance(features, timm.features!)).toBeLessThan(1e-4);
+  });
+
+  test('brings its preprocessing, what it was trained on, and the file’s SHA-256', async () => {
+    const folder = await timmFolder();
+    const checkpoint = await loadCheckpointFolder(folder);
+    expect(checkpoint.config).toMatchObject({
+      depth: 2,
+      width: 6,
+      heads: 3,
+      mlpWidth: 9,
+      patchSize: 4,
+      numClasses: 4,
+    });
+    expect(checkpoint.preprocessing).toEqual({
+      imageSize: [8, 12],
+      interpolation: 'bilinear',
+      cropPct: 0.875,
+      mean: [0.1, 0.2, 0.3],
+      std: [0.4, 0.5, 0.6],
+    });
+    expect(checkpoint.notes).toEqual(['trained on ImageNet-21k, fine-tuned on ImageNet-1k']);
+    const bytes = await readFile(join(folder, 'model.safetensors'));
+    expect(checkpoint.fingerprint).toBe(createHash('sha256').update(bytes).digest('hex'));
+  });
+
+  test('is described by its folder without reading the weights, and loads without a classifier', async () => {
+    const tensors = timmTensors();
+    tensors.delete('head.weight');
+    tensors.delete('head.bias');
+    const folder = await timmFolder({}, tensors);
+    const model = await resolveModel(folder);
+    expect(model).toMatchObject({
+      name: basename(folder),
+      embedded: false,
+      config: { numClasses: 0, heads: 3 },
+    });
+    expect((await model.load({ dataDir: '' })).tensors.size).toBe(tensors.size);
+  });
+
+  test('is converted from F16', async () => {
+    const bytes = writeSafetensors(timmTensors(), {}, { realDType: 'F16' });
+    const { tensors } = await loadCheckpointFolder(
+      await checkpointFolder({ 'config.json': timmConfig() }, bytes),
+    );
+    const { dtype, data } = tensors.get('norm.weight')!;
+    expect(dtype).toBe('f32');
+    expect(maxDistance(data, timm.tensors['norm.weight']!.data)).toBeLessThan(1e-3);
+  });
+
+  test('takes images of another size by interpolating its position embedding', async () => {
+    const folder = await timmFolder();
+    const same = await loadCheckpointFolder(folder, { imageSize: [8, 12] });
+    const other = await loadCheckpointFolder(folder, { imageSize: [16, 12] });
+    expect(other.config.imageSize).toEqual([16, 12]);
+    expect(other.preprocessing.imageSize).toEqual([16, 12]);
+    expect(other.tensors.get('pos_embed')!.shape).toEqual([1, 4 * 3 + 1, 6]);
+    expect(other.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect(other.fingerprint).not.toBe(same.fingerprint);
+    expect(other.notes.at(-1)).toBe('position embedding interpolated from 2×3 to 4×3 patches');
+    await expect(loadCheckpointFolder(folder, { imageSize: [10, 12] })).rejects.toMatchObject({
+      code: 'INPUT',
+      expected: 'multiples of the patch size 4',
+    });
+  });
+});
+
+describe('a checkpoint of transformers', () => {
+  const config = transformers.config!;
+  const processor = {
+    image_mean: [0.5, 0.5, 0.5],
+    image_std: [0.5, 0.5, 0.5],
+    resample: 2,
+    size: { height: 8, width: 8 },
+  };
+  const folderOf = (tensors = toTensors(transformers.tensors), changes = {}) =>
+    checkpointFolder(
+      { 'config.json': { ...config, ...changes }, 'preprocessor_config.json': processor },
+      tensors,
+    );
+  const images = hostTensor([1, 3, 8, 8], Float32Array.from(transformers.images));
+
+  test('gives transformers’ logits with query, key and value fused', async () => {
+    const checkpoint = await loadCheckpointFolder(await folderOf());
+    expect(checkpoint.config).toMatchObject({ heads: 2, layerNormEps: 1e-12, numClasses: 3 });
+    expect(checkpoint.preprocessing).toMatchObject({ interpolation: 'bilinear', cropPct: 1 });
+    const { logits } = await forward(reference, checkpoint, images);
+    expect(maxDistance(logits, transformers.logits)).toBeLessThan(1e-4);
+  });
+
+  test('may come without the prefix and with a pooler, as ViTModel writes it', async () => {
+    const tensors = new Map(
+      [...toTensors(transformers.tensors)]
+        .filter(([name]) => name.startsWith('vit.'))
+        .map(([name, tensor]) => [name.slice(4), tensor]),
+    );
+    tensors.set('pooler.dense.bias', hostTensor([6], new Float32Array(6)));
+    const checkpoint = await loadCheckpointFolder(await folderOf(tensors));
+    expect(checkpoint.config.numClasses).toBe(0);
+    expect([...checkpoint.tensors.keys()]).not.toContain('pooler.dense.bias');
+    expect(checkpoint.tensors.get('blocks.1.attn.qkv.weight')!.shape).toEqual([18, 6]);
+  });
+
+  test('is refused when a projection is missing or the activation is another', async () => {
+    const tensors = toTensors(transformers.tensors);
+    tensors.delete('vit.encoder.layer.1.attention.attention.key.weight');
+    await expect(folderOf(tensors).then((folder) => loadCheckpointFolder(folder))).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      expected: 'blocks.1.attn.qkv.weight [18, 6]',
+    });
+    const folder = await folderOf(undefined, { hidden_act: 'gelu_new' });
+    await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
+      code: 'FORMAT',
+      where: expect.stringMatching(/config\.json: hidden_act$/),
+      received: '"gelu_new"',
+    });
+  });
+});
+
+describe('a checkpoint that is not right', () => {
+  const edited = (edit: (tensors: ReturnType<typeof timmTensors>) => void) => {
+    const tensors = timmTensors();
+    edit(tensors);
+    return timmFolder({}, tensors);
+  };
+  const filled = (shape: number[], value = 0) =>
+    hostTensor(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value));
+
+  test('names the tensors that are missing', async () => {
+    const folder = await edited((tensors) => tensors.delete('blocks.1.norm2.bias'));
+    await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      where: join(folder, 'model.safetensors'),
+      expected: 'blocks.1.norm2.bias [6]',
+    });
+  });
+
+  test('names the tensors that are misshapen, with both shapes', async () => {
+    const folder = await edited((tensors) => tensors.set('pos_embed', filled([1, 5, 6])));
+    await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      expected: 'pos_embed [1, 7, 6]',
+      received: 'pos_embed [1, 5, 6]',
+    });
+  });
+
+  test('names the tensors that a plain ViT does not have', async () => {
+    const folder = await edited((tensors) => tensors.set('blocks.0.ls1.gamma', filled([6])));
+    await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      received: 'blocks.0.ls1.gamma [6]',
+      fix: expect.stringContaining('layer scale'),
+    });
+  });
+
+  test('names the tensor with a number that is not finite', async () => {
+    const folder = await edited((tensors) => tensors.set('norm.bias', filled([6], Number.NaN)));
+    await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      where: `${join(folder, 'model.safetensors')}, tensor "norm.bias", element 0`,
+    });
+  });
+
+  test.each([5, 300, -4])('is a format error when the file is cut at byte %i', async (end) => {
+    const bytes = writeSafetensors(timmTensors()).slice(0, end);
+    const folder = await checkpointFolder({ 'config.json': timmConfig() }, bytes);
+    await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
+      code: 'FORMAT',
+      where: expect.stringContaining(join(folder, 'model.safetensors')),
+    });
+  });
+
+  test('asks for the heads where nothing states them', async () => {
+    const folder = await timmFolder({ model_args: undefined, architecture: 'vit_fixture_patch4_8' });
+    await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      where: expect.stringMatching(/config\.json: model_args\.num_heads$/),
+      fix: expect.stringContaining('num_heads'),
+    });
+  });
+
+  test.each([
+    ['another depth', { model_args: { num_heads: 3, depth: 3 } }, 'depth'],
+    ['layer scale', { model_args: { num_heads: 3, init_values: 1e-5 } }, 'plain Vision Transformer'],
+    ['average pooling', { global_pool: 'avg' }, 'plain Vision Transformer'],
+    ['another family', { architecture: 'resnet50' }, 'plain Vision Transformer'],
+  ])('is refused when its configuration states %s', async (_, changes, message) => {
+    await expect(timmFolder(changes).then((folder) => loadCheckpointFolder(folder))).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  test('names the field of a configuration that is wrong', async () => {
+    const folder = await timmFolder({ pretrained_cfg: { input_size: [3, 8, 12], interpolation: 'lanczos' } });
+    await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
+      code: 'FORMAT',
+      where: `${join(folder, 'config.json')}: pretrained_cfg.interpolation`,
+      received: '"lanczos"',
+    });
+  });
+
+  test('says which file is missing', async () => {
+    await expect(resolveModel('./no/such/folder')).rejects.toMatchObject({
+      code: 'MISSING_DATA',
+      where: expect.stringMatching(/config\.json$/),
+      fix: expect.stringContaining('model.safetensors'),
+    });
+  });
+});
