@@ -13,6 +13,7 @@ export * from './ops/index.js';
 export * from './passes/index.js';
 export * from './peft/index.js';
 export * from './random/index.js';
+export * from './safetensors/index.js';
 export * from './tensor/host-tensor.js';
 export { Tensor } from './tensor/tensor.js';
 export * from './training/index.js';
