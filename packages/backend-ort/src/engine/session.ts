@@ -1,0 +1,55 @@
+import { BackendError } from '@kora-bench/core';
+import type { InferenceSession } from 'onnxruntime-node';
+import type { OrtDevice } from '../devices.js';
+import type { ModelProto } from '../onnx/onnx-schema.js';
+import { encodeModel } from '../onnx/onnx-schema.js';
+import type { OrtOptions } from '../options.js';
+import type { Engine } from './engine.js';
+import { reasonOf } from './engine.js';
+
+/** The size that no protobuf message may reach. */
+const largestModelBytes = 2 ** 31;
+
+/**
+ * Makes a session for `model`. The encoded bytes are garbage as soon as it exists.
+ * @throws BackendError when the model is too large for the format, or the engine refuses it
+ */
+export async function openSession(
+  engine: Engine,
+  model: ModelProto,
+  device: OrtDevice,
+  options: OrtOptions,
+): Promise<InferenceSession> {
+  const weightBytes = model.graph.initializer.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
+  if (weightBytes >= largestModelBytes) {
+    throw new BackendError('The frozen weights do not fit in one ONNX model.', {
+      expected: 'less than 2 GiB of frozen weights',
+      received: `${(weightBytes / 2 ** 30).toFixed(1)} GiB`,
+      fix: 'Use a smaller model or another backend.',
+    });
+  }
+  try {
+    return await engine.InferenceSession.create(encodeModel(model), sessionOptions(device, options));
+  } catch (cause) {
+    throw new BackendError('onnxruntime refused the program.', {
+      where: `onnxruntime:${device}`,
+      received: reasonOf(cause),
+      fix: 'This is a fault of the backend, please report it with the program; other backends can run it.',
+      cause,
+    });
+  }
+}
+
+function sessionOptions(device: OrtDevice, options: OrtOptions): InferenceSession.SessionOptions {
+  return {
+    executionProviders: [device],
+    executionMode: 'sequential',
+    interOpNumThreads: 1,
+    intraOpNumThreads: options.threads,
+    graphOptimizationLevel: optimizationLevel[options.optimization],
+    logSeverityLevel: 4,
+    ...(options.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
+  };
+}
+
+const optimizationLevel = { all: 'all', basic: 'basic', none: 'disabled' } as const;

@@ -1,0 +1,27 @@
+import { BackendError } from '@kora-bench/core';
+import type { OrtDevice } from '../devices.js';
+import { OnnxGraph } from '../onnx/onnx-graph.js';
+import { ortOptions } from '../options.js';
+import { loadEngine } from './engine.js';
+import { openSession } from './session.js';
+
+/**
+ * Loads the engine, runs one addition on `device` and looks at the result.
+ * @throws BackendError when any of that fails
+ */
+export async function trialRun(device: OrtDevice): Promise<void> {
+  const engine = await loadEngine();
+  const graph = new OnnxGraph();
+  const x = graph.input('x', 'f32', [4]);
+  graph.node('Add', [x, x], { name: 'y' });
+  graph.output('y', 'f32', [4]);
+  const session = await openSession(engine, graph.model(), device, ortOptions.parse({ threads: 1 }));
+  const { y } = await session.run({ x: new engine.Tensor('float32', Float32Array.of(1, 2, 3, 4), [4]) });
+  const received = Array.from(y!.data as Float32Array);
+  await session.release();
+  if (received.join() === '2,4,6,8') return;
+  throw new BackendError(`onnxruntime computes wrong results on ${device}.`, {
+    expected: '2, 4, 6, 8',
+    received: received.join(', '),
+  });
+}

@@ -1,0 +1,17 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+
+/** Options of the onnxruntime backend. */
+export const ortOptions = z.strictObject({
+  /** Threads inside an operator; by default as many as the process may use cores. */
+  threads: z
+    .int()
+    .min(1)
+    .default(() => availableParallelism()),
+  /** How far onnxruntime rewrites the graph itself. */
+  optimization: z.enum(['all', 'basic', 'none']).default('all'),
+  /** Start of the names of profiles (Chrome trace format), one written per program when it is disposed of. */
+  profile: z.string().min(1).optional(),
+});
+
+export type OrtOptions = z.infer<typeof ortOptions>;

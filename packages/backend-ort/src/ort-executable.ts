@@ -1,0 +1,124 @@
+import type { Executable, HostTensor, Program, RunOptions, Shape } from '@kora-bench/core';
+import { BackendError, checkRun, InputError, sourcesOf } from '@kora-bench/core';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Engine } from './engine/engine.js';
+import { reasonOf } from './engine/engine.js';
+import { allocate, fromEngine, toEngine } from './engine/host-transfer.js';
+import type { RunQueue } from './engine/run-queue.js';
+import { feedName, outputName, stateName, updateName } from './export/export-program.js';
+import { OrtState } from './ort-state.js';
+
+interface Named {
+  readonly name: string;
+  readonly shape: Shape;
+}
+
+/** A program in a session of its own. */
+export class OrtExecutable implements Executable {
+  readonly #engine: Engine;
+  readonly #queue: RunQueue;
+  readonly #program: Program;
+  readonly #states: readonly Named[];
+  readonly #updates: readonly Named[];
+  readonly #feeds: readonly string[];
+  readonly #profiled: boolean;
+  #session: InferenceSession | undefined;
+
+  /** @param program as it was given to the backend, before any rewriting */
+  constructor(
+    engine: Engine,
+    queue: RunQueue,
+    program: Program,
+    session: InferenceSession,
+    profiled: boolean,
+  ) {
+    this.#engine = engine;
+    this.#queue = queue;
+    this.#program = program;
+    this.#session = session;
+    this.#profiled = profiled;
+    const known = new Set(session.inputNames);
+    const states = sourcesOf(program, 'state').map(({ name, node }) => ({ name, shape: node.shape }));
+    // A rewriting pass can find that a declared input is never needed: the session then has no such input.
+    this.#states = states.filter(({ name }) => known.has(stateName(name)));
+    this.#feeds = sourcesOf(program, 'feed').flatMap(({ name }) => (known.has(feedName(name)) ? [name] : []));
+    this.#updates = [...program.updates].map(([name, id]) => ({ name, shape: program.nodes[id]!.shape }));
+  }
+
+  run(options: RunOptions): Promise<Record<string, HostTensor>> {
+    return this.#queue.run(() => this.#run(options));
+  }
+
+  dispose(): Promise<void> {
+    return this.#queue.run(async () => {
+      const session = this.#session;
+      this.#session = undefined;
+      if (session === undefined) return;
+      if (this.#profiled) session.endProfiling();
+      await session.release();
+    });
+  }
+
+  async #run(options: RunOptions): Promise<Record<string, HostTensor>> {
+    checkRun(this.#program, options);
+    if (this.#session === undefined) {
+      throw new BackendError('The program was disposed of.', { fix: 'Compile the program again to run it.' });
+    }
+    const state = stateOf(options, this.#states.length + this.#updates.length > 0);
+    const fetch = [...new Set(options.fetch ?? [])];
+    if (fetch.length + this.#updates.length === 0) return {};
+
+    const inputs: Record<string, Tensor> = {};
+    for (const name of this.#feeds) inputs[feedName(name)] = toEngine(this.#engine, options.feeds[name]!);
+    for (const { name, shape } of this.#states) inputs[stateName(name)] = state!.current(name, shape);
+    const results: Record<string, Tensor> = {};
+    for (const { name, shape } of this.#updates) {
+      state!.current(name, shape);
+      results[updateName(name)] = state!.next(name);
+    }
+    for (const name of fetch) {
+      const { dtype, shape } = this.#output(name);
+      results[outputName(name)] = allocate(this.#engine, dtype, shape);
+    }
+    await this.#execute(this.#session, inputs, results);
+    state?.swap(this.#updates.map(({ name }) => name));
+
+    const fetched: Record<string, HostTensor> = {};
+    for (const name of fetch) {
+      const { dtype, shape } = this.#output(name);
+      fetched[name] = fromEngine(results[outputName(name)]!, dtype, shape);
+    }
+    return fetched;
+  }
+
+  async #execute(
+    session: InferenceSession,
+    inputs: Record<string, Tensor>,
+    results: Record<string, Tensor>,
+  ): Promise<void> {
+    try {
+      await session.run(inputs, results);
+    } catch (cause) {
+      throw new BackendError('onnxruntime failed to run the program.', {
+        where: 'onnxruntime',
+        received: reasonOf(cause),
+        fix: 'If memory ran out, use a smaller batch; otherwise please report it.',
+        cause,
+      });
+    }
+  }
+
+  #output(name: string): Program['nodes'][number] {
+    return this.#program.nodes[this.#program.outputs.get(name)!]!;
+  }
+}
+
+function stateOf({ state }: RunOptions, needed: boolean): OrtState | undefined {
+  if (!needed) return undefined;
+  if (state instanceof OrtState) return state;
+  throw new InputError('The state was made by another backend.', {
+    expected: 'a state from createState of this backend',
+    received: state?.constructor.name ?? 'nothing',
+    where: 'state',
+  });
+}
