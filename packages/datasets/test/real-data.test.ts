@@ -9,7 +9,7 @@ const present = dataDir !== '' && existsSync(dataDir);
 const title = present ? 'real data' : 'real data (skipped: KORA_DATA_DIR names no folder)';
 
 describe.skipIf(!present)(title, () => {
-  test('Tiny ImageNet: 200 classes, balanced validation, every image decodes', async () => {
+  test('Tiny ImageNet: 200 classes, balanced validation, whole files', async () => {
     const context = { dataDir, cacheDir: temporaryFolder() };
     const { train, val } = await tinyImageNet.open(context);
     expect(train.classNames).toHaveLength(200);

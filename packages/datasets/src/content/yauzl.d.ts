@@ -10,9 +10,20 @@ declare module 'yauzl' {
     isEncrypted(): boolean;
   }
   export interface ZipFile {
-    readonly entryCount: number;
     eachEntry(): AsyncIterable<Entry>;
-    close(): void;
   }
-  export function openPromise(path: string, options: { autoClose?: boolean }): Promise<ZipFile>;
+  export class RandomAccessReader {
+    read(
+      buffer: Buffer,
+      offset: number,
+      length: number,
+      position: number,
+      callback: (error: Error | null, bytesRead: number) => void,
+    ): void;
+  }
+  export function fromRandomAccessReaderPromise(
+    reader: RandomAccessReader,
+    totalSize: number,
+    options: { autoClose?: boolean },
+  ): Promise<ZipFile>;
 }
