@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { referenceBackend } from '@kora-bench/backend-reference';
 import { hostTensor, writeSafetensors } from '@kora-bench/core';
@@ -9,6 +9,7 @@ import {
   checkpointFolder,
   type ModelFixture,
   readFixture,
+  temporaryFolder,
   timmConfig,
   toTensors,
 } from './checkpoint-folder.js';
@@ -65,6 +66,14 @@ describe('a checkpoint of timm', () => {
       config: { numClasses: 0, heads: 3 },
     });
     expect((await model.load({ dataDir: '' })).tensors.size).toBe(tensors.size);
+  });
+
+  test('says how `pnpm pretrain` trained it', async () => {
+    const pretraining = { dataset: 'procedural-pretrain', examples: 12_000, classes: 60 };
+    const { tag: _, ...untagged } = timmConfig().pretrained_cfg as Record<string, unknown>;
+    const folder = await timmFolder({ pretraining, pretrained_cfg: untagged });
+    const { notes } = await loadCheckpointFolder(folder);
+    expect(notes).toEqual(['trained on procedural-pretrain (12000 images of 60 classes)']);
   });
 
   test('is converted from F16', async () => {
@@ -217,6 +226,18 @@ describe('a checkpoint that is not right', () => {
     await expect(timmFolder(changes).then((folder) => loadCheckpointFolder(folder))).rejects.toMatchObject({
       code: 'CHECKPOINT',
       message: expect.stringContaining(message),
+    });
+  });
+
+  test('is refused under the name of another model', async () => {
+    const dataDir = await temporaryFolder();
+    await mkdir(join(dataDir, 'models'));
+    await rename(await timmFolder(), join(dataDir, 'models', 'vit_tiny_patch16_224'));
+    const model = await resolveModel('vit_tiny_patch16_224');
+    await expect(model.load({ dataDir })).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      expected: '224×224 pixels, 3 heads',
+      received: 'vit_fixture_patch4: 8×12 pixels, 3 heads',
     });
   });
 

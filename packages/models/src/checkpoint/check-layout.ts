@@ -9,7 +9,7 @@ const NAMED = 5;
  * @param where the weights' file, for messages
  * @throws CheckpointError naming the tensors that are missing, misshapen or unknown to the architecture
  */
-export function checkLayout({ tensors }: TensorLayout, config: VitConfig, where: string): void {
+export function checkLayout(tensors: TensorLayout, config: VitConfig, where: string): void {
   const wanted = vitWeightShapes(config);
   const missing = [...wanted].filter(([name]) => !tensors.has(name));
   if (missing.length > 0) {

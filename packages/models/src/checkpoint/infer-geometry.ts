@@ -12,7 +12,7 @@ import type { TensorLayout } from './tensor-layout.js';
  *   configuration states something else, or when the number of heads is unknown or does not divide the width
  */
 export function inferGeometry(
-  { tensors }: TensorLayout,
+  tensors: TensorLayout,
   config: CheckpointConfig,
   knownHeads: (name: string, width: number) => number | undefined,
   where: { readonly weights: string; readonly config: string },

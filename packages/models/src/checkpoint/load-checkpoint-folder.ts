@@ -107,7 +107,7 @@ function asExpected(
       fix: `Put the files of ${expected.name} there, or give the folder's path as the model.`,
     });
   }
-  const numClasses = layout.tensors.get('head.weight')?.shape[0] ?? 0;
+  const numClasses = layout.get('head.weight')?.shape[0] ?? 0;
   return { ...expected, numClasses, layerNormEps: stated.layerNormEps };
 }
 

@@ -7,16 +7,9 @@ export interface StoredTensor {
 }
 
 /** The tensors of a file by timm's names. */
-export interface TensorLayout {
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Tensors of the file that no output depends on, e.g. the pooler of transformers' ViTModel. */
-  readonly unused: readonly string[];
-}
+export type TensorLayout = ReadonlyMap<string, StoredTensor>;
 
 /** timm's names are the model's own: everything is taken as it is. */
 export function timmLayout(shapes: ReadonlyMap<string, Shape>): TensorLayout {
-  return {
-    tensors: new Map([...shapes].map(([name, shape]) => [name, { shape, parts: [name] }])),
-    unused: [],
-  };
+  return new Map([...shapes].map(([name, shape]) => [name, { shape, parts: [name] }]));
 }

@@ -38,13 +38,12 @@ export function hasTransformersNames(names: Iterable<string>): boolean {
  */
 export function transformersLayout(shapes: ReadonlyMap<string, Shape>): TensorLayout {
   const tensors = new Map<string, StoredTensor>();
-  const unused: string[] = [];
   for (const [stored, shape] of shapes) {
     const name = withoutPrefix(stored);
     const projection = projectionName.exec(name);
-    if (name.startsWith('pooler.')) {
-      unused.push(stored);
-    } else if (projection === null) {
+    // The pooler of ViTModel comes after the features, and no output of this suite depends on it.
+    if (name.startsWith('pooler.')) continue;
+    if (projection === null) {
       tensors.set(timmName(name), { shape, parts: [stored] });
     } else {
       const [, block, which, kind] = projection;
@@ -56,7 +55,7 @@ export function transformersLayout(shapes: ReadonlyMap<string, Shape>): TensorLa
       else tensors.set(stored, { shape, parts: [stored] });
     }
   }
-  return { tensors, unused };
+  return tensors;
 }
 
 /** Whether two shapes can be stacked along axis 0. */

@@ -62,7 +62,7 @@ async function readTensors(
 ): Promise<{ tensors: Map<string, HostTensor>; sha256: string }> {
   const users = new Map<string, { name: string; offset: number }>();
   const stacked = new Map<string, Float32Array>();
-  for (const [name, { shape, parts }] of layout.tensors) {
+  for (const [name, { shape, parts }] of layout) {
     let offset = 0;
     for (const part of parts) {
       users.set(part, { name, offset });
@@ -84,8 +84,7 @@ async function readTensors(
     else target.set(values, user.offset);
   }
   const tensors = new Map<string, HostTensor>();
-  for (const [name, { shape }] of layout.tensors)
-    tensors.set(name, { dtype: 'f32', shape, data: read.get(name)! });
+  for (const [name, { shape }] of layout) tensors.set(name, { dtype: 'f32', shape, data: read.get(name)! });
   return { tensors, sha256: hash.digest('hex') };
 }
 

@@ -99,7 +99,7 @@ async function downloadFile(
 /** Failures of the disk and the network as errors that say what to do. */
 function asKoraError(error: unknown, folder: string): unknown {
   if (error instanceof KoraError || !(error instanceof Error) || error.name === 'AbortError') return error;
-  if ('syscall' in error && 'path' in error) {
+  if ('syscall' in error) {
     return new InputError('The folder for the model cannot be written.', {
       where: folder,
       expected: 'a writable folder with enough space',
