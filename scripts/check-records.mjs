@@ -6,7 +6,9 @@ import { recordSchema } from '../packages/bench/dist/index.js';
 const run = process.argv[2];
 const plan = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
 const files = readdirSync(join(run, 'records')).filter((name) => name.endsWith('.json'));
-const records = files.map((name) => recordSchema.parse(JSON.parse(readFileSync(join(run, 'records', name), 'utf8'))));
+const records = files.map((name) =>
+  recordSchema.parse(JSON.parse(readFileSync(join(run, 'records', name), 'utf8'))),
+);
 const failed = records.filter(({ status }) => status !== 'done');
 for (const { cell, error } of failed) console.error(`${cell.id}: ${error.message}`);
 if (failed.length > 0 || records.length !== plan.cells.length || records.length === 0) {

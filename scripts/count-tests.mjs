@@ -1,8 +1,9 @@
 // Adds up vitest's closing lines in a log and prints the one line that CI reads.
 import { readFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 
 const [, , path, main, status] = process.argv;
-const text = readFileSync(path, 'utf8').replace(/\u001b\[[0-9;]*m/g, '');
+const text = stripVTControlCharacters(readFileSync(path, 'utf8'));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 for (const line of text.split('\n')) {
   const counts = /\bTests\s+(.*)$/.exec(line);

@@ -1,5 +1,17 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** Float32 rows, one per example, of one cached value. */
@@ -21,14 +33,24 @@ export interface FeatureWriter {
 const largestInMemory = 192 * 2 ** 20;
 
 /** A table that was completed before under `key`, or `undefined`. */
-export function openFeatureTable(cacheDir: string, key: string, rows: number, rowLength: number): FeatureTable | undefined {
+export function openFeatureTable(
+  cacheDir: string,
+  key: string,
+  rows: number,
+  rowLength: number,
+): FeatureTable | undefined {
   const path = tablePath(cacheDir, key);
   if (!existsSync(path) || statSync(path).size !== 4 * rows * rowLength) return undefined;
   return fromFile(path, rows, rowLength);
 }
 
 /** Starts a table on disk; it appears under `key` only when finished. */
-export function createFeatureTable(cacheDir: string, key: string, rows: number, rowLength: number): FeatureWriter {
+export function createFeatureTable(
+  cacheDir: string,
+  key: string,
+  rows: number,
+  rowLength: number,
+): FeatureWriter {
   const path = tablePath(cacheDir, key);
   const temporary = `${path}.${process.pid}.tmp`;
   mkdirSync(dirname(path), { recursive: true });
@@ -81,7 +103,10 @@ function tablePath(cacheDir: string, key: string): string {
 function fromFile(path: string, rows: number, rowLength: number): FeatureTable {
   if (4 * rows * rowLength <= largestInMemory) {
     const bytes = readFileSync(path);
-    return inMemory(new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)), rowLength);
+    return inMemory(
+      new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)),
+      rowLength,
+    );
   }
   const file = openSync(path, 'r');
   return {
@@ -97,7 +122,8 @@ function fromFile(path: string, rows: number, rowLength: number): FeatureTable {
 function inMemory(data: Float32Array, rowLength: number): FeatureTable {
   return {
     rowLength,
-    readRow: (index, target, offset) => target.set(data.subarray(index * rowLength, (index + 1) * rowLength), offset),
+    readRow: (index, target, offset) =>
+      target.set(data.subarray(index * rowLength, (index + 1) * rowLength), offset),
     close: () => undefined,
   };
 }

@@ -32,7 +32,12 @@ export async function* fixedBatches(
   }
 }
 
-function fixed({ images, depth, indices }: Batch, count: number, batchSize: number, { imageSize }: Preprocessing): FixedBatch {
+function fixed(
+  { images, depth, indices }: Batch,
+  count: number,
+  batchSize: number,
+  { imageSize }: Preprocessing,
+): FixedBatch {
   return {
     images: { dtype: 'f32', shape: [batchSize, 3, ...imageSize], data: images },
     depth: depth && { dtype: 'f32', shape: [batchSize, ...imageSize], data: depth },

@@ -1,4 +1,11 @@
-import type { Executable, HostTensor, ImageSplit, Partition, PixelReader, Preprocessing } from '@kora-bench/core';
+import type {
+  Executable,
+  HostTensor,
+  ImageSplit,
+  Partition,
+  PixelReader,
+  Preprocessing,
+} from '@kora-bench/core';
 import { imagesFeed, sizeOf } from '@kora-bench/core';
 import type { CellContext } from './cell-context.js';
 import type { FeatureTable, FeatureWriter } from './feature-table.js';
@@ -42,7 +49,13 @@ export async function frozenFeatures(
   const slots = partition.values.map((value) => {
     const rowLength = sizeOf(value.shape.slice(1));
     const engine = `${backend.name} ${backend.device} ${JSON.stringify(backend.versions)}`;
-    const key = featureKey([value.name, weights.fingerprint, split.fingerprint, JSON.stringify(preprocessing), engine]);
+    const key = featureKey([
+      value.name,
+      weights.fingerprint,
+      split.fingerprint,
+      JSON.stringify(preprocessing),
+      engine,
+    ]);
     const table = shared ? openFeatureTable(context.cacheDir, key, split.length, rowLength) : undefined;
     return { value, rowLength, key, table };
   });
@@ -55,7 +68,9 @@ export async function frozenFeatures(
     const writers = new Map<string, FeatureWriter>(
       missing.map(({ value, key, rowLength }) => [
         value.name,
-        shared ? createFeatureTable(context.cacheDir, key, split.length, rowLength) : createMemoryTable(split.length, rowLength),
+        shared
+          ? createFeatureTable(context.cacheDir, key, split.length, rowLength)
+          : createMemoryTable(split.length, rowLength),
       ]),
     );
     const executable = await backend.compile(partition.prefix, weights.values);
@@ -79,7 +94,8 @@ export async function frozenFeatures(
       for (const { value, rowLength } of slots) {
         const data = new Float32Array(size * rowLength);
         const table = tables.get(value.name)!;
-        for (let i = 0; i < size; i++) table.readRow(indices[Math.min(i, indices.length - 1)]!, data, i * rowLength);
+        for (let i = 0; i < size; i++)
+          table.readRow(indices[Math.min(i, indices.length - 1)]!, data, i * rowLength);
         feeds[value.name] = { dtype: 'f32', shape: [size, ...value.shape.slice(1)], data };
       }
       return feeds;
@@ -109,7 +125,9 @@ async function computeAll(
   context.report({ kind: 'phase', phase: `${phase}: features`, totalSteps });
   const started = performance.now();
   let done = 0;
-  for await (const batch of fixedBatches(split, reader, inOrder(split.length), batchSize, { preprocessing })) {
+  for await (const batch of fixedBatches(split, reader, inOrder(split.length), batchSize, {
+    preprocessing,
+  })) {
     const outputs = await executable.run({ feeds: { [imagesFeed]: batch.images }, fetch: names });
     for (const name of names) {
       const { data, shape } = outputs[name]!;
@@ -117,6 +135,13 @@ async function computeAll(
     }
     done += batch.count;
     const imagesPerSecond = done / ((performance.now() - started) / 1000);
-    context.report({ kind: 'step', phase: `${phase}: features`, step: Math.ceil(done / batchSize), totalSteps, loss: null, imagesPerSecond });
+    context.report({
+      kind: 'step',
+      phase: `${phase}: features`,
+      step: Math.ceil(done / batchSize),
+      totalSteps,
+      loss: null,
+      imagesPerSecond,
+    });
   }
 }

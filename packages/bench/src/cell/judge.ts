@@ -21,7 +21,12 @@ export async function judgeClassification(
     const classes = prediction.shape[1]!;
     metrics ??= labellings.map(() => new ClassificationMetrics(classes));
     const logits = Float32Array.from(prediction.data);
-    metrics.forEach((metric, i) => metric.add(logits, Int32Array.from(indices, (index) => labellings[i]!.labels[index]!)));
+    for (const [i, metric] of metrics.entries()) {
+      metric.add(
+        logits,
+        Int32Array.from(indices, (index) => labellings[i]!.labels[index]!),
+      );
+    }
   }
   return (metrics ?? []).map((metric) => {
     const r = metric.result();
@@ -42,7 +47,11 @@ export async function judgeClassification(
 }
 
 /** Scores depth over the measured pixels of `spec.split`, in metres. */
-export async function judgeDepth(context: CellContext, weights: WeightStore, spec: PredictionSpec): Promise<DepthResult> {
+export async function judgeDepth(
+  context: CellContext,
+  weights: WeightStore,
+  spec: PredictionSpec,
+): Promise<DepthResult> {
   const metrics = new DepthMetrics();
   for await (const { prediction, depth } of predictions(context, weights, spec)) {
     const metres = Float32Array.from(prediction.data, Math.exp);

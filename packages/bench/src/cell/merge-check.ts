@@ -1,5 +1,12 @@
-import type { ConfiguredMethod, HostTensor, ImageSplit, Preprocessing, Task, Weights } from '@kora-bench/core';
-import { buildEvalProgram, imagesFeed, InternalError } from '@kora-bench/core';
+import type {
+  ConfiguredMethod,
+  HostTensor,
+  ImageSplit,
+  Preprocessing,
+  Task,
+  Weights,
+} from '@kora-bench/core';
+import { buildEvalProgram, InternalError, imagesFeed } from '@kora-bench/core';
 import { subset } from '@kora-bench/datasets';
 import type { CellContext } from './cell-context.js';
 import { fixedBatches, inOrder } from './fixed-batches.js';
@@ -33,7 +40,9 @@ export async function mergeError(
     const spec = { model, method: used, task, batchSize, stage, trains: () => false };
     const executable = await backend.compile(buildEvalProgram(spec, ['prediction']).program, values);
     try {
-      return (await executable.run({ feeds: { [imagesFeed]: images }, fetch: ['prediction'] }))['prediction']!;
+      return (await executable.run({ feeds: { [imagesFeed]: images }, fetch: ['prediction'] }))[
+        'prediction'
+      ]!;
     } finally {
       await executable.dispose();
     }
@@ -43,8 +52,15 @@ export async function mergeError(
   return Math.max(...Array.from(adapted.data, (value, i) => Math.abs(value - folded.data[i]!)));
 }
 
-async function oneBatch(split: ImageSplit, preprocessing: Preprocessing, batchSize: number): Promise<HostTensor> {
-  const few = subset(split, Array.from({ length: Math.min(batchSize, split.length) }, (_, i) => i));
+async function oneBatch(
+  split: ImageSplit,
+  preprocessing: Preprocessing,
+  batchSize: number,
+): Promise<HostTensor> {
+  const few = subset(
+    split,
+    Array.from({ length: Math.min(batchSize, split.length) }, (_, i) => i),
+  );
   const reader = await few.open(preprocessing);
   try {
     const first = await fixedBatches(few, reader, inOrder(few.length), batchSize, { preprocessing }).next();

@@ -1,5 +1,12 @@
 import type { HostTensor, ImageSplit, OwnedParameter, Preprocessing, Task } from '@kora-bench/core';
-import { buildEvalProgram, imagesFeed, joinFlat, parametersState, partitionFrozenPrefix, sizeOf } from '@kora-bench/core';
+import {
+  buildEvalProgram,
+  imagesFeed,
+  joinFlat,
+  parametersState,
+  partitionFrozenPrefix,
+  sizeOf,
+} from '@kora-bench/core';
 import type { CellContext } from './cell-context.js';
 import { fixedBatches, inOrder } from './fixed-batches.js';
 import { frozenFeatures, isWorthKeeping } from './frozen-features.js';
@@ -26,29 +33,50 @@ export interface PredictionBatch {
  * Runs the model on a whole split, batch by batch, with the values in `weights`. The head is the only
  * state, so that all that is frozen before it can come from the kept features.
  */
-export async function* predictions(context: CellContext, weights: WeightStore, spec: PredictionSpec): AsyncGenerator<PredictionBatch> {
+export async function* predictions(
+  context: CellContext,
+  weights: WeightStore,
+  spec: PredictionSpec,
+): AsyncGenerator<PredictionBatch> {
   const { backend, checkpoint, method } = context;
   const { task, split, preprocessing, batchSize, stage } = spec;
   const trains = ({ owner }: OwnedParameter) => owner === 'head' || owner === 'method';
-  const { program, layout } = buildEvalProgram({ model: checkpoint.config, method, task, batchSize, stage, trains }, ['prediction']);
+  const { program, layout } = buildEvalProgram(
+    { model: checkpoint.config, method, task, batchSize, stage, trains },
+    ['prediction'],
+  );
   const partition = partitionFrozenPrefix(program, new Set([imagesFeed]));
   const kept = partition !== undefined && isWorthKeeping(partition) ? partition : undefined;
-  const features = kept && (await frozenFeatures(context, kept, weights, split, preprocessing, batchSize, spec.name));
+  const features =
+    kept && (await frozenFeatures(context, kept, weights, split, preprocessing, batchSize, spec.name));
   const executable = await backend.compile(kept?.rest ?? program, weights.values);
-  const state = await backend.createState({ [parametersState]: joinFlat((name) => weights.get(name).data, layout) });
+  const state = await backend.createState({
+    [parametersState]: joinFlat((name) => weights.get(name).data, layout),
+  });
   const needsPixels = features === undefined || task.kind === 'depth';
   const order = inOrder(split.length);
   const totalSteps = Math.ceil(split.length / batchSize);
   context.report({ kind: 'phase', phase: spec.name, totalSteps });
   const started = performance.now();
   let done = 0;
-  const run = async (feeds: Record<string, HostTensor>, indices: Int32Array, depth: HostTensor | undefined): Promise<PredictionBatch> => {
+  const run = async (
+    feeds: Record<string, HostTensor>,
+    indices: Int32Array,
+    depth: HostTensor | undefined,
+  ): Promise<PredictionBatch> => {
     const outputs = await executable.run({ feeds, state, fetch: ['prediction'] });
     const whole = outputs['prediction']!;
     const shape = [indices.length, ...whole.shape.slice(1)];
     done += indices.length;
     const imagesPerSecond = done / ((performance.now() - started) / 1000);
-    context.report({ kind: 'step', phase: spec.name, step: Math.ceil(done / batchSize), totalSteps, loss: null, imagesPerSecond });
+    context.report({
+      kind: 'step',
+      phase: spec.name,
+      step: Math.ceil(done / batchSize),
+      totalSteps,
+      loss: null,
+      imagesPerSecond,
+    });
     return { prediction: { dtype: 'f32', shape, data: whole.data.slice(0, sizeOf(shape)) }, indices, depth };
   };
   try {

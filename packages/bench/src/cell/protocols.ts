@@ -1,7 +1,6 @@
 import type { ImageDataset, ImageSplit, Preprocessing } from '@kora-bench/core';
-import { perClassSubset, subset } from '@kora-bench/datasets';
+import { perClassSubset, relabelled, subset } from '@kora-bench/datasets';
 import type { ProtocolName, TrainingConfig } from '../config/run-config.js';
-import { relabelled } from './split-views.js';
 
 /** A way of measuring transfer: what is trained on, by which labels, and how. */
 export interface TransferProtocol {
@@ -31,7 +30,11 @@ export interface TransferSettings {
   readonly seed: number;
 }
 
-export function transferProtocol(name: ProtocolName, target: ImageDataset, settings: TransferSettings): TransferProtocol {
+export function transferProtocol(
+  name: ProtocolName,
+  target: ImageDataset,
+  settings: TransferSettings,
+): TransferProtocol {
   switch (name) {
     case 'stratified':
       return {
@@ -55,7 +58,11 @@ export function transferProtocol(name: ProtocolName, target: ImageDataset, setti
 function asPublished(target: ImageDataset, { preprocessing, training }: TransferSettings): TransferProtocol {
   const leaves = [...new Set([...target.train.paths, ...target.val.paths].map(leafFolder))].sort();
   const byLeaf = (split: ImageSplit) =>
-    relabelled(split, Int32Array.from(split.paths, (path) => leaves.indexOf(leafFolder(path))), target.val.classNames);
+    relabelled(
+      split,
+      Int32Array.from(split.paths, (path) => leaves.indexOf(leafFolder(path))),
+      target.val.classNames,
+    );
   const first = Array.from({ length: Math.min(publishedFiles, target.train.length) }, (_, i) => i);
   return {
     name: 'as-published',

@@ -1,6 +1,5 @@
-import type { Preprocessing, ImageSplit } from '@kora-bench/core';
+import type { ImageSplit, Preprocessing, Task } from '@kora-bench/core';
 import { buildEvalProgram, imagesFeed, joinFlat, LinearCka, parametersState } from '@kora-bench/core';
-import type { Task } from '@kora-bench/core';
 import { subset } from '@kora-bench/datasets';
 import type { DoneRecord } from '../records/record-schema.js';
 import type { CellContext } from './cell-context.js';
@@ -24,19 +23,30 @@ export async function blockSimilarity(
   const { backend, checkpoint, method } = context;
   const model = checkpoint.config;
   const count = Math.min(examples, split.length);
-  const chosen = subset(split, Array.from({ length: count }, (_, i) => Math.floor((i * split.length) / count)));
+  const chosen = subset(
+    split,
+    Array.from({ length: count }, (_, i) => Math.floor((i * split.length) / count)),
+  );
   const trains = ({ owner }: { owner: string }) => owner === 'method';
-  const { program, layout } = buildEvalProgram({ model, method, task, batchSize, stage, trains }, ['blockFeatures']);
+  const { program, layout } = buildEvalProgram({ model, method, task, batchSize, stage, trains }, [
+    'blockFeatures',
+  ]);
   const layers = Array.from({ length: model.depth }, (_, block) => `blocks.${block}`);
   const cka = new LinearCka(layers);
   const executable = await backend.compile(program, weights.values);
   const usesState = program.nodes.some(({ op }) => op.kind === 'state');
-  const state = usesState ? await backend.createState({ [parametersState]: joinFlat((name) => weights.get(name).data, layout) }) : undefined;
+  const state = usesState
+    ? await backend.createState({ [parametersState]: joinFlat((name) => weights.get(name).data, layout) })
+    : undefined;
   const reader = await chosen.open(preprocessing);
   try {
     context.report({ kind: 'phase', phase: 'cka', totalSteps: Math.ceil(count / batchSize) });
     for await (const batch of fixedBatches(chosen, reader, inOrder(count), batchSize, { preprocessing })) {
-      const outputs = await executable.run({ feeds: { [imagesFeed]: batch.images }, fetch: ['blockFeatures'], ...(state && { state }) });
+      const outputs = await executable.run({
+        feeds: { [imagesFeed]: batch.images },
+        fetch: ['blockFeatures'],
+        ...(state && { state }),
+      });
       const all = Float32Array.from(outputs['blockFeatures']!.data);
       const size = batchSize * model.width;
       cka.add(

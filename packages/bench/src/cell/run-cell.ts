@@ -1,9 +1,17 @@
-import type { Backend, Checkpoint, ConfiguredMethod, ImageDataset, ImageSplit, Preprocessing, Task } from '@kora-bench/core';
+import type {
+  Backend,
+  Checkpoint,
+  ConfiguredMethod,
+  ImageDataset,
+  ImageSplit,
+  Preprocessing,
+  Task,
+} from '@kora-bench/core';
 import { classificationTask, countParameters, depthTask, modelParameters } from '@kora-bench/core';
-
+import { evenSubset } from '@kora-bench/datasets';
 import type { ProtocolName, RunConfig, TrainingConfig } from '../config/run-config.js';
-import type { DoneRecord, TransferResult } from '../records/record-schema.js';
 import type { ReportProgress } from '../progress/progress-event.js';
+import type { DoneRecord, TransferResult } from '../records/record-schema.js';
 import {
   auditEvaluationLabels,
   auditLeakage,
@@ -19,7 +27,6 @@ import { describeEnvironment } from './environment.js';
 import { judgeClassification, judgeDepth } from './judge.js';
 import { mergeError } from './merge-check.js';
 import { transferProtocol } from './protocols.js';
-import { evenSubset } from './split-views.js';
 import { blockSimilarity } from './representation.js';
 import { finalStage, finalStageTrains, summarize, trainMethod, trainsHeadOnly } from './train-method.js';
 import { trainPhase } from './train-phase.js';
@@ -37,15 +44,28 @@ export interface CellResources {
 }
 
 /** Trains and judges one cell. @throws KoraError with the reason when it cannot be finished */
-export async function runCell(job: CellJob, resources: CellResources, report: ReportProgress): Promise<DoneRecord> {
+export async function runCell(
+  job: CellJob,
+  resources: CellResources,
+  report: ReportProgress,
+): Promise<DoneRecord> {
   const startedAt = new Date().toISOString();
   const { config, cell } = job;
   const { checkpoint, method, backend } = resources;
   const findings = new FindingLog();
-  const context: CellContext = { backend, checkpoint, method, seed: cell.seed, cacheDir: job.cacheDir, report, findings };
+  const context: CellContext = {
+    backend,
+    checkpoint,
+    method,
+    seed: cell.seed,
+    cacheDir: job.cacheDir,
+    report,
+    findings,
+  };
   const preprocessing = usedPreprocessing(checkpoint, config.preprocessing);
   auditPreprocessing(findings, 'source', preprocessing, checkpoint.preprocessing);
-  for (const { code, message } of method.definition.caveats?.(method.options) ?? []) findings.add('warning', code, 'method', message);
+  for (const { code, message } of method.definition.caveats?.(method.options) ?? [])
+    findings.add('warning', code, 'method', message);
 
   const source = limited(resources.source, config.limits);
   const training: TrainingConfig = { ...config.training, learningRate: cell.learningRate };
@@ -56,18 +76,48 @@ export async function runCell(job: CellJob, resources: CellResources, report: Re
 
   const trained = await trainMethod(context, weights, 'source', task, source.train, preprocessing, training);
   const stage = finalStage(context);
-  const judged = { name: 'source/evaluate', task, split: source.val, preprocessing, stage, batchSize: training.batchSize };
+  const judged = {
+    name: 'source/evaluate',
+    task,
+    split: source.val,
+    preprocessing,
+    stage,
+    batchSize: training.batchSize,
+  };
   const [result] = await judgeClassification(context, weights, judged, [source.val]);
   auditSingleClass(findings, 'source', result!);
-  const cka = await blockSimilarity(context, weights, task, stage, source.val, preprocessing, training.batchSize, config.ckaExamples);
-  const merged = await mergeError(context, weights, task, stage, source.val, preprocessing, training.batchSize);
+  const cka = await blockSimilarity(
+    context,
+    weights,
+    task,
+    stage,
+    source.val,
+    preprocessing,
+    training.batchSize,
+    config.ckaExamples,
+  );
+  const merged = await mergeError(
+    context,
+    weights,
+    task,
+    stage,
+    source.val,
+    preprocessing,
+    training.batchSize,
+  );
 
   const transfer: TransferResult[] = [];
   if (resources.target !== undefined) {
     const target = limited(resources.target, { trainExamples: null, valExamples: config.limits.valExamples });
-    for (const protocol of config.protocols) transfer.push(await runTransfer(context, config, weights, protocol, target, preprocessing, stage));
+    for (const protocol of config.protocols)
+      transfer.push(await runTransfer(context, config, weights, protocol, target, preprocessing, stage));
   }
-  const depth = resources.depth && (await runDepth(context, weights, limited(resources.depth, config.limits), preprocessing, { ...training, ...config.depthTraining }));
+  const depth =
+    resources.depth &&
+    (await runDepth(context, weights, limited(resources.depth, config.limits), preprocessing, {
+      ...training,
+      ...config.depthTraining,
+    }));
   const counts = countParameters(checkpoint.config, method, task);
   return {
     schemaVersion: 1,
@@ -107,7 +157,12 @@ async function runTransfer(
   const { checkpoint, findings, seed } = context;
   const where = `transfer/${name}`;
   const { shotsPerClass, ...settings } = config.transfer;
-  const protocol = transferProtocol(name, target, { preprocessing, training: { ...config.training, ...settings }, shotsPerClass, seed });
+  const protocol = transferProtocol(name, target, {
+    preprocessing,
+    training: { ...config.training, ...settings },
+    shotsPerClass,
+    seed,
+  });
   const classes = target.val.classNames.length;
   const task = classificationTask(classes, protocol.training.labelSmoothing);
   const weights = sourceWeights.fork();
@@ -135,7 +190,8 @@ async function runTransfer(
     stage,
     batchSize: protocol.training.batchSize,
   };
-  const labellings = protocol.val === protocol.trueVal ? [protocol.trueVal] : [protocol.trueVal, protocol.val];
+  const labellings =
+    protocol.val === protocol.trueVal ? [protocol.trueVal] : [protocol.trueVal, protocol.val];
   const [trueLabels, protocolLabels] = await judgeClassification(context, weights, judged, labellings);
   if (protocolLabels !== undefined) auditSingleClass(findings, where, protocolLabels);
   return {
@@ -169,12 +225,28 @@ async function runDepth(
     trains: finalStageTrains(context),
     training,
   });
-  const judged = { name: 'depth/evaluate', task, split: data.val, preprocessing, stage, batchSize: training.batchSize };
+  const judged = {
+    name: 'depth/evaluate',
+    task,
+    split: data.val,
+    preprocessing,
+    stage,
+    batchSize: training.batchSize,
+  };
   const result = await judgeDepth(context, weights, judged);
-  return { data: dataReference(data), training: summarize([[{ name: stage }, training.epochs, trained]], data.train.length), result };
+  return {
+    data: dataReference(data),
+    training: summarize([[{ name: stage }, training.epochs, trained]], data.train.length),
+    result,
+  };
 }
 
-async function auditSplits({ findings }: CellContext, where: string, train: ImageSplit, val: ImageSplit): Promise<void> {
+async function auditSplits(
+  { findings }: CellContext,
+  where: string,
+  train: ImageSplit,
+  val: ImageSplit,
+): Promise<void> {
   await auditLeakage(findings, where, train, val);
   if (train.task !== 'classification') return;
   auditTrainingLabels(findings, where, train, train.classNames.length);
@@ -182,11 +254,17 @@ async function auditSplits({ findings }: CellContext, where: string, train: Imag
 }
 
 /** The checkpoint's preprocessing with the run's overrides. */
-function usedPreprocessing({ preprocessing }: Checkpoint, { mean, std }: { mean?: Preprocessing['mean'] | undefined; std?: Preprocessing['std'] | undefined }): Preprocessing {
+function usedPreprocessing(
+  { preprocessing }: Checkpoint,
+  { mean, std }: { mean?: Preprocessing['mean'] | undefined; std?: Preprocessing['std'] | undefined },
+): Preprocessing {
   return { ...preprocessing, mean: mean ?? preprocessing.mean, std: std ?? preprocessing.std };
 }
 
-function limited(dataset: ImageDataset, { trainExamples, valExamples }: { trainExamples: number | null; valExamples: number | null }): ImageDataset {
+function limited(
+  dataset: ImageDataset,
+  { trainExamples, valExamples }: { trainExamples: number | null; valExamples: number | null },
+): ImageDataset {
   const cut = (split: ImageSplit, most: number | null) => (most === null ? split : evenSubset(split, most));
   return { name: dataset.name, train: cut(dataset.train, trainExamples), val: cut(dataset.val, valExamples) };
 }

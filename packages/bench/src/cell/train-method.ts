@@ -1,10 +1,16 @@
-import type { ConfiguredMethod, ImageSplit, MethodStage, OwnedParameter, Preprocessing, Task } from '@kora-bench/core';
+import type {
+  ConfiguredMethod,
+  ImageSplit,
+  MethodStage,
+  OwnedParameter,
+  Preprocessing,
+  Task,
+} from '@kora-bench/core';
 import { classificationTask, modelParameters, stagesOf } from '@kora-bench/core';
-import { subset } from '@kora-bench/datasets';
+import { relabelled, subset } from '@kora-bench/datasets';
 import type { TrainingConfig } from '../config/run-config.js';
 import type { TrainingResult } from '../records/record-schema.js';
 import type { CellContext } from './cell-context.js';
-import { relabelled } from './split-views.js';
 import type { PhaseResult } from './train-phase.js';
 import { trainPhase } from './train-phase.js';
 import type { WeightStore } from './weight-store.js';
@@ -25,7 +31,8 @@ export async function trainMethod(
   for (const stage of stages) {
     const epochs = Math.max(1, Math.round(stage.share * training.epochs));
     const part = stage.classPart === undefined ? undefined : classPart(split, stage.classPart);
-    const stageTask = part === undefined ? task : classificationTask(part.classNames.length, training.labelSmoothing);
+    const stageTask =
+      part === undefined ? task : classificationTask(part.classNames.length, training.labelSmoothing);
     const forked = part === undefined ? weights : weights.fork();
     if (part !== undefined) forked.initialize(stageTask.parameters(model), context.seed);
     const result = await trainPhase(context, forked, {
@@ -63,7 +70,11 @@ export function trainsHeadOnly({ owner }: OwnedParameter): boolean {
   return owner === 'head';
 }
 
-function trainsInStage(parameter: OwnedParameter, stage: MethodStage, { definition, options }: ConfiguredMethod): boolean {
+function trainsInStage(
+  parameter: OwnedParameter,
+  stage: MethodStage,
+  { definition, options }: ConfiguredMethod,
+): boolean {
   switch (parameter.owner) {
     case 'backbone':
       return definition.trainsBackbone?.(parameter.name, options) ?? false;
@@ -75,17 +86,28 @@ function trainsInStage(parameter: OwnedParameter, stage: MethodStage, { definiti
 }
 
 /** The examples of one of several equal parts of the classes, labelled from 0. */
-function classPart(split: ImageSplit, { index, of }: { readonly index: number; readonly of: number }): ImageSplit {
+function classPart(
+  split: ImageSplit,
+  { index, of }: { readonly index: number; readonly of: number },
+): ImageSplit {
   const classes = split.classNames.length;
   const [from, to] = [Math.floor((index * classes) / of), Math.floor(((index + 1) * classes) / of)];
   const chosen = [...split.labels.keys()].filter((i) => from <= split.labels[i]! && split.labels[i]! < to);
   const part = subset(split, chosen);
-  return relabelled(part, part.labels.map((label) => label - from), split.classNames.slice(from, to));
+  return relabelled(
+    part,
+    part.labels.map((label) => label - from),
+    split.classNames.slice(from, to),
+  );
 }
 
 /** One result of a single phase, or of several stages together. */
-export function summarize(stages: readonly [{ readonly name: string }, number, PhaseResult][], examples: number): TrainingResult {
-  const sum = (value: (result: PhaseResult) => number) => stages.reduce((total, [, , result]) => total + value(result), 0);
+export function summarize(
+  stages: readonly [{ readonly name: string }, number, PhaseResult][],
+  examples: number,
+): TrainingResult {
+  const sum = (value: (result: PhaseResult) => number) =>
+    stages.reduce((total, [, , result]) => total + value(result), 0);
   const seconds = sum((result) => result.seconds);
   const last = stages.at(-1)![2];
   return {

@@ -65,7 +65,11 @@ export interface PhaseResult {
 const curvePoints = 60;
 
 /** Trains `spec` from the values in `weights` and leaves the trained ones there. */
-export async function trainPhase(context: CellContext, weights: WeightStore, spec: PhaseSpec): Promise<PhaseResult> {
+export async function trainPhase(
+  context: CellContext,
+  weights: WeightStore,
+  spec: PhaseSpec,
+): Promise<PhaseResult> {
   const { backend, method, checkpoint } = context;
   const { training, task, split } = spec;
   const model = checkpoint.config;
@@ -80,12 +84,17 @@ export async function trainPhase(context: CellContext, weights: WeightStore, spe
     ...(training.clipNorm === null ? {} : { clipNorm: training.clipNorm }),
   });
   const { layout } = traced;
-  const partition = training.augmentation === 'none' ? partitionFrozenPrefix(traced.program, new Set([imagesFeed])) : undefined;
+  const partition =
+    training.augmentation === 'none'
+      ? partitionFrozenPrefix(traced.program, new Set([imagesFeed]))
+      : undefined;
   const kept = partition !== undefined && isWorthKeeping(partition) ? partition : undefined;
   const program = kept?.rest ?? traced.program;
 
   const started = performance.now();
-  const features = kept && (await frozenFeatures(context, kept, weights, split, spec.preprocessing, training.batchSize, spec.name));
+  const features =
+    kept &&
+    (await frozenFeatures(context, kept, weights, split, spec.preprocessing, training.batchSize, spec.name));
   const executable = await backend.compile(program, weights.values);
   const start = joinFlat((name) => weights.get(name).data, layout);
   const state = await backend.createState(initialState(start, training));
@@ -103,14 +112,15 @@ export async function trainPhase(context: CellContext, weights: WeightStore, spe
       trainableParameters: layout.length,
       seconds: (performance.now() - started) / 1000,
       flopsPerStep: programCost(program).flops,
-      cache: features && kept
-        ? {
-            prefixFlopsPerImage: kept.prefixFlops / training.batchSize,
-            bytesPerImage: kept.bytesPerExample,
-            computedImages: features.computed,
-            reusedImages: features.reused,
-          }
-        : null,
+      cache:
+        features && kept
+          ? {
+              prefixFlopsPerImage: kept.prefixFlops / training.batchSize,
+              bytesPerImage: kept.bytesPerExample,
+              computedImages: features.computed,
+              reusedImages: features.reused,
+            }
+          : null,
     };
   } finally {
     features?.close();
@@ -120,8 +130,15 @@ export async function trainPhase(context: CellContext, weights: WeightStore, spe
 }
 
 function initialState(parameters: HostTensor, training: TrainingConfig): HostTensors {
-  const zeros = () => ({ dtype: 'f32' as const, shape: parameters.shape, data: new Float32Array(parameters.data.length) });
-  return { [parametersState]: parameters, ...Object.fromEntries(optimizerStates(training.optimizer).map((name) => [name, zeros()])) };
+  const zeros = () => ({
+    dtype: 'f32' as const,
+    shape: parameters.shape,
+    data: new Float32Array(parameters.data.length),
+  });
+  return {
+    [parametersState]: parameters,
+    ...Object.fromEntries(optimizerStates(training.optimizer).map((name) => [name, zeros()])),
+  };
 }
 
 interface StepInput {
@@ -188,14 +205,20 @@ async function* stepInputs(
   const { batchSize } = training;
   const target = task.target(context.checkpoint.config, batchSize);
   const labelsOf = (indices: ArrayLike<number>): Int32Array =>
-    Int32Array.from({ length: batchSize }, (_, i) => split.labels[indices[Math.min(i, indices.length - 1)]!]!);
+    Int32Array.from(
+      { length: batchSize },
+      (_, i) => split.labels[indices[Math.min(i, indices.length - 1)]!]!,
+    );
 
   if (features !== undefined && task.kind === 'classification') {
     for (let at = 0; at < order.length; at += batchSize) {
       const indices = order.subarray(at, at + batchSize);
       const labels = { dtype: 'i32' as const, shape: target.shape, data: labelsOf(indices) };
       const weight = exampleWeights(indices.length, batchSize);
-      yield { feeds: { ...features.gather(indices, batchSize), [target.name]: labels, ...weight }, count: indices.length };
+      yield {
+        feeds: { ...features.gather(indices, batchSize), [target.name]: labels, ...weight },
+        count: indices.length,
+      };
     }
     return;
   }
@@ -205,8 +228,13 @@ async function* stepInputs(
     for await (const batch of fixedBatches(split, reader, order, batchSize, options)) {
       const inputs = features?.gather(batch.indices, batchSize) ?? { [imagesFeed]: batch.images };
       const value: HostTensor =
-        task.kind === 'depth' ? batch.depth! : { dtype: 'i32', shape: target.shape, data: labelsOf(batch.indices) };
-      yield { feeds: { ...inputs, [target.name]: value, ...exampleWeights(batch.count, batchSize) }, count: batch.count };
+        task.kind === 'depth'
+          ? batch.depth!
+          : { dtype: 'i32', shape: target.shape, data: labelsOf(batch.indices) };
+      yield {
+        feeds: { ...inputs, [target.name]: value, ...exampleWeights(batch.count, batchSize) },
+        count: batch.count,
+      };
     }
   } finally {
     await reader.close();
@@ -228,4 +256,3 @@ function requireFinite(loss: number, step: number, phase: string): void {
     fix: 'Lower the learning rate, or set training.clipNorm.',
   });
 }
-

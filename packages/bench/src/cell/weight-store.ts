@@ -14,7 +14,8 @@ export class WeightStore {
   constructor(checkpoint: Checkpoint) {
     this.#pretrained = checkpoint.tensors;
     this.fingerprint = checkpoint.fingerprint;
-    for (const [name, tensor] of checkpoint.tensors) if (!name.startsWith('head.')) this.#values.set(name, tensor);
+    for (const [name, tensor] of checkpoint.tensors)
+      if (!name.startsWith('head.')) this.#values.set(name, tensor);
   }
 
   get values(): Weights {
@@ -31,7 +32,8 @@ export class WeightStore {
 
   /** Gives parameters their start values, replacing what was there. */
   initialize(parameters: readonly ParameterSpec[], seed: number): void {
-    for (const spec of parameters) this.#values.set(spec.name, { dtype: 'f32', shape: spec.shape, data: initialValue(spec, seed) });
+    for (const spec of parameters)
+      this.#values.set(spec.name, { dtype: 'f32', shape: spec.shape, data: initialValue(spec, seed) });
   }
 
   /** Gives every method parameter that has no value yet its start value. */
@@ -57,6 +59,8 @@ export class WeightStore {
   /** SHA-256 of one value's bytes. */
   hashOf(name: string): string {
     const { data } = this.get(name);
-    return createHash('sha256').update(Buffer.from(data.buffer, data.byteOffset, data.byteLength)).digest('hex');
+    return createHash('sha256')
+      .update(Buffer.from(data.buffer, data.byteOffset, data.byteLength))
+      .digest('hex');
   }
 }

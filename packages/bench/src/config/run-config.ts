@@ -46,7 +46,12 @@ export const methodEntrySchema = z.strictObject({
   label: z.string().min(1).optional().describe('How tables call this entry; the name by default.'),
   preset: z.string().optional(),
   options: z.record(z.string(), z.unknown()).default({}),
-  learningRate: z.number().positive().max(10).optional().describe('Replaces training.learningRate for this method.'),
+  learningRate: z
+    .number()
+    .positive()
+    .max(10)
+    .optional()
+    .describe('Replaces training.learningRate for this method.'),
 });
 export type MethodEntry = z.infer<typeof methodEntrySchema>;
 
@@ -76,7 +81,10 @@ export const runConfigSchema = z.strictObject({
   plugins: pluginsSchema.prefault({}),
   methods: z.array(methodEntrySchema).min(1),
   backends: z.array(backendEntrySchema).min(1),
-  model: z.string().min(1).describe('A registered backbone, or a folder with config.json and model.safetensors.'),
+  model: z
+    .string()
+    .min(1)
+    .describe('A registered backbone, or a folder with config.json and model.safetensors.'),
   source: z.string().min(1).describe('The classification data set that methods are trained on.'),
   target: z.string().min(1).describe('The classification data set of the transfer task.'),
   depth: z.string().min(1).describe('The data set of the depth task.'),

@@ -1,6 +1,13 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Backend, HostTensor, ImageDataset, MethodDefinition, Preprocessing, VitConfig } from '@kora-bench/core';
+import type {
+  Backend,
+  HostTensor,
+  ImageDataset,
+  MethodDefinition,
+  Preprocessing,
+  VitConfig,
+} from '@kora-bench/core';
 import { classificationTask, writeSafetensors } from '@kora-bench/core';
 import { FindingLog } from '../cell/audits/finding-log.js';
 import type { CellContext } from '../cell/cell-context.js';
@@ -44,10 +51,18 @@ export async function pretrain(spec: PretrainSpec, report: ReportProgress): Prom
   const task = classificationTask(data.train.classNames.length, training.labelSmoothing);
   weights.initialize(task.parameters(model), seed);
   const phase = { task, preprocessing, stage: 'train' };
-  await trainPhase(context, weights, { ...phase, name: 'pretrain', split: data.train, trains: () => true, training });
+  await trainPhase(context, weights, {
+    ...phase,
+    name: 'pretrain',
+    split: data.train,
+    trains: () => true,
+    training,
+  });
   const judged = { ...phase, name: 'evaluate', split: data.val, batchSize: training.batchSize };
   const [result] = await judgeClassification(context, weights, judged, [data.val]);
-  const backbone = new Map<string, HostTensor>([...checkpoint.tensors.keys()].map((name) => [name, weights.get(name)]));
+  const backbone = new Map<string, HostTensor>(
+    [...checkpoint.tensors.keys()].map((name) => [name, weights.get(name)]),
+  );
   mkdirSync(spec.outDir, { recursive: true });
   writeWhole(join(spec.outDir, 'model.safetensors'), writeSafetensors(backbone, { format: 'pt' }));
   writeWhole(join(spec.outDir, 'config.json'), `${JSON.stringify(hubConfig(spec, result!), null, 2)}\n`);
@@ -55,7 +70,10 @@ export async function pretrain(spec: PretrainSpec, report: ReportProgress): Prom
 }
 
 /** The checkpoint's description in the form of timm's hub files, with how it was made. */
-function hubConfig({ model, preprocessing, data, training, seed }: PretrainSpec, result: ClassificationResult): object {
+function hubConfig(
+  { model, preprocessing, data, training, seed }: PretrainSpec,
+  result: ClassificationResult,
+): object {
   return {
     architecture: model.name,
     num_classes: 0,

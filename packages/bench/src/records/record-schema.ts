@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { runConfigSchema, protocolNames } from '../config/run-config.js';
+import { protocolNames, runConfigSchema } from '../config/run-config.js';
 
 /*
  * One record per cell: one method with one configuration on one backend, one backbone and one seed,
@@ -143,13 +143,20 @@ export const doneRecordSchema = z.strictObject({
     trainableParameters: count,
     share,
   }),
-  source: z.strictObject({ data: dataRefSchema, training: trainingResultSchema, result: classificationResultSchema }),
+  source: z.strictObject({
+    data: dataRefSchema,
+    training: trainingResultSchema,
+    result: classificationResultSchema,
+  }),
   cka: ckaSchema,
   transfer: z.array(transferResultSchema),
   depth: z
     .strictObject({ data: dataRefSchema, training: trainingResultSchema, result: depthResultSchema })
     .nullable(),
-  mergeError: z.number().nullable().describe('Largest difference of logits after merging; null if it cannot be merged.'),
+  mergeError: z
+    .number()
+    .nullable()
+    .describe('Largest difference of logits after merging; null if it cannot be merged.'),
   peakMemoryBytes: count.describe('Largest resident set of the cell’s process.'),
   findings: z.array(findingSchema),
 });

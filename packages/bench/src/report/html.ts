@@ -25,7 +25,9 @@ export function table<Row>(caption: string, columns: readonly Column<Row>[], row
     return `<th scope="col"${attributes}>${escapeHtml(title)}</th>`;
   });
   const body = rows.map((row) => {
-    const cells = columns.map(({ cell, numeric }) => `<td${numeric === true ? ' class="number"' : ''}>${cell(row)}</td>`);
+    const cells = columns.map(
+      ({ cell, numeric }) => `<td${numeric === true ? ' class="number"' : ''}>${cell(row)}</td>`,
+    );
     return `<tr>${cells.join('')}</tr>`;
   });
   return markup(

@@ -12,20 +12,33 @@ export function runPage(title: string, records: readonly CellRecord[]): string {
   const done = records.filter((record): record is DoneRecord => record.status === 'done');
   const failed = records.filter((record) => record.status === 'failed');
   const first = records[0];
-  return markup(
-    '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>`,
-    `<h1>${escapeHtml(title)}</h1>`,
-    first && `<p class="lead">${escapeHtml(describe(first))}</p>`,
-    failed.length > 0 &&
-      table('Failed cells', [
-        { title: 'cell', cell: ({ cell }) => escapeHtml(cell.id) },
-        { title: 'error', cell: (record) => (record.status === 'failed' ? escapeHtml(`${record.error.code}: ${record.error.message}`) : '') },
-        { title: 'fix', cell: (record) => escapeHtml(record.status === 'failed' ? (record.error.fix ?? '') : '') },
-      ], failed),
-    done.length > 0 && results(done),
-  ) + '\n</main></body></html>\n';
+  return (
+    markup(
+      '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+      '<meta name="viewport" content="width=device-width, initial-scale=1">',
+      `<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>`,
+      `<h1>${escapeHtml(title)}</h1>`,
+      first && `<p class="lead">${escapeHtml(describe(first))}</p>`,
+      failed.length > 0 &&
+        table(
+          'Failed cells',
+          [
+            { title: 'cell', cell: ({ cell }) => escapeHtml(cell.id) },
+            {
+              title: 'error',
+              cell: (record) =>
+                record.status === 'failed' ? escapeHtml(`${record.error.code}: ${record.error.message}`) : '',
+            },
+            {
+              title: 'fix',
+              cell: (record) => escapeHtml(record.status === 'failed' ? (record.error.fix ?? '') : ''),
+            },
+          ],
+          failed,
+        ),
+      done.length > 0 && results(done),
+    ) + '\n</main></body></html>\n'
+  );
 }
 
 function results(done: readonly DoneRecord[]): string {
@@ -36,17 +49,28 @@ function results(done: readonly DoneRecord[]): string {
     depthTable(done),
     '<h2>Accuracy against tuned parameters</h2>',
     '<div class="charts">',
-    paretoChart('Source task', paretoPoints(done, ({ source }) => source.result.top1)),
+    paretoChart(
+      'Source task',
+      paretoPoints(done, ({ source }) => source.result.top1),
+    ),
     done.some(({ transfer }) => transfer.length > 0) &&
-      paretoChart('Transfer, true labels', paretoPoints(done, ({ transfer }) => transfer[0]?.trueLabels.top1)),
+      paretoChart(
+        'Transfer, true labels',
+        paretoPoints(done, ({ transfer }) => transfer[0]?.trueLabels.top1),
+      ),
     '</div>',
     '<h2>Training</h2>',
     '<div class="charts">',
-    trainingCurves('Source task', done.map((record) => ({ label: nameOf(record), points: progressOf(record.source.training) }))),
+    trainingCurves(
+      'Source task',
+      done.map((record) => ({ label: nameOf(record), points: progressOf(record.source.training) })),
+    ),
     done.some(({ depth }) => depth !== null) &&
       trainingCurves(
         'Depth',
-        done.flatMap((record) => (record.depth === null ? [] : [{ label: nameOf(record), points: progressOf(record.depth.training) }])),
+        done.flatMap((record) =>
+          record.depth === null ? [] : [{ label: nameOf(record), points: progressOf(record.depth.training) }],
+        ),
       ),
     '</div>',
     '<h2>Similarity between blocks</h2>',
@@ -75,11 +99,17 @@ function nameOf({ cell, config }: CellRecord): string {
   return `${cell.label}${backend}${seed}`;
 }
 
-const percent = (share: number | undefined, digits = 1) => (share === undefined ? 'n/a' : (100 * share).toFixed(digits));
+const percent = (share: number | undefined, digits = 1) =>
+  share === undefined ? 'n/a' : (100 * share).toFixed(digits);
 
 const resultColumns: readonly Column<DoneRecord>[] = [
   { title: 'method', cell: (record) => escapeHtml(nameOf(record)) },
-  { title: 'tuned %', numeric: true, hint: 'trainable / (backbone + trainable)', cell: ({ model }) => percent(model.share, 2) },
+  {
+    title: 'tuned %',
+    numeric: true,
+    hint: 'trainable / (backbone + trainable)',
+    cell: ({ model }) => percent(model.share, 2),
+  },
   {
     title: 'top-1 %',
     numeric: true,
@@ -90,49 +120,92 @@ const resultColumns: readonly Column<DoneRecord>[] = [
   { title: 'top-5 %', numeric: true, cell: ({ source }) => percent(source.result.top5) },
   { title: 'macro F1', numeric: true, cell: ({ source }) => source.result.macroF1.toFixed(3) },
   { title: 'weighted F1', numeric: true, cell: ({ source }) => source.result.weightedF1.toFixed(3) },
-  { title: 'ECE', numeric: true, hint: 'expected calibration error, 15 bins', cell: ({ source }) => source.result.expectedCalibrationError.toFixed(3) },
-  { title: 'images/s', numeric: true, hint: 'training, on this machine', cell: ({ source }) => source.training.imagesPerSecond.toFixed(0) },
-  { title: 'memory MB', numeric: true, hint: 'largest resident set of the process', cell: ({ peakMemoryBytes }) => (peakMemoryBytes / 1e6).toFixed(0) },
-  { title: 'merge error', numeric: true, hint: 'largest difference of logits after merging', cell: ({ mergeError }) => mergeError?.toExponential(1) ?? 'n/a' },
+  {
+    title: 'ECE',
+    numeric: true,
+    hint: 'expected calibration error, 15 bins',
+    cell: ({ source }) => source.result.expectedCalibrationError.toFixed(3),
+  },
+  {
+    title: 'images/s',
+    numeric: true,
+    hint: 'training, on this machine',
+    cell: ({ source }) => source.training.imagesPerSecond.toFixed(0),
+  },
+  {
+    title: 'memory MB',
+    numeric: true,
+    hint: 'largest resident set of the process',
+    cell: ({ peakMemoryBytes }) => (peakMemoryBytes / 1e6).toFixed(0),
+  },
+  {
+    title: 'merge error',
+    numeric: true,
+    hint: 'largest difference of logits after merging',
+    cell: ({ mergeError }) => mergeError?.toExponential(1) ?? 'n/a',
+  },
 ];
 
 function transferTable(done: readonly DoneRecord[]): string | undefined {
   const rows = done.flatMap((record) => record.transfer.map((transfer) => ({ record, transfer })));
   if (rows.length === 0) return undefined;
-  return table('Transfer: a new head on the frozen, source-trained model', [
-    { title: 'method', cell: ({ record }) => escapeHtml(nameOf(record)) },
-    { title: 'protocol', cell: ({ transfer }) => escapeHtml(transfer.protocol) },
-    { title: 'training images', numeric: true, cell: ({ transfer }) => String(transfer.training.examples) },
-    { title: 'top-1 %, true labels', numeric: true, cell: ({ transfer }) => percent(transfer.trueLabels.top1) },
-    { title: 'macro F1, true labels', numeric: true, cell: ({ transfer }) => transfer.trueLabels.macroF1.toFixed(3) },
-    {
-      title: 'published kind of accuracy %',
-      numeric: true,
-      hint: 'on the labels that the protocol itself makes; it does not measure transfer',
-      cell: ({ transfer: { protocolLabels } }) =>
-        protocolLabels === null
-          ? '–'
-          : `<s>${percent(protocolLabels.top1)}</s> <small>${protocolLabels.distinctLabels} label${protocolLabels.distinctLabels === 1 ? '' : 's'}</small>`,
-    },
-  ], rows);
+  return table(
+    'Transfer: a new head on the frozen, source-trained model',
+    [
+      { title: 'method', cell: ({ record }) => escapeHtml(nameOf(record)) },
+      { title: 'protocol', cell: ({ transfer }) => escapeHtml(transfer.protocol) },
+      { title: 'training images', numeric: true, cell: ({ transfer }) => String(transfer.training.examples) },
+      {
+        title: 'top-1 %, true labels',
+        numeric: true,
+        cell: ({ transfer }) => percent(transfer.trueLabels.top1),
+      },
+      {
+        title: 'macro F1, true labels',
+        numeric: true,
+        cell: ({ transfer }) => transfer.trueLabels.macroF1.toFixed(3),
+      },
+      {
+        title: 'published kind of accuracy %',
+        numeric: true,
+        hint: 'on the labels that the protocol itself makes; it does not measure transfer',
+        cell: ({ transfer: { protocolLabels } }) =>
+          protocolLabels === null
+            ? '–'
+            : `<s>${percent(protocolLabels.top1)}</s> <small>${protocolLabels.distinctLabels} label${protocolLabels.distinctLabels === 1 ? '' : 's'}</small>`,
+      },
+    ],
+    rows,
+  );
 }
 
 function depthTable(done: readonly DoneRecord[]): string | undefined {
-  const rows = done.flatMap((record) => (record.depth === null ? [] : [{ record, result: record.depth.result }]));
+  const rows = done.flatMap((record) =>
+    record.depth === null ? [] : [{ record, result: record.depth.result }],
+  );
   if (rows.length === 0) return undefined;
-  return table('Depth', [
-    { title: 'method', cell: ({ record }) => escapeHtml(nameOf(record)) },
-    { title: 'RMSE m', numeric: true, cell: ({ result }) => result.rmse.toFixed(4) },
-    { title: 'AbsRel', numeric: true, cell: ({ result }) => result.absRel.toFixed(4) },
-    { title: 'δ < 1.25, %', numeric: true, cell: ({ result }) => percent(result.delta1) },
-    { title: 'SI log', numeric: true, cell: ({ result }) => result.scaleInvariantLog.toFixed(4) },
-  ], rows);
+  return table(
+    'Depth',
+    [
+      { title: 'method', cell: ({ record }) => escapeHtml(nameOf(record)) },
+      { title: 'RMSE m', numeric: true, cell: ({ result }) => result.rmse.toFixed(4) },
+      { title: 'AbsRel', numeric: true, cell: ({ result }) => result.absRel.toFixed(4) },
+      { title: 'δ < 1.25, %', numeric: true, cell: ({ result }) => percent(result.delta1) },
+      { title: 'SI log', numeric: true, cell: ({ result }) => result.scaleInvariantLog.toFixed(4) },
+    ],
+    rows,
+  );
 }
 
-function paretoPoints(done: readonly DoneRecord[], score: (record: DoneRecord) => number | undefined): ParetoPoint[] {
+function paretoPoints(
+  done: readonly DoneRecord[],
+  score: (record: DoneRecord) => number | undefined,
+): ParetoPoint[] {
   return done.flatMap((record) => {
     const value = score(record);
-    return value === undefined ? [] : [{ label: nameOf(record), cost: 100 * record.model.share, score: 100 * value }];
+    return value === undefined
+      ? []
+      : [{ label: nameOf(record), cost: 100 * record.model.share, score: 100 * value }];
   });
 }
 
@@ -153,21 +226,36 @@ function findingsTable(done: readonly DoneRecord[]): string {
       grouped.set(key, group);
     }
   }
-  const rows = [...grouped.values()].sort((a, b) => severities.indexOf(a.finding.severity) - severities.indexOf(b.finding.severity));
+  const rows = [...grouped.values()].sort(
+    (a, b) => severities.indexOf(a.finding.severity) - severities.indexOf(b.finding.severity),
+  );
   if (rows.length === 0) return '<p>The audits found nothing.</p>';
-  return table('What the audits found', [
-    { title: 'severity', cell: ({ finding }) => `<span class="${finding.severity}">${finding.severity}</span>` },
-    { title: 'code', cell: ({ finding }) => `<code>${escapeHtml(finding.code)}</code>` },
-    { title: 'where', cell: ({ finding }) => escapeHtml(finding.where) },
-    { title: 'what', cell: ({ finding }) => escapeHtml(finding.message) },
-    { title: 'cells', cell: ({ cells }) => escapeHtml(cells.join(', ')) },
-    {
-      title: 'evidence of the first',
-      cell: ({ finding }) => `<details><summary>show</summary><pre>${escapeHtml(JSON.stringify(finding.evidence, null, 2))}</pre></details>`,
-    },
-  ], rows);
+  return table(
+    'What the audits found',
+    [
+      {
+        title: 'severity',
+        cell: ({ finding }) => `<span class="${finding.severity}">${finding.severity}</span>`,
+      },
+      { title: 'code', cell: ({ finding }) => `<code>${escapeHtml(finding.code)}</code>` },
+      { title: 'where', cell: ({ finding }) => escapeHtml(finding.where) },
+      { title: 'what', cell: ({ finding }) => escapeHtml(finding.message) },
+      { title: 'cells', cell: ({ cells }) => escapeHtml(cells.join(', ')) },
+      {
+        title: 'evidence of the first',
+        cell: ({ finding }) =>
+          `<details><summary>show</summary><pre>${escapeHtml(JSON.stringify(finding.evidence, null, 2))}</pre></details>`,
+      },
+    ],
+    rows,
+  );
 }
 
 function notesOf({ model, source, transfer, depth }: DoneRecord): string[] {
-  return [...model.notes, ...source.data.notes, ...transfer.flatMap(({ data }) => data.notes), ...(depth?.data.notes ?? [])];
+  return [
+    ...model.notes,
+    ...source.data.notes,
+    ...transfer.flatMap(({ data }) => data.notes),
+    ...(depth?.data.notes ?? []),
+  ];
 }

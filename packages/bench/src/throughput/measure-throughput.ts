@@ -48,7 +48,9 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
     batchSize: batch,
     stage: stage.name,
     trains: ({ owner, name }) =>
-      owner === 'head' || (owner === 'method' && stage.trains(name)) || (owner === 'backbone' && (definition.trainsBackbone?.(name, options) ?? false)),
+      owner === 'head' ||
+      (owner === 'method' && stage.trains(name)) ||
+      (owner === 'backbone' && (definition.trainsBackbone?.(name, options) ?? false)),
     optimizer: defaultAdamW,
   });
   const start = new Map(parameters.map((parameter) => [parameter.name, startValue(parameter)]));
@@ -63,7 +65,12 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
   const before = await peakGflops(backend);
   let step = 0;
   try {
-    const bench = new Bench({ time: spec.milliseconds, iterations: 5, warmupTime: spec.milliseconds / 5, warmupIterations: 2 });
+    const bench = new Bench({
+      time: spec.milliseconds,
+      iterations: 5,
+      warmupTime: spec.milliseconds / 5,
+      warmupIterations: 2,
+    });
     bench.add('training step', async () => {
       await executable.run({ feeds: { ...feeds, ...optimizerFeeds(defaultAdamW, step++, 1e-4) }, state });
     });
@@ -92,7 +99,8 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
 function startValue(parameter: ReturnType<typeof modelParameters>[number]): HostTensor {
   const { shape, owner, name } = parameter;
   if (owner !== 'backbone') return { dtype: 'f32', shape, data: initialValue(parameter, 0) };
-  if (name.includes('norm') && name.endsWith('.weight')) return { dtype: 'f32', shape, data: new Float32Array(sizeOf(shape)).fill(1) };
+  if (name.includes('norm') && name.endsWith('.weight'))
+    return { dtype: 'f32', shape, data: new Float32Array(sizeOf(shape)).fill(1) };
   return { dtype: 'f32', shape, data: initialValue({ name, shape, init: { kind: 'normal', std: 0.02 } }, 0) };
 }
 
@@ -101,7 +109,11 @@ function randomFeeds(model: VitConfig, task: Task, batch: number): HostTensors {
   const shape = [batch, 3, ...model.imageSize];
   const target = task.target(model, batch);
   return {
-    [imagesFeed]: { dtype: 'f32', shape, data: Float32Array.from({ length: sizeOf(shape) }, () => 2 * images.uniform() - 1) },
+    [imagesFeed]: {
+      dtype: 'f32',
+      shape,
+      data: Float32Array.from({ length: sizeOf(shape) }, () => 2 * images.uniform() - 1),
+    },
     [target.name]: { dtype: 'i32', shape: target.shape, data: new Int32Array(batch) },
     [exampleWeightFeed]: { dtype: 'f32', shape: [batch], data: new Float32Array(batch).fill(1 / batch) },
   };

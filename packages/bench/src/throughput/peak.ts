@@ -20,7 +20,12 @@ export async function peakGflops(backend: Backend, milliseconds = 300): Promise<
     const x = random('x', [rows, inner]);
     const executable = await backend.compile(program, new Map([['w', random('w', [inner, columns])]]));
     try {
-      const bench = new Bench({ time: milliseconds, iterations: 5, warmupTime: milliseconds / 3, warmupIterations: 2 });
+      const bench = new Bench({
+        time: milliseconds,
+        iterations: 5,
+        warmupTime: milliseconds / 3,
+        warmupIterations: 2,
+      });
       bench.add('product', async () => {
         await executable.run({ feeds: { x }, fetch: ['checksum'] });
       });
@@ -43,8 +48,14 @@ export function latency(bench: Bench): { readonly min: number; readonly p50: num
   return { min: result.latency.min, p50: result.latency.p50 };
 }
 
-function random(label: string, shape: readonly [number, number]): { dtype: 'f32'; shape: readonly number[]; data: Float32Array } {
+function random(
+  label: string,
+  shape: readonly [number, number],
+): { dtype: 'f32'; shape: readonly number[]; data: Float32Array } {
   const stream = randomStream(0, `throughput/${label}`);
-  return { dtype: 'f32', shape, data: Float32Array.from({ length: shape[0] * shape[1] }, () => stream.uniform() - 0.5) };
+  return {
+    dtype: 'f32',
+    shape,
+    data: Float32Array.from({ length: shape[0] * shape[1] }, () => stream.uniform() - 0.5),
+  };
 }
-

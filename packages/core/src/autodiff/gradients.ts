@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors/kora-error.js';
 import { callerLine } from '../graph/caller-line.js';
-import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { NodeId } from '../graph/graph.js';
+import type { GraphBuilder } from '../graph/graph-builder.js';
 import { formatShape } from '../graph/shape.js';
 import { add } from '../ops/elementwise.js';
 import { definitionOf } from '../ops/registry.js';
@@ -49,8 +49,12 @@ function backpropagate(
     const node = builder.node(id);
     const needs = (i: number) => leads[node.inputs[i]!] === 1;
     if (adjoint === undefined || stop.has(id) || !node.inputs.some((_, i) => needs(i))) continue;
-    const scope = node.scope.startsWith('backward') ? node.scope : `backward.${node.scope}`.replace(/\.$/, '');
-    const contributions = builder.withinScope(scope, () => inputAdjoints(new Tensor(builder, id), adjoint, needs));
+    const scope = node.scope.startsWith('backward')
+      ? node.scope
+      : `backward.${node.scope}`.replace(/\.$/, '');
+    const contributions = builder.withinScope(scope, () =>
+      inputAdjoints(new Tensor(builder, id), adjoint, needs),
+    );
     contributions.forEach((contribution, i) => {
       if (contribution === undefined || !needs(i)) return;
       const input = node.inputs[i]!;
@@ -61,7 +65,11 @@ function backpropagate(
   return adjoints;
 }
 
-function inputAdjoints(output: Tensor, dy: Tensor, needs: (i: number) => boolean): readonly (Tensor | undefined)[] {
+function inputAdjoints(
+  output: Tensor,
+  dy: Tensor,
+  needs: (i: number) => boolean,
+): readonly (Tensor | undefined)[] {
   const { builder } = output;
   const { op, inputs: ids } = builder.node(output.id);
   const inputs = ids.map((id) => new Tensor(builder, id));

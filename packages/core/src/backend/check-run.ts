@@ -27,7 +27,12 @@ export function checkWeights(program: Program, weights: Weights): void {
   }
 }
 
-function checkValue(what: string, value: HostTensor | undefined, shape: readonly number[], dtype: string): void {
+function checkValue(
+  what: string,
+  value: HostTensor | undefined,
+  shape: readonly number[],
+  dtype: string,
+): void {
   const expected = `${dtype} ${formatShape(shape)}`;
   if (value === undefined) {
     throw new InputError(`The ${what} is missing.`, { expected, received: 'nothing', where: what });

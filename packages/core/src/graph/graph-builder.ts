@@ -92,14 +92,7 @@ export class GraphBuilder implements Graph {
     return this.#add(key, op, [], [...shape], dtype, this.#scope);
   }
 
-  #add(
-    key: string,
-    op: Op,
-    inputs: readonly Tensor[],
-    shape: Shape,
-    dtype: DType,
-    scope: string,
-  ): Tensor {
+  #add(key: string, op: Op, inputs: readonly Tensor[], shape: Shape, dtype: DType, scope: string): Tensor {
     checkExtents(shape, op.kind);
     const id = this.nodes.length;
     this.nodes.push({ id, op, inputs: inputs.map((input) => input.id), shape, dtype, scope });

@@ -40,7 +40,10 @@ export function countUses(program: Program): Uint32Array {
 }
 
 /** The nodes of one source kind, in order, with their names. */
-export function sourcesOf(graph: Graph, kind: 'feed' | 'frozen' | 'state'): { name: string; node: GraphNode }[] {
+export function sourcesOf(
+  graph: Graph,
+  kind: 'feed' | 'frozen' | 'state',
+): { name: string; node: GraphNode }[] {
   const found: { name: string; node: GraphNode }[] = [];
   for (const node of graph.nodes) if (node.op.kind === kind) found.push({ name: node.op.name, node });
   return found;

@@ -36,7 +36,12 @@ export type PrimitiveOp =
   | { readonly kind: 'compare'; readonly fn: CompareFn }
   | { readonly kind: 'where' }
   | { readonly kind: 'cast'; readonly to: DType }
-  | { readonly kind: 'reduce'; readonly fn: ReduceFn; readonly axes: readonly number[]; readonly keepDims: boolean }
+  | {
+      readonly kind: 'reduce';
+      readonly fn: ReduceFn;
+      readonly axes: readonly number[];
+      readonly keepDims: boolean;
+    }
   | { readonly kind: 'matmul'; readonly transposeA: boolean; readonly transposeB: boolean }
   | { readonly kind: 'reshape'; readonly shape: Shape }
   | { readonly kind: 'transpose'; readonly perm: readonly number[] }

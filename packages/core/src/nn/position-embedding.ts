@@ -32,7 +32,8 @@ export function interpolatePositionEmbedding(
       for (const [i, rowWeight] of rowTaps) {
         for (const [j, columnWeight] of columnTaps) {
           const source = (1 + i * from[1] + j) * width;
-          for (let d = 0; d < width; d++) data[target + d]! += rowWeight * columnWeight * embedding.data[source + d]!;
+          for (let d = 0; d < width; d++)
+            data[target + d]! += rowWeight * columnWeight * embedding.data[source + d]!;
         }
       }
     });

@@ -75,7 +75,11 @@ function embed(images: Tensor, config: VitConfig, weight: Weight): Tensor {
   }
   const cut = transpose(reshape(images, [batch!, 3, rows, p, columns, p]), [0, 2, 4, 1, 3, 5]);
   const kernel = reshape(weight('patch_embed.proj.weight'), [width, 3 * p * p]);
-  const patches = linear(reshape(cut, [batch!, rows * columns, 3 * p * p]), kernel, weight('patch_embed.proj.bias'));
+  const patches = linear(
+    reshape(cut, [batch!, rows * columns, 3 * p * p]),
+    kernel,
+    weight('patch_embed.proj.bias'),
+  );
   const cls = broadcastTo(weight('cls_token'), [batch!, 1, width]);
   return add(concat([cls, patches], 1), weight('pos_embed'));
 }
@@ -108,7 +112,12 @@ function attend(
     const used = at({ name: `blocks.${index}.${layer}`, block: index, layer, input, value });
     return transpose(reshape(used, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
   };
-  const mixed = scaledDotProductAttention(part('attn.q', 0), part('attn.k', 1), part('attn.v', 2), (width / heads) ** -0.5);
+  const mixed = scaledDotProductAttention(
+    part('attn.q', 0),
+    part('attn.k', 1),
+    part('attn.v', 2),
+    (width / heads) ** -0.5,
+  );
   return reshape(transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]);
 }
 

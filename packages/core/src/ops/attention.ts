@@ -24,7 +24,14 @@ export const attentionDefinition: OpDefinition<'attention'> = {
       q!.rank >= 2 &&
       sameShape([...batch, k!.shape.at(-2)!, q!.shape.at(-1)!], k!.shape) &&
       sameShape([...batch, k!.shape.at(-2)!, v!.shape.at(-1)!], v!.shape);
-    requireShape(fits, 'attention cannot combine q, k and v.', 'q […, N, d], k […, M, d], v […, M, e]', q!, k!, v!);
+    requireShape(
+      fits,
+      'attention cannot combine q, k and v.',
+      'q […, N, d], k […, M, d], v […, M, e]',
+      q!,
+      k!,
+      v!,
+    );
     return { shape: [...q!.shape.slice(0, -1), v!.shape.at(-1)!], dtype: 'f32' };
   },
   evaluate(op, [q, k, v], output) {
@@ -33,7 +40,11 @@ export const attentionDefinition: OpDefinition<'attention'> = {
   gradient(op, { inputs, dy, needs }) {
     const adjoint = (wrt: 'q' | 'k' | 'v') =>
       dy.builder.emit({ kind: 'attentionGrad', scale: op.scale, wrt }, [...inputs, dy]);
-    return [needs(0) ? adjoint('q') : undefined, needs(1) ? adjoint('k') : undefined, needs(2) ? adjoint('v') : undefined];
+    return [
+      needs(0) ? adjoint('q') : undefined,
+      needs(1) ? adjoint('k') : undefined,
+      needs(2) ? adjoint('v') : undefined,
+    ];
   },
   lower(op, [q, k, v]) {
     return matmul(softmax(mul(matmul(q!, k!, { transposeB: true }), op.scale)), v!);
@@ -77,7 +88,13 @@ function probabilities(q: HostTensor, k: HostTensor, scale: number): HostTensor 
   return softmaxDefinition.evaluate({ kind: 'softmax' }, [fill(type, (i) => scale * scores.data[i]!)], type);
 }
 
-function product(a: HostTensor, b: HostTensor, transposeA: boolean, transposeB: boolean, output: Typed): HostTensor {
+function product(
+  a: HostTensor,
+  b: HostTensor,
+  transposeA: boolean,
+  transposeB: boolean,
+  output: Typed,
+): HostTensor {
   return matmulDefinition.evaluate({ kind: 'matmul', transposeA, transposeB }, [a, b], output);
 }
 

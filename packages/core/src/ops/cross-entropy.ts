@@ -28,13 +28,17 @@ export const crossEntropyDefinition: OpDefinition<'crossEntropy'> = {
     return fill(output, (row) => {
       const logProbabilities = logSoftmaxRow(logits!, row, classes);
       let loss = 0;
-      for (let c = 0; c < classes; c++) loss -= target(labels!.data[row]!, c, classes, op.labelSmoothing) * logProbabilities[c]!;
+      for (let c = 0; c < classes; c++)
+        loss -= target(labels!.data[row]!, c, classes, op.labelSmoothing) * logProbabilities[c]!;
       return loss;
     });
   },
   gradient(op, { inputs, dy, needs }) {
     const { labelSmoothing } = op;
-    return [needs(0) ? dy.builder.emit({ kind: 'crossEntropyGrad', labelSmoothing }, [...inputs, dy]) : undefined, undefined];
+    return [
+      needs(0) ? dy.builder.emit({ kind: 'crossEntropyGrad', labelSmoothing }, [...inputs, dy]) : undefined,
+      undefined,
+    ];
   },
   lower(op, [logits, labels]) {
     const last = { axes: [-1], keepDims: true };
@@ -53,7 +57,8 @@ export const crossEntropyGradDefinition: OpDefinition<'crossEntropyGrad'> = {
     for (let row = 0; row < labels!.data.length; row++) {
       const logProbabilities = logSoftmaxRow(logits!, row, classes);
       for (let c = 0; c < classes; c++) {
-        const difference = Math.exp(logProbabilities[c]!) - target(labels!.data[row]!, c, classes, op.labelSmoothing);
+        const difference =
+          Math.exp(logProbabilities[c]!) - target(labels!.data[row]!, c, classes, op.labelSmoothing);
         data[row * classes + c] = difference * dy!.data[row]!;
       }
     }

@@ -1,5 +1,5 @@
-import { callerLine } from '../graph/caller-line.js';
 import { DTypeError } from '../errors/kora-error.js';
+import { callerLine } from '../graph/caller-line.js';
 import type { BinaryFn, CompareFn, UnaryFn } from '../graph/op.js';
 import type { DType } from '../graph/shape.js';
 import { broadcastShapes, sizeOf } from '../graph/shape.js';
@@ -7,8 +7,8 @@ import type { Tensor } from '../tensor/tensor.js';
 import type { OpDefinition } from './definition.js';
 import { erf as erfOf } from './erf.js';
 import { broadcastReader, fill } from './evaluation.js';
-import { requireDType, requireShape } from './requirements.js';
 import { sumTo } from './reduce.js';
+import { requireDType, requireShape } from './requirements.js';
 import { constant } from './sources.js';
 
 /** An operand of an elementwise op: a tensor, or a number that becomes a constant. */
@@ -107,10 +107,7 @@ export const binaryDefinition: OpDefinition<'binary'> = {
         return [forX(() => mul(dy, share)), forY(() => mul(dy, sub(1, share)))];
       }
       case 'pow':
-        return [
-          forX(() => mul(dy, mul(y, pow(x, sub(y, 1))))),
-          forY(() => mul(dy, mul(output, log(x)))),
-        ];
+        return [forX(() => mul(dy, mul(y, pow(x, sub(y, 1))))), forY(() => mul(dy, mul(output, log(x))))];
     }
   },
   flops: (_op, _inputs, output) => sizeOf(output.shape),
@@ -135,7 +132,14 @@ export const whereDefinition: OpDefinition<'where'> = {
     if (x!.dtype !== y!.dtype) requireDType('where', x!.dtype, y!);
     const values = broadcast('where', x!, y!);
     const shape = broadcastShapes(values, condition!.shape);
-    requireShape(shape !== undefined, 'where cannot broadcast its operands.', 'shapes that broadcast', condition!, x!, y!);
+    requireShape(
+      shape !== undefined,
+      'where cannot broadcast its operands.',
+      'shapes that broadcast',
+      condition!,
+      x!,
+      y!,
+    );
     return { shape: shape!, dtype: x!.dtype };
   },
   evaluate(_op, inputs, output) {
@@ -166,7 +170,13 @@ export const castDefinition: OpDefinition<'cast'> = {
 
 function broadcast(name: string, x: Tensor, y: Tensor): readonly number[] {
   const shape = broadcastShapes(x.shape, y.shape);
-  requireShape(shape !== undefined, `${name} cannot broadcast its operands.`, 'shapes that broadcast by NumPy’s rules', x, y);
+  requireShape(
+    shape !== undefined,
+    `${name} cannot broadcast its operands.`,
+    'shapes that broadcast by NumPy’s rules',
+    x,
+    y,
+  );
   return shape!;
 }
 

@@ -1,7 +1,7 @@
-export type { GradientContext, OpDefinition, Typed } from './definition.js';
-export * from './elementwise.js';
 export { scaledDotProductAttention } from './attention.js';
 export { crossEntropy } from './cross-entropy.js';
+export type { GradientContext, OpDefinition, Typed } from './definition.js';
+export * from './elementwise.js';
 export { gelu } from './gelu.js';
 export { layerNorm } from './layer-norm.js';
 export { broadcastTo, reshape, transpose } from './layout.js';

@@ -75,7 +75,13 @@ export const layerNormGradDefinition: OpDefinition<'layerNormGrad'> = {
 
 function requireAffine(x: Tensor, parameter: Tensor): void {
   const fits = x.rank >= 1 && parameter.rank === 1 && parameter.shape[0] === x.shape.at(-1);
-  requireShape(fits, 'layerNorm cannot apply this parameter.', 'one element per element of the last axis', x, parameter);
+  requireShape(
+    fits,
+    'layerNorm cannot apply this parameter.',
+    'one element per element of the last axis',
+    x,
+    parameter,
+  );
 }
 
 function standardized(x: Tensor, eps: number): { normalized: Tensor; inverse: Tensor } {
@@ -85,7 +91,11 @@ function standardized(x: Tensor, eps: number): { normalized: Tensor; inverse: Te
   return { normalized: mul(centred, inverse), inverse };
 }
 
-function normalize(x: HostTensor, width: number, eps: number): { normalized: Float64Array; inverse: Float64Array } {
+function normalize(
+  x: HostTensor,
+  width: number,
+  eps: number,
+): { normalized: Float64Array; inverse: Float64Array } {
   const rows = x.data.length / width;
   const normalized = new Float64Array(x.data.length);
   const inverse = new Float64Array(rows);

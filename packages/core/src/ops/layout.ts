@@ -82,7 +82,10 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 }
 
 /** Axis `i` of the result is axis `perm[i]` of `x`; reverses all axes by default. */
-export function transpose(x: Tensor, perm: readonly number[] = x.shape.map((_, i) => x.rank - 1 - i)): Tensor {
+export function transpose(
+  x: Tensor,
+  perm: readonly number[] = x.shape.map((_, i) => x.rank - 1 - i),
+): Tensor {
   return perm.every((axis, i) => axis === i) && perm.length === x.rank
     ? x
     : x.builder.emit({ kind: 'transpose', perm: [...perm] }, [x]);

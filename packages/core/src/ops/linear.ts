@@ -20,7 +20,12 @@ export const linearDefinition: OpDefinition<'linear'> = {
     );
     const out = weight!.shape[0]!;
     if (bias !== undefined) {
-      requireShape(bias.rank === 1 && bias.shape[0] === out, 'linear cannot add this bias.', `[${out}]`, bias);
+      requireShape(
+        bias.rank === 1 && bias.shape[0] === out,
+        'linear cannot add this bias.',
+        `[${out}]`,
+        bias,
+      );
     }
     return { shape: [...x!.shape.slice(0, -1), out], dtype: 'f32' };
   },

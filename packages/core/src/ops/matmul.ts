@@ -18,19 +18,33 @@ export interface MatmulOptions {
 export const matmulDefinition: OpDefinition<'matmul'> = {
   infer(op, [a, b]) {
     requireDType('matmul', 'f32', a!, b!);
-    requireShape(a!.rank >= 2 && b!.rank >= 2, 'matmul works on matrices.', 'rank 2 or more on both sides', a!, b!);
+    requireShape(
+      a!.rank >= 2 && b!.rank >= 2,
+      'matmul works on matrices.',
+      'rank 2 or more on both sides',
+      a!,
+      b!,
+    );
     const [m, k] = matrix(a!.shape, op.transposeA);
     const [kb, n] = matrix(b!.shape, op.transposeB);
     const batch = broadcastShapes(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
     requireShape(k === kb, `matmul cannot contract ${k} with ${kb}.`, 'equal inner extents', a!, b!);
-    requireShape(batch !== undefined, 'matmul cannot broadcast its batch axes.', 'batch axes that broadcast', a!, b!);
+    requireShape(
+      batch !== undefined,
+      'matmul cannot broadcast its batch axes.',
+      'batch axes that broadcast',
+      a!,
+      b!,
+    );
     return { shape: [...batch!, m, n], dtype: 'f32' };
   },
   evaluate: (op, [a, b], output) => multiply(a!, b!, op.transposeA, op.transposeB, output),
   gradient({ transposeA, transposeB }, { inputs, dy, needs }) {
     const [a, b] = [inputs[0]!, inputs[1]!];
     const da = () =>
-      transposeA ? matmul(b, dy, { transposeA: transposeB, transposeB: true }) : matmul(dy, b, { transposeB: !transposeB });
+      transposeA
+        ? matmul(b, dy, { transposeA: transposeB, transposeB: true })
+        : matmul(dy, b, { transposeB: !transposeB });
     const db = () => {
       // A weight shared by all leading axes: one product over the flattened rows, no batched partial sums.
       const shared = b.rank === 2 && a.rank > 2 && !transposeA;
@@ -50,7 +64,13 @@ function matrix(shape: Shape, transposed: boolean): [rows: number, columns: numb
   return transposed ? [columns, rows] : [rows, columns];
 }
 
-function multiply(a: HostTensor, b: HostTensor, transposeA: boolean, transposeB: boolean, output: Typed): HostTensor {
+function multiply(
+  a: HostTensor,
+  b: HostTensor,
+  transposeA: boolean,
+  transposeB: boolean,
+  output: Typed,
+): HostTensor {
   const [m, k] = matrix(a.shape, transposeA);
   const [, n] = matrix(b.shape, transposeB);
   const batch = output.shape.slice(0, -2);
@@ -66,7 +86,8 @@ function multiply(a: HostTensor, b: HostTensor, transposeA: boolean, transposeB:
     for (let i = 0; i < m; i++) {
       for (let p = 0; p < k; p++) {
         const left = a.data[baseA + i * rowA + p * stepA]!;
-        for (let j = 0; j < n; j++) data[baseOut + i * n + j]! += left * b.data[baseB + p * stepB + j * columnB]!;
+        for (let j = 0; j < n; j++)
+          data[baseOut + i * n + j]! += left * b.data[baseB + p * stepB + j * columnB]!;
       }
     }
   }

@@ -60,7 +60,8 @@ function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean):
 }
 
 function reduce(fn: ReduceFn, x: Tensor, { axes, keepDims = false }: ReduceOptions): Tensor {
-  const all = axes === undefined ? x.shape.map((_, axis) => axis) : axes.map((axis) => resolveAxis(axis, x.rank));
+  const all =
+    axes === undefined ? x.shape.map((_, axis) => axis) : axes.map((axis) => resolveAxis(axis, x.rank));
   const unique = [...new Set(all)].sort((a, b) => a - b);
   if (unique.length === 0) return x;
   return x.builder.emit({ kind: 'reduce', fn, axes: unique, keepDims }, [x]);

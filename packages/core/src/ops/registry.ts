@@ -2,7 +2,13 @@ import type { CompositeKind, Op, OpKind } from '../graph/op.js';
 import { attentionDefinition, attentionGradDefinition } from './attention.js';
 import { crossEntropyDefinition, crossEntropyGradDefinition } from './cross-entropy.js';
 import type { OpDefinition } from './definition.js';
-import { binaryDefinition, castDefinition, compareDefinition, unaryDefinition, whereDefinition } from './elementwise.js';
+import {
+  binaryDefinition,
+  castDefinition,
+  compareDefinition,
+  unaryDefinition,
+  whereDefinition,
+} from './elementwise.js';
 import { geluDefinition, geluGradDefinition } from './gelu.js';
 import { layerNormDefinition, layerNormGradDefinition } from './layer-norm.js';
 import { broadcastDefinition, reshapeDefinition, transposeDefinition } from './layout.js';

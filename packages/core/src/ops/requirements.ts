@@ -5,7 +5,12 @@ import { formatShape } from '../graph/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** Throws a ShapeError at the caller's line unless `ok`. */
-export function requireShape(ok: boolean, message: string, expected: string, ...inputs: readonly Tensor[]): void {
+export function requireShape(
+  ok: boolean,
+  message: string,
+  expected: string,
+  ...inputs: readonly Tensor[]
+): void {
   if (ok) return;
   throw new ShapeError(message, {
     expected,

@@ -13,7 +13,10 @@ export const sliceDefinition: OpDefinition<'slice'> = {
     const fits =
       op.starts.length === x!.rank &&
       op.ends.length === x!.rank &&
-      x!.shape.every((extent, axis) => 0 <= op.starts[axis]! && op.starts[axis]! < op.ends[axis]! && op.ends[axis]! <= extent);
+      x!.shape.every(
+        (extent, axis) =>
+          0 <= op.starts[axis]! && op.starts[axis]! < op.ends[axis]! && op.ends[axis]! <= extent,
+      );
     requireShape(
       fits,
       `slice from [${op.starts.join(', ')}] to [${op.ends.join(', ')}] is not inside.`,
@@ -24,12 +27,24 @@ export const sliceDefinition: OpDefinition<'slice'> = {
   },
   evaluate(op, [x], output) {
     const data = storageFor(output.dtype, sizeOf(output.shape));
-    copyBlock(x!, op.starts, { ...output, data }, output.shape.map(() => 0), output.shape);
+    copyBlock(
+      x!,
+      op.starts,
+      { ...output, data },
+      output.shape.map(() => 0),
+      output.shape,
+    );
     return { ...output, data };
   },
   gradient(op, { inputs, dy }) {
     const x = inputs[0]!;
-    return [pad(dy, op.starts, x.shape.map((extent, axis) => extent - op.ends[axis]!))];
+    return [
+      pad(
+        dy,
+        op.starts,
+        x.shape.map((extent, axis) => extent - op.ends[axis]!),
+      ),
+    ];
   },
   flops: () => 0,
 };
@@ -37,18 +52,40 @@ export const sliceDefinition: OpDefinition<'slice'> = {
 export const padDefinition: OpDefinition<'pad'> = {
   infer(op, [x]) {
     const fits =
-      op.before.length === x!.rank && op.after.length === x!.rank && [...op.before, ...op.after].every((n) => n >= 0);
-    requireShape(fits, `pad by [${op.before.join(', ')}] and [${op.after.join(', ')}].`, 'one count ≥ 0 per axis and side', x!);
-    return { shape: x!.shape.map((extent, axis) => op.before[axis]! + extent + op.after[axis]!), dtype: x!.dtype };
+      op.before.length === x!.rank &&
+      op.after.length === x!.rank &&
+      [...op.before, ...op.after].every((n) => n >= 0);
+    requireShape(
+      fits,
+      `pad by [${op.before.join(', ')}] and [${op.after.join(', ')}].`,
+      'one count ≥ 0 per axis and side',
+      x!,
+    );
+    return {
+      shape: x!.shape.map((extent, axis) => op.before[axis]! + extent + op.after[axis]!),
+      dtype: x!.dtype,
+    };
   },
   evaluate(op, [x], output) {
     const data = storageFor(output.dtype, sizeOf(output.shape));
-    copyBlock(x!, x!.shape.map(() => 0), { ...output, data }, op.before, x!.shape);
+    copyBlock(
+      x!,
+      x!.shape.map(() => 0),
+      { ...output, data },
+      op.before,
+      x!.shape,
+    );
     return { ...output, data };
   },
   gradient(op, { inputs, dy }) {
     const x = inputs[0]!;
-    return [slice(dy, op.before, x.shape.map((extent, axis) => op.before[axis]! + extent))];
+    return [
+      slice(
+        dy,
+        op.before,
+        x.shape.map((extent, axis) => op.before[axis]! + extent),
+      ),
+    ];
   },
   flops: () => 0,
 };
@@ -60,8 +97,16 @@ export const concatDefinition: OpDefinition<'concat'> = {
     shape[op.axis] = 0;
     for (const input of inputs) {
       requireDType('concat', first!.dtype, input);
-      const fits = input.rank === first!.rank && input.shape.every((extent, axis) => axis === op.axis || extent === shape[axis]);
-      requireShape(fits, `concat along axis ${op.axis} got shapes that differ elsewhere.`, 'equal extents on all other axes', first!, input);
+      const fits =
+        input.rank === first!.rank &&
+        input.shape.every((extent, axis) => axis === op.axis || extent === shape[axis]);
+      requireShape(
+        fits,
+        `concat along axis ${op.axis} got shapes that differ elsewhere.`,
+        'equal extents on all other axes',
+        first!,
+        input,
+      );
       shape[op.axis]! += input.shape[op.axis]!;
     }
     return { shape, dtype: first!.dtype };
@@ -70,7 +115,13 @@ export const concatDefinition: OpDefinition<'concat'> = {
     const data = storageFor(output.dtype, sizeOf(output.shape));
     const at = output.shape.map(() => 0);
     for (const input of inputs) {
-      copyBlock(input, input.shape.map(() => 0), { ...output, data }, at, input.shape);
+      copyBlock(
+        input,
+        input.shape.map(() => 0),
+        { ...output, data },
+        at,
+        input.shape,
+      );
       at[op.axis]! += input.shape[op.axis]!;
     }
     return { ...output, data };
@@ -86,7 +137,13 @@ export const concatDefinition: OpDefinition<'concat'> = {
   flops: () => 0,
 };
 
-function copyBlock(from: HostTensor, fromAt: readonly number[], to: HostTensor, toAt: readonly number[], block: Shape): void {
+function copyBlock(
+  from: HostTensor,
+  fromAt: readonly number[],
+  to: HostTensor,
+  toAt: readonly number[],
+  block: Shape,
+): void {
   const fromStrides = stridesOf(from.shape);
   const toStrides = stridesOf(to.shape);
   const walk = (axis: number, source: number, target: number): void => {
@@ -95,7 +152,11 @@ function copyBlock(from: HostTensor, fromAt: readonly number[], to: HostTensor, 
       return;
     }
     for (let i = 0; i < block[axis]!; i++) {
-      walk(axis + 1, source + (fromAt[axis]! + i) * fromStrides[axis]!, target + (toAt[axis]! + i) * toStrides[axis]!);
+      walk(
+        axis + 1,
+        source + (fromAt[axis]! + i) * fromStrides[axis]!,
+        target + (toAt[axis]! + i) * toStrides[axis]!,
+      );
     }
   };
   walk(0, 0, 0);
@@ -125,7 +186,13 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const [first] = tensors;
   if (first === undefined) {
-    throw new ShapeError('concat got no tensors.', { expected: 'at least one tensor', received: 'none', where: callerLine() });
+    throw new ShapeError('concat got no tensors.', {
+      expected: 'at least one tensor',
+      received: 'none',
+      where: callerLine(),
+    });
   }
-  return tensors.length === 1 ? first : first.builder.emit({ kind: 'concat', axis: resolveAxis(axis, first.rank) }, tensors);
+  return tensors.length === 1
+    ? first
+    : first.builder.emit({ kind: 'concat', axis: resolveAxis(axis, first.rank) }, tensors);
 }

@@ -1,7 +1,7 @@
 import { InternalError } from '../errors/kora-error.js';
-import { sizeOf } from '../graph/shape.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Shape } from '../graph/shape.js';
+import { sizeOf } from '../graph/shape.js';
 import type { HostData } from '../tensor/host-tensor.js';
 import { hostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -9,7 +9,9 @@ import type { OpDefinition } from './definition.js';
 
 function named<K extends 'feed' | 'frozen' | 'state'>(kind: K): OpDefinition<K> {
   const never = (): never => {
-    throw new InternalError(`A ${kind} is declared through the GraphBuilder, and its value comes from outside.`);
+    throw new InternalError(
+      `A ${kind} is declared through the GraphBuilder, and its value comes from outside.`,
+    );
   };
   return { infer: never, evaluate: never, flops: () => 0 };
 }

@@ -47,7 +47,11 @@ function axisOf(node: GraphNode, inputs: readonly Followed[], perExample: Readon
     case 'broadcast':
     case 'gelu':
     case 'geluGrad':
-      return agreed(inputs.map(({ axis, shape }) => (axis === 'none' ? 'none' : (axis as number) + node.shape.length - shape.length)));
+      return agreed(
+        inputs.map(({ axis, shape }) =>
+          axis === 'none' ? 'none' : (axis as number) + node.shape.length - shape.length,
+        ),
+      );
     case 'softmax':
     case 'softmaxGrad':
       return notLast(agreed(inputs.map(({ axis }) => axis)), node.shape.length);
@@ -100,7 +104,12 @@ function notLast(axis: ExampleAxis, rank: number): ExampleAxis {
   return axis === rank - 1 ? 'mixed' : axis;
 }
 
-function matmulAxis(node: GraphNode, [a, b]: readonly Followed[], transposeA: boolean, transposeB: boolean): ExampleAxis {
+function matmulAxis(
+  node: GraphNode,
+  [a, b]: readonly Followed[],
+  transposeA: boolean,
+  transposeB: boolean,
+): ExampleAxis {
   const rank = node.shape.length;
   const rowsOfA = a!.shape.length - (transposeA ? 1 : 2);
   const columnsOfB = b!.shape.length - (transposeB ? 2 : 1);

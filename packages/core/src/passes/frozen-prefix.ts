@@ -1,5 +1,5 @@
-import { GraphBuilder } from '../graph/graph-builder.js';
 import type { NodeId, Program } from '../graph/graph.js';
+import { GraphBuilder } from '../graph/graph-builder.js';
 import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -35,10 +35,14 @@ export interface Partition {
  * @param perExample names of the feeds that hold one example per position of axis 0
  * @returns `undefined` where nothing of the program is a frozen function of single examples
  */
-export function partitionFrozenPrefix(program: Program, perExample: ReadonlySet<string>): Partition | undefined {
+export function partitionFrozenPrefix(
+  program: Program,
+  perExample: ReadonlySet<string>,
+): Partition | undefined {
   const axes = exampleAxes(program, perExample);
   const frozen = frozenNodes(program, perExample);
-  const keepable = (id: NodeId) => frozen[id] === 1 && axes[id] === 0 && program.nodes[id]!.op.kind !== 'feed';
+  const keepable = (id: NodeId) =>
+    frozen[id] === 1 && axes[id] === 0 && program.nodes[id]!.op.kind !== 'feed';
   const border = borderOf(program, frozen, keepable);
   if (border === undefined || border.size === 0) return undefined;
 
@@ -48,7 +52,9 @@ export function partitionFrozenPrefix(program: Program, perExample: ReadonlySet<
     return border.has(id) ? builder.feed(nameOf(id), program.nodes[id]!.shape) : undefined;
   });
   const prefixTensors = rebuildAll(program, () => undefined);
-  const prefix = makeProgram(Object.fromEntries([...border].map((id) => [nameOf(id), prefixTensors.get(id)!])));
+  const prefix = makeProgram(
+    Object.fromEntries([...border].map((id) => [nameOf(id), prefixTensors.get(id)!])),
+  );
   const values = [...border].map((id) => ({ name: nameOf(id), shape: program.nodes[id]!.shape }));
   return {
     prefix,
@@ -65,8 +71,10 @@ function frozenNodes(program: Program, perExample: ReadonlySet<string>): Uint8Ar
   const frozen = new Uint8Array(program.nodes.length);
   for (const node of program.nodes) {
     const { op } = node;
-    const source = op.kind === 'frozen' || op.kind === 'constant' || (op.kind === 'feed' && perExample.has(op.name));
-    frozen[node.id] = source || (node.inputs.length > 0 && node.inputs.every((id) => frozen[id] === 1)) ? 1 : 0;
+    const source =
+      op.kind === 'frozen' || op.kind === 'constant' || (op.kind === 'feed' && perExample.has(op.name));
+    frozen[node.id] =
+      source || (node.inputs.length > 0 && node.inputs.every((id) => frozen[id] === 1)) ? 1 : 0;
   }
   return frozen;
 }
@@ -76,10 +84,16 @@ function frozenNodes(program: Program, perExample: ReadonlySet<string>): Uint8Ar
  * another, or whose inputs take less room and no work to combine, is rebuilt in the rest instead.
  * @returns `undefined` when the rest reads the raw feeds, so that caching could not avoid the images
  */
-function borderOf(program: Program, frozen: Uint8Array, keepable: (id: NodeId) => boolean): Set<NodeId> | undefined {
+function borderOf(
+  program: Program,
+  frozen: Uint8Array,
+  keepable: (id: NodeId) => boolean,
+): Set<NodeId> | undefined {
   const read = new Set<NodeId>();
-  for (const node of program.nodes) if (frozen[node.id] === 0) for (const id of node.inputs) if (frozen[id] === 1) read.add(id);
-  for (const id of [...program.outputs.values(), ...program.updates.values()]) if (frozen[id] === 1) read.add(id);
+  for (const node of program.nodes)
+    if (frozen[node.id] === 0) for (const id of node.inputs) if (frozen[id] === 1) read.add(id);
+  for (const id of [...program.outputs.values(), ...program.updates.values()])
+    if (frozen[id] === 1) read.add(id);
 
   const border = new Set<NodeId>();
   const pending = [...read];
@@ -112,6 +126,7 @@ function rebuildAll(program: Program, replace: Replace): Map<NodeId, Tensor> {
 
 function rebuild(program: Program, replace: Replace): Program {
   const tensors = rebuildAll(program, replace);
-  const pick = (ids: ReadonlyMap<string, NodeId>) => Object.fromEntries([...ids].map(([name, id]) => [name, tensors.get(id)!]));
+  const pick = (ids: ReadonlyMap<string, NodeId>) =>
+    Object.fromEntries([...ids].map(([name, id]) => [name, tensors.get(id)!]));
   return makeProgram(pick(program.outputs), pick(program.updates));
 }

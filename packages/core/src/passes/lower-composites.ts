@@ -1,6 +1,6 @@
 import { InternalError } from '../errors/kora-error.js';
-import type { CompositeKind } from '../graph/op.js';
 import type { Program } from '../graph/graph.js';
+import type { CompositeKind } from '../graph/op.js';
 import { compositeKinds, definitionOf } from '../ops/registry.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { rewriteProgram } from './rewrite.js';
@@ -10,7 +10,9 @@ export function lowerComposites(program: Program, native: ReadonlySet<CompositeK
   const foreign = new Set<string>(compositeKinds.filter((kind) => !native.has(kind)));
   let current = program;
   while (current.nodes.some((node) => foreign.has(node.op.kind))) {
-    current = rewriteProgram(current, (node, inputs) => (foreign.has(node.op.kind) ? lower(node.op.kind, node, inputs) : undefined));
+    current = rewriteProgram(current, (node, inputs) =>
+      foreign.has(node.op.kind) ? lower(node.op.kind, node, inputs) : undefined,
+    );
   }
   return current;
 }
@@ -20,4 +22,3 @@ function lower(kind: string, node: Program['nodes'][number], inputs: readonly Te
   if (definition.lower === undefined) throw new InternalError(`${kind} has no lowering.`);
   return definition.lower(node.op, inputs);
 }
-

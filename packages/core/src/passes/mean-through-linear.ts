@@ -1,9 +1,9 @@
 import type { GraphNode } from '../graph/graph.js';
 import { add, mul, sub } from '../ops/elementwise.js';
+import { reshape } from '../ops/layout.js';
 import { linear } from '../ops/linear.js';
 import { matmul } from '../ops/matmul.js';
 import { mean } from '../ops/reduce.js';
-import { reshape } from '../ops/layout.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { inputsOf, nodeOf } from './rewrite.js';
 
@@ -31,13 +31,21 @@ function pool(x: Tensor, axes: readonly number[]): Tensor | undefined {
   if (op.kind === 'linear' && inputs[0]!.rank === x.rank) {
     return linear(here(inputs[0]!), inputs[1]!, inputs[2]);
   }
-  if (op.kind === 'matmul' && !op.transposeA && inputs[1]!.rank === 2 && inputs[0]!.rank === x.rank && !axes.includes(x.rank - 1)) {
+  if (
+    op.kind === 'matmul' &&
+    !op.transposeA &&
+    inputs[1]!.rank === 2 &&
+    inputs[0]!.rank === x.rank &&
+    !axes.includes(x.rank - 1)
+  ) {
     return matmul(here(inputs[0]!), inputs[1]!, { transposeB: op.transposeB });
   }
   if (op.kind === 'binary' && (op.fn === 'add' || op.fn === 'sub')) {
     const sides = inputs.map((input) => {
       if (spansNone(input)) return input;
-      return input.rank === x.rank && axes.every((axis) => input.shape[axis] === x.shape[axis]) ? here(input) : undefined;
+      return input.rank === x.rank && axes.every((axis) => input.shape[axis] === x.shape[axis])
+        ? here(input)
+        : undefined;
     });
     const [left, right] = [sides[0], sides[1]];
     if (left === undefined || right === undefined) return undefined;

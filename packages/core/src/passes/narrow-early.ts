@@ -33,7 +33,8 @@ function liveReaders(graph: Graph, roots: readonly number[]): Uint32Array {
   const live = liveNodes(graph, roots);
   const uses = new Uint32Array(graph.nodes.length);
   for (const root of roots) uses[root]!++;
-  for (const node of graph.nodes) if (live[node.id] === 1) for (const input of new Set(node.inputs)) uses[input]!++;
+  for (const node of graph.nodes)
+    if (live[node.id] === 1) for (const input of new Set(node.inputs)) uses[input]!++;
   return uses;
 }
 
@@ -90,7 +91,9 @@ function singleCut(node: GraphNode, shape: Shape): Cut | undefined {
   if (op.kind !== 'slice') return undefined;
   const cut = shape.flatMap((extent, axis) => (node.shape[axis] === extent ? [] : [axis]));
   const [axis] = cut;
-  return axis === undefined || cut.length !== 1 ? undefined : { axis, start: op.starts[axis]!, end: op.ends[axis]! };
+  return axis === undefined || cut.length !== 1
+    ? undefined
+    : { axis, start: op.starts[axis]!, end: op.ends[axis]! };
 }
 
 /** The axis of `from` that a reshape keeps as axis `axis` of `to`. */
@@ -103,4 +106,3 @@ function sameAxis(from: Shape, to: Shape, axis: number): number | undefined {
   }
   return undefined;
 }
-

@@ -1,5 +1,5 @@
-import { GraphBuilder } from '../graph/graph-builder.js';
 import type { Graph, GraphNode, NodeId, Program } from '../graph/graph.js';
+import { GraphBuilder } from '../graph/graph-builder.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
@@ -28,14 +28,21 @@ export function reemit(node: GraphNode, inputs: readonly Tensor[], builder: Grap
  * needs is gone (dead code), equal expressions are one (common subexpressions).
  * @returns the roots in the new graph, in the same order.
  */
-export function rewriteGraph(graph: Graph, roots: readonly NodeId[], visit: Visit = () => undefined): Tensor[] {
+export function rewriteGraph(
+  graph: Graph,
+  roots: readonly NodeId[],
+  visit: Visit = () => undefined,
+): Tensor[] {
   const builder = new GraphBuilder();
   const live = liveNodes(graph, roots);
   const rebuilt = new Map<NodeId, Tensor>();
   for (const node of graph.nodes) {
     if (live[node.id] !== 1) continue;
     const inputs = node.inputs.map((input) => rebuilt.get(input)!);
-    const tensor = builder.withinScope(node.scope, () => visit(node, inputs, builder) ?? reemit(node, inputs, builder));
+    const tensor = builder.withinScope(
+      node.scope,
+      () => visit(node, inputs, builder) ?? reemit(node, inputs, builder),
+    );
     rebuilt.set(node.id, tensor);
   }
   return roots.map((root) => rebuilt.get(root)!);
@@ -48,7 +55,13 @@ export function rewriteProgram(program: Program, visit?: Visit): Program {
   const roots = [...program.outputs.values(), ...program.updates.values()];
   const rebuilt = rewriteGraph(program, roots, visit);
   // A rewrite can leave behind the originals of what it replaced; a second walk drops them.
-  const swept = visit === undefined ? rebuilt : rewriteGraph(builderOf(rebuilt), rebuilt.map((tensor) => tensor.id));
+  const swept =
+    visit === undefined
+      ? rebuilt
+      : rewriteGraph(
+          builderOf(rebuilt),
+          rebuilt.map((tensor) => tensor.id),
+        );
   return {
     nodes: builderOf(swept).nodes,
     outputs: new Map(names.map((name, i) => [name, swept[i]!.id])),

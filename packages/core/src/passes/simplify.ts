@@ -1,9 +1,9 @@
 import type { GraphNode } from '../graph/graph.js';
 import { sameShape, sizeOf } from '../graph/shape.js';
+import { mul } from '../ops/elementwise.js';
 import { broadcastTo, reshape, transpose } from '../ops/layout.js';
 import { definitionOf } from '../ops/registry.js';
 import { constant, scalarValue } from '../ops/sources.js';
-import { mul } from '../ops/elementwise.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { joinPads } from './join-pads.js';
@@ -20,7 +20,11 @@ const largestFoldedConstant = 4096;
  * zero-padded parts become concatenations, and a mean over tokens moves in front of linear maps.
  */
 export const simplify: Visit = (node, inputs) =>
-  foldConstant(node, inputs) ?? dropNeutral(node, inputs) ?? mergeLayout(node, inputs) ?? joinPads(node, inputs) ?? meanThroughLinear(node, inputs);
+  foldConstant(node, inputs) ??
+  dropNeutral(node, inputs) ??
+  mergeLayout(node, inputs) ??
+  joinPads(node, inputs) ??
+  meanThroughLinear(node, inputs);
 
 function foldConstant(node: GraphNode, inputs: readonly Tensor[]): Tensor | undefined {
   if (inputs.length === 0 || sizeOf(node.shape) > largestFoldedConstant) return undefined;
@@ -78,9 +82,12 @@ function mergeLayout(node: GraphNode, inputs: readonly Tensor[]): Tensor | undef
     return before.kind === 'reshape' ? reshape(inputsOf(source)[0]!, op.shape) : undefined;
   }
   if (op.kind === 'transpose' && before.kind === 'transpose') {
-    return transpose(inputsOf(source)[0]!, op.perm.map((axis) => before.perm[axis]!));
+    return transpose(
+      inputsOf(source)[0]!,
+      op.perm.map((axis) => before.perm[axis]!),
+    );
   }
-  if (op.kind === 'broadcast' && before.kind === 'broadcast') return broadcastTo(inputsOf(source)[0]!, op.shape);
+  if (op.kind === 'broadcast' && before.kind === 'broadcast')
+    return broadcastTo(inputsOf(source)[0]!, op.shape);
   return undefined;
 }
-

@@ -1,5 +1,5 @@
-import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { NodeId } from '../graph/graph.js';
+import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { DType, Shape } from '../graph/shape.js';
 
 /** A handle on one value of a graph under construction. It holds no numbers. */

@@ -21,7 +21,11 @@ export interface OwnedParameter extends ParameterSpec {
  * is meaningless.
  * @throws InputError when a method names a parameter like one of the model's
  */
-export function modelParameters(model: VitConfig, { definition, options }: ConfiguredMethod, task: Task): OwnedParameter[] {
+export function modelParameters(
+  model: VitConfig,
+  { definition, options }: ConfiguredMethod,
+  task: Task,
+): OwnedParameter[] {
   const backbone = [...vitWeightShapes({ ...model, numClasses: 0 })].map(([name, shape]) => ({
     name,
     shape,

@@ -1,5 +1,5 @@
-import { add, div, mul, sqrt, sub } from '../ops/elementwise.js';
 import type { HostTensors } from '../backend/backend.js';
+import { add, div, mul, sqrt, sub } from '../ops/elementwise.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** Plain values of an optimiser, as they stand in configurations and records. */
@@ -14,7 +14,13 @@ export type OptimizerConfig =
     };
 
 /** PyTorch's defaults of AdamW. */
-export const defaultAdamW: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };
+export const defaultAdamW: OptimizerConfig = {
+  kind: 'adamw',
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0.01,
+};
 
 /** Names of the scalar feeds that change from step to step. */
 export const learningRateFeed = 'learningRate';

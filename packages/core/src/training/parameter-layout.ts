@@ -27,7 +27,9 @@ export interface ParameterLayout {
 }
 
 /** Places parameters one after the other, in the order given. */
-export function layoutParameters(parameters: readonly { readonly name: string; readonly shape: Shape }[]): ParameterLayout {
+export function layoutParameters(
+  parameters: readonly { readonly name: string; readonly shape: Shape }[],
+): ParameterLayout {
   let length = 0;
   const entries = parameters.map(({ name, shape }) => {
     const entry = { name, shape, offset: length, size: sizeOf(shape) };
@@ -40,15 +42,24 @@ export function layoutParameters(parameters: readonly { readonly name: string; r
 /** Cuts the flat vector `[P]` of a graph into its parameters. */
 export function unpackParameters(flat: Tensor, layout: ParameterLayout): Map<string, Tensor> {
   return new Map(
-    layout.entries.map(({ name, shape, offset, size }) => [name, reshape(narrow(flat, 0, offset, offset + size), shape)]),
+    layout.entries.map(({ name, shape, offset, size }) => [
+      name,
+      reshape(narrow(flat, 0, offset, offset + size), shape),
+    ]),
   );
 }
 
 /** Joins one gradient per parameter into a flat vector `[P]`; a missing one counts as zeros. */
-export function packGradients(gradients: readonly (Tensor | undefined)[], layout: ParameterLayout, like: Tensor): Tensor {
+export function packGradients(
+  gradients: readonly (Tensor | undefined)[],
+  layout: ParameterLayout,
+  like: Tensor,
+): Tensor {
   const parts = layout.entries.map(({ size }, i) => {
     const gradient = gradients[i];
-    return gradient === undefined ? broadcastTo(constant(like.builder, 0), [size]) : reshape(gradient, [size]);
+    return gradient === undefined
+      ? broadcastTo(constant(like.builder, 0), [size])
+      : reshape(gradient, [size]);
   });
   return concat(parts, 0);
 }
@@ -68,7 +79,8 @@ export function joinFlat(values: (name: string) => HostData, layout: ParameterLa
   const data = new Float32Array(layout.length);
   for (const { name, offset, size } of layout.entries) {
     const value = values(name);
-    if (value.length !== size) throw new InternalError(`The value of ${name} has ${value.length} elements instead of ${size}.`);
+    if (value.length !== size)
+      throw new InternalError(`The value of ${name} has ${value.length} elements instead of ${size}.`);
     data.set(value, offset);
   }
   return { dtype: 'f32', shape: [layout.length], data };

@@ -1,9 +1,9 @@
 import { gradients } from '../autodiff/gradients.js';
 import type { Program } from '../graph/graph.js';
-import { concat } from '../ops/slicing.js';
 import { mul } from '../ops/elementwise.js';
 import { reshape } from '../ops/layout.js';
 import { sum } from '../ops/reduce.js';
+import { concat } from '../ops/slicing.js';
 import { makeProgram, rewriteProgram } from '../passes/rewrite.js';
 import { simplify } from '../passes/simplify.js';
 import { clipByNorm, gradientNorm } from './gradient-clipping.js';
@@ -40,7 +40,11 @@ export function buildTrainProgram(spec: TrainSpec): TrainProgram {
   const { layout } = traced;
   const target = spec.task.target(spec.model, spec.batchSize);
   const weighed = traced.builder.withScope('loss', () => {
-    const losses = spec.task.loss(traced.builder, traced.prediction, traced.builder.feed(target.name, target.shape, target.dtype));
+    const losses = spec.task.loss(
+      traced.builder,
+      traced.prediction,
+      traced.builder.feed(target.name, target.shape, target.dtype),
+    );
     return sum(mul(losses, traced.builder.feed(exampleWeightFeed, [spec.batchSize])));
   });
   const [loss, parameters] = simplifyForward([weighed, traced.parameters!]);
@@ -65,12 +69,19 @@ export type EvalOutput = 'prediction' | 'features' | 'blockFeatures';
  * `prediction` (logits `[B, C]` or log depth `[B, H, W]`), `features` `[B, D]`, `blockFeatures`
  * `[depth, B, D]`.
  */
-export function buildEvalProgram(spec: ModelSpec, outputs: readonly EvalOutput[]): { program: Program; layout: ParameterLayout } {
+export function buildEvalProgram(
+  spec: ModelSpec,
+  outputs: readonly EvalOutput[],
+): { program: Program; layout: ParameterLayout } {
   const { prediction, output, layout } = traceModel(spec);
   const made = {
     prediction: () => prediction,
     features: () => output.features,
-    blockFeatures: () => concat(output.blockFeatures.map((block) => reshape(block, [1, ...block.shape])), 0),
+    blockFeatures: () =>
+      concat(
+        output.blockFeatures.map((block) => reshape(block, [1, ...block.shape])),
+        0,
+      ),
   };
   const roots = simplifyForward(outputs.map((name) => made[name]()));
   const program = makeProgram(Object.fromEntries(outputs.map((name, i) => [name, roots[i]!])));

@@ -10,7 +10,12 @@ export interface ScheduleConfig {
  * Warm-up: base·(step + 1)/(warm-up steps). Cosine (Loshchilov & Hutter 2017, without restarts): after
  * the warm-up, base·(1 + cos(π·progress))/2 with progress from 0 towards 1.
  */
-export function learningRateAt({ kind, warmup }: ScheduleConfig, base: number, step: number, totalSteps: number): number {
+export function learningRateAt(
+  { kind, warmup }: ScheduleConfig,
+  base: number,
+  step: number,
+  totalSteps: number,
+): number {
   const warmupSteps = Math.floor(warmup * totalSteps);
   if (step < warmupSteps) return (base * (step + 1)) / warmupSteps;
   if (kind === 'constant') return base;

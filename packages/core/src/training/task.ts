@@ -1,8 +1,8 @@
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Shape } from '../graph/shape.js';
+import type { VitOutput } from '../nn/vit.js';
 import type { VitConfig } from '../nn/vit-config.js';
 import { patchGrid } from '../nn/vit-weights.js';
-import type { VitOutput } from '../nn/vit.js';
 import { crossEntropy } from '../ops/cross-entropy.js';
 import { broadcastTo, reshape, transpose } from '../ops/layout.js';
 import { linear } from '../ops/linear.js';
@@ -19,7 +19,10 @@ export interface Task {
   /** The prediction: logits `[B, C]`, or log depth in log metres `[B, H, W]`. */
   predict(output: VitOutput, model: VitConfig, parameter: (name: string) => Tensor): Tensor;
   /** Name, shape and dtype of the target feed for a batch of B. */
-  target(model: VitConfig, batch: number): { readonly name: string; readonly shape: Shape; readonly dtype: 'f32' | 'i32' };
+  target(
+    model: VitConfig,
+    batch: number,
+  ): { readonly name: string; readonly shape: Shape; readonly dtype: 'f32' | 'i32' };
   /** Loss per example `[B]`. */
   loss(builder: GraphBuilder, prediction: Tensor, target: Tensor): Tensor;
 }
@@ -32,7 +35,8 @@ export function classificationTask(classes: number, labelSmoothing = 0): Task {
       { name: 'head.weight', shape: [classes, width], init: { kind: 'truncatedNormal', std: 0.02 } },
       { name: 'head.bias', shape: [classes], init: { kind: 'zeros' } },
     ],
-    predict: ({ features }, _model, parameter) => linear(features, parameter('head.weight'), parameter('head.bias')),
+    predict: ({ features }, _model, parameter) =>
+      linear(features, parameter('head.weight'), parameter('head.bias')),
     target: (_model, batch) => ({ name: 'labels', shape: [batch], dtype: 'i32' }),
     loss: (_builder, logits, labels) => crossEntropy(logits, labels, labelSmoothing),
   };
@@ -47,7 +51,11 @@ export function depthTask(): Task {
   return {
     kind: 'depth',
     parameters: ({ width, patchSize }) => [
-      { name: 'head.weight', shape: [patchSize ** 2, 2 * width], init: { kind: 'truncatedNormal', std: 0.02 } },
+      {
+        name: 'head.weight',
+        shape: [patchSize ** 2, 2 * width],
+        init: { kind: 'truncatedNormal', std: 0.02 },
+      },
       { name: 'head.bias', shape: [patchSize ** 2], init: { kind: 'constant', value: Math.log(2) } },
     ],
     predict({ features, patchTokens }, model, parameter) {
@@ -55,11 +63,19 @@ export function depthTask(): Task {
       const [rows, columns] = patchGrid(model);
       const p = model.patchSize;
       const everywhere = broadcastTo(reshape(features, [batch, 1, width]), [batch, patches, width]);
-      const pixels = linear(concat([patchTokens, everywhere], 2), parameter('head.weight'), parameter('head.bias'));
+      const pixels = linear(
+        concat([patchTokens, everywhere], 2),
+        parameter('head.weight'),
+        parameter('head.bias'),
+      );
       const tiles = transpose(reshape(pixels, [batch, rows, columns, p, p]), [0, 1, 3, 2, 4]);
       return reshape(tiles, [batch, rows * p, columns * p]);
     },
-    target: ({ imageSize }, batch) => ({ name: 'depth', shape: [batch, imageSize[0], imageSize[1]], dtype: 'f32' }),
+    target: ({ imageSize }, batch) => ({
+      name: 'depth',
+      shape: [batch, imageSize[0], imageSize[1]],
+      dtype: 'f32',
+    }),
     loss: (_builder, prediction, depth) => scaleInvariantDepthLoss(prediction, depth),
   };
 }

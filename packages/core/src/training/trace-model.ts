@@ -1,10 +1,10 @@
 import { GraphBuilder } from '../graph/graph-builder.js';
-import type { VitConfig } from '../nn/vit-config.js';
 import type { VitOutput } from '../nn/vit.js';
 import { vit } from '../nn/vit.js';
+import type { VitConfig } from '../nn/vit-config.js';
+import { narrowEarly } from '../passes/narrow-early.js';
 import { rewriteGraph } from '../passes/rewrite.js';
 import { simplify } from '../passes/simplify.js';
-import { narrowEarly } from '../passes/narrow-early.js';
 import type { ConfiguredMethod } from '../peft/method.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { OwnedParameter } from './model-parameters.js';
@@ -45,7 +45,8 @@ export function traceModel(spec: ModelSpec): TracedModel {
   const owned = modelParameters(model, method, task);
   const layout = layoutParameters(owned.filter((parameter) => spec.trains(parameter)));
   const parameters = layout.length === 0 ? undefined : builder.state(parametersState, [layout.length]);
-  const trainable = parameters === undefined ? new Map<string, Tensor>() : unpackParameters(parameters, layout);
+  const trainable =
+    parameters === undefined ? new Map<string, Tensor>() : unpackParameters(parameters, layout);
   const shapes = new Map(owned.map(({ name, shape }) => [name, shape]));
   const lookup = (name: string) => trainable.get(name) ?? builder.frozen(name, shapes.get(name)!);
 
@@ -59,5 +60,11 @@ export function traceModel(spec: ModelSpec): TracedModel {
 /** Runs the algebraic passes over what `roots` need; done before differentiation, so that gradients profit too. */
 export function simplifyForward(roots: readonly Tensor[]): Tensor[] {
   const builder = roots[0]!.builder;
-  return narrowEarly(rewriteGraph(builder, roots.map((root) => root.id), simplify));
+  return narrowEarly(
+    rewriteGraph(
+      builder,
+      roots.map((root) => root.id),
+      simplify,
+    ),
+  );
 }

@@ -12,7 +12,8 @@ export class FindingLog {
     evidence: Readonly<Record<string, unknown>> = {},
   ): void {
     const key = `${code}@${where}`;
-    if (!this.#findings.has(key)) this.#findings.set(key, { code, severity, where, message, evidence: { ...evidence } });
+    if (!this.#findings.has(key))
+      this.#findings.set(key, { code, severity, where, message, evidence: { ...evidence } });
   }
 
   get all(): readonly Finding[] {

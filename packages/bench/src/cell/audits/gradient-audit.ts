@@ -54,26 +54,50 @@ export class GradientAudit {
   report(findings: FindingLog): void {
     const unused = this.unreached;
     if (unused.length > 0) {
-      findings.add('warning', 'UNUSED_PARAMETERS', this.phase, 'Parameters are counted and updated, but the loss does not depend on them.', {
-        parameters: unused,
-        elements: this.#elements(unused),
-      });
+      findings.add(
+        'warning',
+        'UNUSED_PARAMETERS',
+        this.phase,
+        'Parameters are counted and updated, but the loss does not depend on them.',
+        {
+          parameters: unused,
+          elements: this.#elements(unused),
+        },
+      );
     }
     const silent = [...this.#silent].filter((name) => !unused.includes(name));
     if (silent.length > 0 && this.#sampled > 0) {
-      findings.add('error', 'NO_GRADIENT', this.phase, 'The gradient of these parameters was zero in every sampled step.', {
-        parameters: silent,
-        sampledSteps: this.#sampled,
-      });
+      findings.add(
+        'error',
+        'NO_GRADIENT',
+        this.phase,
+        'The gradient of these parameters was zero in every sampled step.',
+        {
+          parameters: silent,
+          sampledSteps: this.#sampled,
+        },
+      );
     }
     const still = [...this.#still].filter((name) => !unused.includes(name));
     if (still.length > 0) {
-      findings.add('error', 'NEVER_CHANGED', this.phase, 'These parameters ended with the values that they started with.', { parameters: still });
+      findings.add(
+        'error',
+        'NEVER_CHANGED',
+        this.phase,
+        'These parameters ended with the values that they started with.',
+        { parameters: still },
+      );
     }
     if (this.#deadStart) {
-      findings.add('error', 'DEAD_START', this.phase, 'All gradients of the method’s own parameters are zero at the first step.', {
-        sampledSteps: this.#sampled,
-      });
+      findings.add(
+        'error',
+        'DEAD_START',
+        this.phase,
+        'All gradients of the method’s own parameters are zero at the first step.',
+        {
+          sampledSteps: this.#sampled,
+        },
+      );
     }
   }
 

@@ -11,7 +11,10 @@ export interface ParetoPoint {
 /** Points that no other point beats in both cost and score. */
 export function paretoFront(points: readonly ParetoPoint[]): ParetoPoint[] {
   const beaten = (point: ParetoPoint) =>
-    points.some(({ cost, score }) => cost <= point.cost && score >= point.score && (cost < point.cost || score > point.score));
+    points.some(
+      ({ cost, score }) =>
+        cost <= point.cost && score >= point.score && (cost < point.cost || score > point.score),
+    );
   return points.filter((point) => !beaten(point)).sort((a, b) => a.cost - b.cost);
 }
 
@@ -25,7 +28,12 @@ export function paretoChart(title: string, points: readonly ParetoPoint[]): stri
       xAxis: { type: 'log', name: 'tuned parameters, %', nameLocation: 'middle', nameGap: 30 },
       yAxis: { type: 'value', name: 'top-1, %', scale: true },
       series: [
-        { type: 'line', data: paretoFront(points).map(at), symbol: 'none', lineStyle: { type: 'dashed', color: '#999999' } },
+        {
+          type: 'line',
+          data: paretoFront(points).map(at),
+          symbol: 'none',
+          lineStyle: { type: 'dashed', color: '#999999' },
+        },
         {
           type: 'scatter',
           symbolSize: 11,
