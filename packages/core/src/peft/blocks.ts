@@ -12,8 +12,8 @@ import type { Tensor } from '../tensor/tensor.js';
  * @returns `[…, out]`
  */
 export function lowRankDelta(x: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
-  const delta = linear(linear(x, a), b);
-  return scale === 1 ? delta : mul(delta, scale);
+  const narrow = linear(x, a);
+  return linear(scale === 1 ? narrow : mul(narrow, scale), b);
 }
 
 export interface BottleneckWeights {
