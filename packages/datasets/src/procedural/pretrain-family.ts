@@ -1,0 +1,193 @@
+import { type RandomStream, randomStream } from '@kora-bench/core';
+import { type Canvas, createCanvas, type Pose, paintShape, type Shape, type View } from './canvas.js';
+import { type ExposureRange, expose } from './exposure.js';
+import type { ProceduralFamily, RenderedImage } from './family.js';
+import { cosTurns, sinTurns } from './portable-math.js';
+import { ellipse } from './primitive-shapes.js';
+import { between, chance, choose } from './random-choice.js';
+import { brightnessApart, colourPair, dropShadow, randomBackground, randomMaterial } from './scenery.js';
+import { TEXTURE_NAMES, type TextureName } from './texture.js';
+
+const SILHOUETTES = 32;
+const TEXTURES_PER_SILHOUETTE = 8;
+const ARRANGEMENTS = ['solid', 'holed', 'rimmed', 'twin'] as const;
+const FIRST_HARMONIC = 2;
+const LAST_HARMONIC = 7;
+const CANDIDATES = 600;
+
+const BACKGROUNDS: readonly TextureName[] = [
+  'plain',
+  'clouds',
+  'stripes',
+  'cells',
+  'speckle',
+  'grid',
+  'checker',
+];
+const EXPOSURE: ExposureRange = { gradient: 0.35, cast: 0.1, contrast: 0.7, noise: 0.045 };
+
+interface BlobClass {
+  readonly name: string;
+  readonly silhouette: Shape;
+  readonly texture: TextureName;
+  readonly arrangement: (typeof ARRANGEMENTS)[number];
+}
+
+/**
+ * The pre-training family: one closed curve of six Fourier harmonics, filled with a texture. A class
+ * is a silhouette (of 32) with a texture (of 16) and an arrangement (solid, with a hole, with a rim,
+ * with a smaller twin), so that a model must learn outline, texture and layout to tell 256 of them
+ * apart.
+ * Colour, brightness, pose, background and clutter are random.
+ */
+export function pretrainFamily(seed: number): ProceduralFamily {
+  const classes = blobClasses(seed);
+  return {
+    classNames: classes.map((c) => c.name),
+    render: (label, random, view) => renderBlob(classes, classes[label]!, random, view),
+  };
+}
+
+function blobClasses(seed: number): readonly BlobClass[] {
+  const silhouettes = distinctSilhouettes(randomStream(seed, 'procedural-pretrain/silhouettes'));
+  const classes: BlobClass[] = [];
+  for (const [i, silhouette] of silhouettes.entries()) {
+    for (let j = 0; j < TEXTURES_PER_SILHOUETTE; j++) {
+      // Every texture falls to half of the silhouettes and every arrangement to a quarter of each.
+      const texture = TEXTURE_NAMES[(2 * j + (i % 2)) % TEXTURE_NAMES.length]!;
+      const arrangement = ARRANGEMENTS[(j + (i >> 1)) % ARRANGEMENTS.length]!;
+      const name = `blob${String(i).padStart(2, '0')}-${arrangement}-${texture}`;
+      classes.push({ name, silhouette, texture, arrangement });
+    }
+  }
+  return classes.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * Farthest-point sampling among random candidates by the harmonics' amplitudes, which don't change
+ * when a curve is rotated.
+ */
+function distinctSilhouettes(random: RandomStream): readonly Shape[] {
+  const harmonics = LAST_HARMONIC - FIRST_HARMONIC + 1;
+  const candidates = Array.from({ length: CANDIDATES }, () => {
+    const a = new Float64Array(harmonics);
+    const b = new Float64Array(harmonics);
+    const loudest = random.uniformInt(harmonics);
+    for (let i = 0; i < harmonics; i++) {
+      const amplitude = (i === loudest ? 0.34 : 0.16 * random.uniform()) / (1 + 0.12 * i);
+      const phase = random.uniform();
+      a[i] = amplitude * cosTurns(phase);
+      b[i] = amplitude * sinTurns(phase);
+    }
+    return { a, b, spectrum: a.map((x, i) => Math.sqrt(x * x + b[i]! * b[i]!)) };
+  });
+  const chosen = [candidates[0]!];
+  const nearest = candidates.map(() => Number.POSITIVE_INFINITY);
+  while (chosen.length < SILHOUETTES) {
+    const last = chosen[chosen.length - 1]!.spectrum;
+    let farthest = 0;
+    for (const [i, candidate] of candidates.entries()) {
+      const d = candidate.spectrum.reduce((sum, x, k) => sum + (x - last[k]!) * (x - last[k]!), 0);
+      nearest[i] = Math.min(nearest[i]!, d);
+      if (nearest[i]! > nearest[farthest]!) farthest = i;
+    }
+    chosen.push(candidates[farthest]!);
+  }
+  return chosen.map(({ a, b }) => fourierCurve(a, b));
+}
+
+/** The region r(θ) < R · (1 + Σ aₖ cos kθ + bₖ sin kθ), k = 2 … 7, with R so that it has unit radius. */
+function fourierCurve(a: Float64Array, b: Float64Array): Shape {
+  const raw = (c: number, s: number) => {
+    // (c + i·s)ᵏ by repeated multiplication: no angle is ever needed.
+    let re = c;
+    let im = s;
+    let r = 1;
+    let slope = 0;
+    for (let i = 0; i < a.length; i++) {
+      const next = re * c - im * s;
+      im = re * s + im * c;
+      re = next;
+      r += a[i]! * re + b[i]! * im;
+      slope += (i + FIRST_HARMONIC) * (b[i]! * re - a[i]! * im);
+    }
+    return [r, slope] as const;
+  };
+  let largest = 0;
+  for (let i = 0; i < 128; i++) largest = Math.max(largest, raw(cosTurns(i / 128), sinTurns(i / 128))[0]);
+  const distance = (u: number, v: number) => {
+    const rho = Math.sqrt(u * u + v * v);
+    if (rho > 1.3) return rho - 1.05;
+    if (rho < 1e-6) return -0.5;
+    const [r, slope] = raw(u / rho, v / rho);
+    const steepness = slope / (largest * Math.max(rho, 0.3));
+    return (rho - r / largest) / Math.sqrt(1 + steepness * steepness);
+  };
+  return { distance, radius: 1.05 };
+}
+
+function renderBlob(
+  classes: readonly BlobClass[],
+  kind: BlobClass,
+  random: RandomStream,
+  view: View,
+): RenderedImage {
+  const canvas = createCanvas(view);
+  const behind = between(random, 0.15, 0.85);
+  randomBackground(canvas, random, BACKGROUNDS, behind);
+  for (let i = random.uniformInt(4); i > 0; i--) clutter(canvas, classes, random);
+  const scale = between(random, 0.58, 0.86);
+  const room = 0.5 * (1.1 - scale);
+  const pose: Pose = {
+    x: between(random, -room, room),
+    y: between(random, -room, room),
+    scale,
+    turns: 0.045 * random.normal(),
+    aspect: between(random, 0.88, 1.13),
+  };
+  const shadow = 0.12 * random.uniform();
+  if (chance(random, 0.5)) dropShadow(canvas, kind.silhouette, pose, shadow, shadow);
+  blob(canvas, kind, pose, random, behind);
+  if (kind.arrangement === 'twin') {
+    const side = chance(random, 0.5) ? 1 : -1;
+    const twin = { ...pose, x: pose.x - side * 0.62 * scale, y: pose.y + 0.66 * scale, scale: 0.5 * scale };
+    blob(canvas, kind, twin, random, behind);
+  }
+  if (chance(random, 0.5)) clutter(canvas, classes, random);
+  return { pixels: expose(canvas, random, EXPOSURE) };
+}
+
+function blob(canvas: Canvas, kind: BlobClass, pose: Pose, random: RandomStream, behind: number): void {
+  const middle = brightnessApart(random, behind, 0.28);
+  const colours = colourPair(random, middle, between(random, 0.3, 0.6));
+  const material = randomMaterial(random, kind.texture, colours, 3, 0.25);
+  if (kind.arrangement === 'holed') {
+    const { distance } = kind.silhouette;
+    const holed = (u: number, v: number) => Math.max(distance(u, v), 0.36 - Math.sqrt(u * u + v * v));
+    paintShape(canvas, { distance: holed, radius: kind.silhouette.radius }, pose, material);
+    return;
+  }
+  if (kind.arrangement === 'rimmed') {
+    const rim = randomMaterial(random, 'plain', colourPair(random, 1 - middle, 0.1), 1);
+    paintShape(canvas, kind.silhouette, pose, rim);
+    const { distance } = kind.silhouette;
+    const inner = (u: number, v: number) => distance(u, v) + 0.17;
+    paintShape(canvas, { distance: inner, radius: kind.silhouette.radius }, pose, material);
+    return;
+  }
+  paintShape(canvas, kind.silhouette, pose, material);
+}
+
+/** A small ellipse or a small other silhouette in any colour. */
+function clutter(canvas: Canvas, classes: readonly BlobClass[], random: RandomStream): void {
+  const shape = chance(random, 0.5) ? ellipse(0.6) : choose(random, classes).silhouette;
+  const colours = colourPair(random, random.uniform(), 0.4);
+  const material = randomMaterial(random, choose(random, BACKGROUNDS), colours, 3);
+  const pose: Pose = {
+    x: between(random, -1, 1),
+    y: between(random, -1, 1),
+    scale: between(random, 0.07, 0.18),
+    turns: random.uniform(),
+  };
+  paintShape(canvas, shape, pose, material);
+}

@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto';
+import {
+  type ImageSplit,
+  InputError,
+  type PixelBatch,
+  type PixelReader,
+  type Preprocessing,
+  randomStream,
+} from '@kora-bench/core';
+import type { View } from './canvas.js';
+import type { ProceduralFamily, RenderedImage } from './family.js';
+
+/** Height and width of the pictures as the data set defines them, in pixels. */
+export const PROCEDURAL_IMAGE_SIZE = 64;
+
+/** Rendered pictures are kept up to this many bytes per reader; the rest are rendered again. */
+const CACHE_BYTES = 32 * 2 ** 20;
+
+const NATIVE_VIEW: View = { width: PROCEDURAL_IMAGE_SIZE, height: PROCEDURAL_IMAGE_SIZE, extent: 1 };
+
+/** What determines a split of a procedural data set. */
+export interface ProceduralSplitOptions {
+  readonly dataset: string;
+  /** Raised with every change of a family that changes a byte. */
+  readonly version: number;
+  readonly seed: number;
+  readonly split: 'train' | 'val';
+  /** Examples of each class; of the whole split for depth. */
+  readonly perClass: number;
+  readonly notes?: readonly string[];
+}
+
+/**
+ * A split whose example `i` is rendered when asked for, from a random stream of its own: the pixels
+ * depend on (seed, data set, split, class, number) only, so that splits share no example and a
+ * larger `perClass` keeps the examples of a smaller one.
+ */
+export function proceduralSplit(family: ProceduralFamily, options: ProceduralSplitOptions): ImageSplit {
+  const { dataset, version, seed, split, perClass, notes = [] } = options;
+  const { classNames } = family;
+  const isDepth = classNames.length === 0;
+  const length = isDepth ? perClass : classNames.length * perClass;
+  const digits = String(perClass - 1).length;
+  const labels = Int32Array.from({ length: isDepth ? 0 : length }, (_, i) => Math.floor(i / perClass));
+  const paths = Array.from({ length }, (_, i) => {
+    const folder = isDepth ? split : `${split}/${classNames[Math.floor(i / perClass)]}`;
+    return `${folder}/images/${String(i % perClass).padStart(digits, '0')}.png`;
+  });
+
+  const render = (index: number, view: View): RenderedImage => {
+    const label = isDepth ? 0 : Math.floor(index / perClass);
+    const stream = randomStream(seed, `${dataset}/${split}/${label}/${index % perClass}`);
+    return family.render(label, stream, view);
+  };
+
+  let hashes: Promise<readonly string[]> | undefined;
+  return {
+    dataset,
+    split,
+    task: isDepth ? 'depth' : 'classification',
+    length,
+    classNames,
+    labels,
+    paths,
+    fingerprint: sha256(JSON.stringify({ dataset, version, seed, split, perClass, classNames })),
+    notes,
+    contentHashes() {
+      hashes ??= hashAll(length, (i) => render(i, NATIVE_VIEW).pixels);
+      return hashes;
+    },
+    async open(preprocessing) {
+      return openReader(length, isDepth, viewOf(preprocessing), render);
+    },
+  };
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** Hashes in small portions so that a progress display or a signal gets its turn in between. */
+async function hashAll(length: number, pixels: (index: number) => Uint8Array): Promise<readonly string[]> {
+  const hashes: string[] = [];
+  while (hashes.length < length) {
+    for (const end = Math.min(length, hashes.length + 64); hashes.length < end; ) {
+      hashes.push(sha256(pixels(hashes.length)));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return hashes;
+}
+
+/**
+ * The scene is rendered at the model's own size instead of being resized, so that no resampling
+ * filter comes in (`interpolation` has no effect); `cropPct` narrows the view as a centre crop does.
+ */
+function viewOf({ imageSize, cropPct }: Preprocessing): View {
+  const [height, width] = imageSize;
+  for (const [name, size] of [
+    ['imageSize[0]', height],
+    ['imageSize[1]', width],
+  ] as const) {
+    if (!Number.isInteger(size) || size < 1 || size > 4096) {
+      throw new InputError('The image size is not valid.', {
+        where: `preprocessing.${name}`,
+        expected: 'an integer from 1 to 4096',
+        received: String(size),
+        fix: 'Give the height and width of the input of the model, e.g. [64, 64].',
+      });
+    }
+  }
+  if (!(cropPct > 0 && cropPct <= 1)) {
+    throw new InputError('The crop is not valid.', {
+      where: 'preprocessing.cropPct',
+      expected: 'a number above 0 and at most 1',
+      received: String(cropPct),
+      fix: 'Give 1 for the whole picture.',
+    });
+  }
+  return { height, width, extent: cropPct };
+}
+
+function openReader(
+  length: number,
+  isDepth: boolean,
+  view: View,
+  render: (index: number, view: View) => RenderedImage,
+): PixelReader {
+  const area = view.width * view.height;
+  const mostCached = Math.floor(CACHE_BYTES / (area * (isDepth ? 7 : 3)));
+  const cache = new Map<number, RenderedImage>();
+  const get = (index: number): RenderedImage => {
+    const known = cache.get(index);
+    if (known !== undefined) return known;
+    const image = render(index, view);
+    if (cache.size < mostCached) cache.set(index, image);
+    return image;
+  };
+  return {
+    async read(indices): Promise<PixelBatch> {
+      for (const [at, index] of indices.entries()) {
+        if (!Number.isInteger(index) || index < 0 || index >= length) {
+          throw new InputError('There is no such example.', {
+            where: `indices[${at}]`,
+            expected: `an integer from 0 to ${length - 1}`,
+            received: String(index),
+            fix: 'Give the index of an example of this split.',
+          });
+        }
+      }
+      const pixels = new Uint8Array(indices.length * area * 3);
+      const depth = isDepth ? new Float32Array(indices.length * area) : undefined;
+      for (const [at, index] of indices.entries()) {
+        const image = get(index);
+        pixels.set(image.pixels, at * area * 3);
+        if (image.depth !== undefined) depth?.set(image.depth, at * area);
+      }
+      return depth === undefined ? { pixels } : { pixels, depth };
+    },
+    async close() {
+      cache.clear();
+    },
+  };
+}

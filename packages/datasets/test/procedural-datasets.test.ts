@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto';
+import { type ImageSplit, InputError, type Preprocessing } from '@kora-bench/core';
+import {
+  createProceduralDataset,
+  type ProceduralDatasetName,
+  proceduralDatasets,
+} from '@kora-bench/datasets';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+const NATIVE: Preprocessing = {
+  imageSize: [64, 64],
+  interpolation: 'bilinear',
+  cropPct: 1,
+  mean: [0.5, 0.5, 0.5],
+  std: [0.5, 0.5, 0.5],
+};
+const NAMES = proceduralDatasets.map((d) => d.name) as ProceduralDatasetName[];
+const CONTEXT = { dataDir: '', cacheDir: '' };
+
+/** Pictures that must never change: a change of the renderer needs a new version of its family. */
+const PINNED = [
+  ['procedural-source', 0, '486cbb0af33f73dcff67e9d8d889bbfb1c54a33566d49b214379d4a929b7e157'],
+  ['procedural-source', 1234, 'f168b504291f23a765bace081dd424500807e006fd9be10e010e2315953ac50c'],
+  ['procedural-transfer', 4321, '717a5e34aa85e6dec9b538b3537c450668d5a4fa5cf38686fbd6afce262ca39d'],
+  ['procedural-depth', 77, '356bf853de0e8a146945b1cd740edb59e83a400dda5642f9759e58e2c0f1fbaf'],
+  ['procedural-pretrain', 50000, '8ec4ccf493409339d0f380b49d91526a7b43bde9358ea850b6c9ec343ffacff3'],
+] as const;
+
+async function readOne(split: ImageSplit, index: number, preprocessing = NATIVE) {
+  const reader = await split.open(preprocessing);
+  const batch = await reader.read([index]);
+  await reader.close();
+  return batch;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+describe('the same bytes on every machine', () => {
+  it.each(PINNED)('renders the pinned picture %s[%i]', async (name, index, hash) => {
+    const { pixels } = await readOne(createProceduralDataset(name).train, index);
+    expect(sha256(pixels)).toBe(hash);
+  });
+
+  it.each(proceduralDatasets)('$name passes its own verification', async (definition) => {
+    const check = await definition.verify(CONTEXT);
+    expect(check.problems).toEqual([]);
+    expect(check.ok).toBe(true);
+  });
+
+  it('gives a picture the same bytes whatever is read before, with or around it', async () => {
+    const { train } = createProceduralDataset('procedural-transfer');
+    const reader = await train.open(NATIVE);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat(train.length - 1), { minLength: 1, maxLength: 5 }),
+        fc.nat(),
+        async (indices, pick) => {
+          const at = pick % indices.length;
+          const { pixels } = await reader.read(indices);
+          const alone = await readOne(train, indices[at]!);
+          expect(pixels.slice(at * 12288, (at + 1) * 12288)).toEqual(alone.pixels);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  it('keeps the examples of a smaller draw in a larger one', async () => {
+    const small = createProceduralDataset('procedural-source', { trainPerClass: 2 }).train;
+    const full = createProceduralDataset('procedural-source').train;
+    expect((await readOne(small, 3 * 2 + 1)).pixels).toEqual((await readOne(full, 3 * 20 + 1)).pixels);
+    expect(small.fingerprint).not.toBe(full.fingerprint);
+  });
+
+  it('draws other classes and pictures from another seed', async () => {
+    const other = createProceduralDataset('procedural-source', { seed: 1 }).train;
+    const { train } = createProceduralDataset('procedural-source');
+    expect((await readOne(other, 0)).pixels).not.toEqual((await readOne(train, 0)).pixels);
+    expect(other.fingerprint).not.toBe(train.fingerprint);
+  });
+});
+
+describe('splits', () => {
+  it.each([
+    ['procedural-source', 100, 2000, 1000],
+    ['procedural-transfer', 200, 10_000, 2000],
+    ['procedural-depth', 0, 500, 200],
+    ['procedural-pretrain', 256, 51_200, 2048],
+  ] as const)('%s has %i balanced classes', async (name, classes, trainLength, valLength) => {
+    const definition = proceduralDatasets.find((d) => d.name === name);
+    const { train, val } = await definition!.open(CONTEXT);
+    expect(definition!.classes).toBe(classes);
+    expect([train.length, val.length]).toEqual([trainLength, valLength]);
+    for (const split of [train, val]) {
+      expect(new Set(split.classNames).size).toBe(classes);
+      const counts = new Array<number>(classes).fill(0);
+      for (const label of split.labels) counts[label]!++;
+      expect(new Set(counts)).toEqual(new Set(classes === 0 ? [] : [split.length / classes]));
+    }
+    expect(train.classNames).toEqual(val.classNames);
+  });
+
+  it.each(NAMES)('%s lists its files in directory order, each in a folder called images', (name) => {
+    const { train, val } = createProceduralDataset(name);
+    for (const split of [train, val]) {
+      expect([...split.paths].sort()).toEqual(split.paths);
+      expect(new Set(split.paths).size).toBe(split.length);
+      const misplaced = split.paths.filter((path, i) => {
+        const expected =
+          split.task === 'depth' ? [split.split] : [split.split, split.classNames[split.labels[i]!]];
+        return (
+          !path.startsWith(`${[...expected, 'images'].join('/')}/`) ||
+          path.split('/').length !== expected.length + 2
+        );
+      });
+      expect(misplaced).toEqual([]);
+    }
+  });
+
+  it('share no picture and no class, within a family and between families', async () => {
+    const hashes: string[] = [];
+    const names: string[] = [];
+    for (const name of NAMES) {
+      const { train, val } = createProceduralDataset(name, { trainPerClass: 1, valPerClass: 1 });
+      hashes.push(...(await train.contentHashes()), ...(await val.contentHashes()));
+      names.push(...train.classNames);
+    }
+    expect(hashes.length).toBe(2 * (100 + 200 + 256 + 1));
+    expect(new Set(hashes).size).toBe(hashes.length);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('hashes the pixels that a reader gives at the native size', async () => {
+    const { val } = createProceduralDataset('procedural-source', { valPerClass: 1 });
+    const hashes = await val.contentHashes();
+    expect(hashes[42]).toBe(sha256((await readOne(val, 42)).pixels));
+  });
+});
+
+describe('readers', () => {
+  it('render at the size of the model, square or not', async () => {
+    const { val } = createProceduralDataset('procedural-depth');
+    const { pixels, depth } = await readOne(val, 0, { ...NATIVE, imageSize: [48, 96] });
+    expect(pixels.length).toBe(48 * 96 * 3);
+    expect(depth?.length).toBe(48 * 96);
+  });
+
+  it('narrow the view by cropPct as a centre crop does', async () => {
+    const { val } = createProceduralDataset('procedural-depth');
+    const whole = (await readOne(val, 5)).depth!;
+    const crop = (await readOne(val, 5, { ...NATIVE, imageSize: [32, 32], cropPct: 0.5 })).depth!;
+    for (let row = 0; row < 32; row++) {
+      for (let column = 0; column < 32; column++) {
+        expect(crop[row * 32 + column]).toBeCloseTo(whole[(row + 16) * 64 + column + 16]!, 5);
+      }
+    }
+  });
+
+  it('refuse an index that does not exist', async () => {
+    const { val } = createProceduralDataset('procedural-source');
+    const reader = await val.open(NATIVE);
+    await expect(reader.read([0, val.length])).rejects.toMatchObject({ code: 'INPUT', where: 'indices[1]' });
+    await expect(reader.read([0.5])).rejects.toBeInstanceOf(InputError);
+  });
+
+  it.each([
+    [{ imageSize: [0, 64] as const }, 'preprocessing.imageSize[0]'],
+    [{ imageSize: [64, 1.5] as const }, 'preprocessing.imageSize[1]'],
+    [{ cropPct: 0 }, 'preprocessing.cropPct'],
+    [{ cropPct: 1.2 }, 'preprocessing.cropPct'],
+  ])('refuse the preprocessing %j', async (wrong, where) => {
+    const { val } = createProceduralDataset('procedural-source');
+    await expect(val.open({ ...NATIVE, ...wrong })).rejects.toMatchObject({ code: 'INPUT', where });
+  });
+
+  it('refuse a number of examples that is not a positive integer', () => {
+    expect(() => createProceduralDataset('procedural-source', { trainPerClass: 0 })).toThrow(InputError);
+    expect(() => createProceduralDataset('procedural-source', { valPerClass: 2.5 })).toThrow(InputError);
+  });
+});
