@@ -8,6 +8,7 @@ export * from './graph/graph.js';
 export { GraphBuilder } from './graph/graph-builder.js';
 export * from './graph/op.js';
 export * from './graph/shape.js';
+export * from './metrics/index.js';
 export * from './nn/index.js';
 export * from './ops/index.js';
 export * from './passes/index.js';

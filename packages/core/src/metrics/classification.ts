@@ -1,0 +1,153 @@
+import { InputError, ShapeError, TrainingError } from '../errors/kora-error.js';
+import { CalibrationBins } from './calibration.js';
+import { ConfusionCounts, type ConfusionEntry } from './confusion.js';
+
+/** All fractions lie in [0, 1]. */
+export interface ClassificationResult {
+  /** Examples seen. */
+  readonly examples: number;
+  /** Width C of the head. */
+  readonly classes: number;
+  /** Fraction of examples whose largest logit is the label's; of equal logits the first is largest. */
+  readonly top1: number;
+  /** Fraction whose label is among the five largest logits; null for C ≤ 5, where it is always 1. */
+  readonly top5: number | null;
+  /** Mean of the per-class F1 over the classes that occur as label or as prediction. */
+  readonly macroF1: number;
+  /** The same, weighted by each class's number of examples. */
+  readonly weightedF1: number;
+  /** See {@link CalibrationBins}. */
+  readonly expectedCalibrationError: number;
+  /** Mean of −ln softmax(logits)[label], in nats. */
+  readonly meanCrossEntropy: number;
+  /** Classes that occur as a label. */
+  readonly distinctTrueClasses: number;
+  /** Classes that occur as a prediction. */
+  readonly distinctPredictedClasses: number;
+  /** The confusion counts that are not 0, by label, then by prediction. */
+  readonly confusion: readonly ConfusionEntry[];
+}
+
+/**
+ * Single-label classification metrics, streamed over batches with float64 sums.
+ * F1 follows scikit-learn's `f1_score` with its default `labels` and `zero_division=0`.
+ */
+export class ClassificationMetrics {
+  readonly #confusion: ConfusionCounts;
+  readonly #calibration = new CalibrationBins(15);
+  #examples = 0;
+  #inTop5 = 0;
+  #crossEntropy = 0;
+
+  /** @param classes the width C of the head, at least 1. */
+  constructor(readonly classes: number) {
+    if (!Number.isSafeInteger(classes) || classes < 1) {
+      throw new InputError('The number of classes is not valid.', {
+        where: 'classes',
+        expected: 'an integer from 1',
+        received: String(classes),
+      });
+    }
+    this.#confusion = new ConfusionCounts(classes);
+  }
+
+  /**
+   * Adds a batch; a batch that is refused leaves the metrics as they were.
+   * @param logits [B, C], row-major.
+   * @param labels [B], each from 0 to C − 1.
+   * @throws ShapeError when `logits` is not B × C long.
+   * @throws InputError when a label is outside the head.
+   * @throws TrainingError when a logit is NaN or +∞.
+   */
+  add(logits: Float32Array, labels: Int32Array): void {
+    this.#check(logits, labels);
+    for (let example = 0; example < labels.length; example++) {
+      this.#addExample(logits, example * this.classes, labels[example]!);
+    }
+  }
+
+  /** @throws InputError when no example was added. */
+  result(): ClassificationResult {
+    const n = this.#examples;
+    if (n === 0) {
+      throw new InputError('There is no example to evaluate.', {
+        where: 'evaluation set',
+        expected: 'at least one example',
+        received: '0 examples',
+      });
+    }
+    return {
+      examples: n,
+      classes: this.classes,
+      top1: this.#confusion.correct() / n,
+      top5: this.classes > 5 ? this.#inTop5 / n : null,
+      ...this.#confusion.f1(),
+      expectedCalibrationError: this.#calibration.expectedError(),
+      meanCrossEntropy: this.#crossEntropy / n,
+      distinctTrueClasses: this.#confusion.distinctTrue(),
+      distinctPredictedClasses: this.#confusion.distinctPredicted(),
+      confusion: this.#confusion.entries(),
+    };
+  }
+
+  #addExample(logits: Float32Array, row: number, label: number): void {
+    const ofLabel = logits[row + label]!;
+    let predicted = 0;
+    let rank = 0;
+    for (let c = 0; c < this.classes; c++) {
+      const logit = logits[row + c]!;
+      if (logit > logits[row + predicted]!) predicted = c;
+      if (logit > ofLabel || (logit === ofLabel && c < label)) rank++;
+    }
+    const largest = logits[row + predicted]!;
+    let sum = 0;
+    for (let c = 0; c < this.classes; c++) sum += Math.exp(logits[row + c]! - largest);
+
+    this.#examples++;
+    if (rank < 5) this.#inTop5++;
+    this.#crossEntropy += Math.log(sum) + largest - ofLabel;
+    this.#confusion.add(label, predicted);
+    this.#calibration.add(1 / sum, predicted === label);
+  }
+
+  #check(logits: Float32Array, labels: Int32Array): void {
+    const { classes } = this;
+    if (logits.length !== labels.length * classes) {
+      throw new ShapeError('The logits do not fit the labels.', {
+        where: 'logits',
+        expected: `${labels.length * classes} numbers for [${labels.length}, ${classes}]`,
+        received: `${logits.length} numbers`,
+      });
+    }
+    for (let i = 0; i < labels.length; i++) {
+      if (labels[i]! < 0 || labels[i]! >= classes) {
+        throw new InputError('A label is outside the head.', {
+          where: `labels[${i}]`,
+          expected: `a class from 0 to ${classes - 1}`,
+          received: String(labels[i]),
+          fix: 'Give the model a head as wide as the data set has classes.',
+        });
+      }
+    }
+    const bad = logits.findIndex((logit) => Number.isNaN(logit) || logit === Infinity);
+    const row = Math.floor(bad / classes) * classes;
+    const masked = bad >= 0 ? -1 : firstFullyMaskedRow(logits, classes);
+    if (bad >= 0 || masked >= 0) {
+      throw new TrainingError('The logits are not finite.', {
+        where: bad >= 0 ? `logits[${row / classes}, ${bad - row}]` : `logits[${masked}]`,
+        expected: 'finite numbers',
+        received: bad >= 0 ? String(logits[bad]) : 'a row of −Infinity',
+        fix: 'Lower the learning rate or clip the gradients.',
+      });
+    }
+  }
+}
+
+function firstFullyMaskedRow(logits: Float32Array, classes: number): number {
+  for (let row = 0; row * classes < logits.length; row++) {
+    let c = 0;
+    while (c < classes && logits[row * classes + c] === -Infinity) c++;
+    if (c === classes) return row;
+  }
+  return -1;
+}

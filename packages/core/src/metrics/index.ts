@@ -1,0 +1,18 @@
+export {
+  type CkaMatrix,
+  CrossCka,
+  type CrossCkaResult,
+  type LayerBatch,
+  LinearCka,
+  type LinearCkaResult,
+} from './cka.js';
+export { ClassificationMetrics, type ClassificationResult } from './classification.js';
+export type { ConfusionEntry } from './confusion.js';
+export { DepthMetrics, type DepthResult, MIN_LOG_DEPTH } from './depth.js';
+export {
+  type Interval,
+  meanConfidenceInterval,
+  sampleMean,
+  sampleStandardDeviation,
+  wilsonInterval,
+} from './statistics.js';
