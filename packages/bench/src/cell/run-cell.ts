@@ -23,6 +23,7 @@ import {
 import { FindingLog } from './audits/finding-log.js';
 import type { CellContext } from './cell-context.js';
 import type { CellJob } from './cell-job.js';
+import type { CellResources } from './cell-resources.js';
 import { describeEnvironment } from './environment.js';
 import { judgeClassification, judgeDepth } from './judge.js';
 import { mergeError } from './merge-check.js';
@@ -31,17 +32,6 @@ import { blockSimilarity } from './representation.js';
 import { finalStage, finalStageTrains, summarize, trainMethod, trainsHeadOnly } from './train-method.js';
 import { trainPhase } from './train-phase.js';
 import { WeightStore } from './weight-store.js';
-
-/** What a cell works with, found by its names in the registry. */
-export interface CellResources {
-  readonly method: ConfiguredMethod;
-  readonly backend: Backend;
-  readonly checkpoint: Checkpoint;
-  readonly source: ImageDataset;
-  /** Absent when the run has no such task. */
-  readonly target?: ImageDataset;
-  readonly depth?: ImageDataset;
-}
 
 /** Trains and judges one cell. @throws KoraError with the reason when it cannot be finished */
 export async function runCell(

@@ -1,0 +1,52 @@
+import { KoraError } from '@kora-bench/core';
+import type { ProgressEvent } from '../progress/progress-event.js';
+import { throttleSteps } from '../progress/throttle.js';
+import type { FailedRecord } from '../records/record-schema.js';
+import { writeRecord } from '../records/write-record.js';
+import { loadRegistry } from '../registry/load-registry.js';
+import type { CellJob } from './cell-job.js';
+import { openResources } from './cell-resources.js';
+import { runCell } from './run-cell.js';
+
+/*
+ * The program of a cell's own process: takes one job over IPC, reports progress, writes the record and
+ * ends. A crash here costs this cell alone.
+ */
+
+/** What this process tells its parent. */
+export type CellMessage =
+  | { readonly type: 'progress'; readonly event: ProgressEvent }
+  | { readonly type: 'failed'; readonly error: FailedRecord['error'] };
+
+function tell(message: CellMessage): void {
+  if (process.connected) process.send?.(message);
+}
+
+function describe(error: unknown): FailedRecord['error'] {
+  if (error instanceof KoraError) {
+    const { code, message, where = null, expected = null, received = null, fix = null } = error;
+    return { code, message, where, expected, received, fix };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'UNEXPECTED', message, where: null, expected: null, received: null, fix: null };
+}
+
+async function work(job: CellJob): Promise<void> {
+  try {
+    const registry = await loadRegistry(job.config.plugins);
+    const resources = await openResources(job, registry);
+    const record = await runCell(job, resources, throttleSteps((event) => tell({ type: 'progress', event })));
+    await writeRecord(job.runDir, record);
+    await resources.backend.dispose();
+    process.exitCode = 0;
+  } catch (error) {
+    tell({ type: 'failed', error: describe(error) });
+    process.exitCode = 1;
+  } finally {
+    if (process.connected) process.disconnect();
+  }
+}
+
+// A parent that is gone, however it went, needs no result.
+process.on('disconnect', () => process.exit());
+process.once('message', (job: CellJob) => void work(job));
