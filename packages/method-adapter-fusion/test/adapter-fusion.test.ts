@@ -1,0 +1,115 @@
+import { classificationTask, countParameters, stagesOf } from '@kora-bench/core';
+import adapterFusion from '@kora-bench/method-adapter-fusion';
+import { describe, expect, test } from 'vitest';
+import { gradientSizes, largestDifference, logits, startValues, trained, vitBase } from './toy-vit.js';
+
+const parse = (given: object) => ({ definition: adapterFusion, options: adapterFusion.options.parse(given) });
+const count = (given: object) => countParameters(vitBase, parse(given), classificationTask(100)).trainable;
+
+describe('options', () => {
+  test.each([
+    [{ tasks: 1 }, /tasks/],
+    [{ bottleneck: 0 }, /bottleneck/],
+    [{ fusionWidth: 'half' }, /fusionWidth/],
+    [{ fusionShare: 1 }, /fusionShare/],
+    [{ reduction: 16 }, /reduction/],
+  ])('%j is rejected by name', (options, message) => {
+    expect(() => adapterFusion.options.parse(options)).toThrow(message);
+  });
+});
+
+describe('counts on ViT-B/16 with a head of 100', () => {
+  test('the defaults weigh what LoRA of rank 8 on all linear layers does, within 2 %', () => {
+    const perBlock = 2 * (2 * 16 * 768 + 16 + 768) + 4 * 16 * 768;
+    expect(count({})).toBe(12 * perBlock + 76_900);
+    expect(Math.abs(count({}) / 1_270_692 - 1)).toBeLessThan(0.02);
+  });
+
+  test('the paper’s full-width attention is much larger', () => {
+    const perBlock = 2 * (2 * 48 * 768 + 48 + 768) + 3 * 768 ** 2;
+    expect(count(adapterFusion.presets!.paper!)).toBe(12 * perBlock + 76_900);
+  });
+});
+
+test('one stage per adapter on its part of the classes, then the fusion; the shares sum to 1', () => {
+  const stages = stagesOf(parse({ tasks: 3 }));
+  expect(stages.map(({ name }) => name)).toEqual(['adapter-0', 'adapter-1', 'adapter-2', 'fusion']);
+  expect(stages.map(({ classPart }) => classPart)).toEqual([
+    { index: 0, of: 3 },
+    { index: 1, of: 3 },
+    { index: 2, of: 3 },
+    undefined,
+  ]);
+  expect(stages.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
+});
+
+test('every parameter trains in exactly one stage', () => {
+  const method = parse({ tasks: 3 });
+  for (const { name } of adapterFusion.parameters(vitBase, method.options)) {
+    expect(
+      stagesOf(method).filter((stage) => stage.trains(name)),
+      name,
+    ).toHaveLength(1);
+  }
+});
+
+describe.each([{}, { fusionWidth: 'full' }])('with %j', (given) => {
+  test.each(['adapter-0', 'adapter-1', 'fusion'])(
+    'gradients reach all that trains in stage %s',
+    async (stage) => {
+      const values = trained(startValues(adapterFusion, given), adapterFusion, given);
+      const sizes = await gradientSizes(adapterFusion, values, given, { stage });
+      const own = [...sizes.keys()].filter((name) => !name.startsWith('head.'));
+      const prefix = stage === 'fusion' ? 'fusion.' : `adapters.${stage.at(-1)}.`;
+      expect(own.length).toBeGreaterThan(0);
+      expect(own.every((name) => name.startsWith(prefix))).toBe(true);
+      for (const [name, size] of sizes) expect(size, name).toBeGreaterThan(0);
+    },
+  );
+
+  test('training can start: no stage begins with all gradients at zero', async () => {
+    for (const { name: stage } of stagesOf(parse(given))) {
+      const sizes = await gradientSizes(adapterFusion, startValues(adapterFusion, given), given, { stage });
+      for (const [name, size] of sizes)
+        if (!name.endsWith('down.bias')) expect(size, name).toBeGreaterThan(0);
+    }
+  });
+});
+
+test('in an adapter’s stage the other adapter is not in the forward pass', async () => {
+  const values = trained(startValues(adapterFusion), adapterFusion);
+  const changed = new Map(
+    [...values].map(([name, value]) => [
+      name,
+      name.startsWith('adapters.1.')
+        ? { ...value, data: Float32Array.from(value.data, (x) => 2 * x) }
+        : value,
+    ]),
+  );
+  const difference = async (stage: string) =>
+    largestDifference(
+      await logits(adapterFusion, values, {}, stage),
+      await logits(adapterFusion, changed, {}, stage),
+    );
+  expect(await difference('adapter-0')).toBe(0);
+  expect(await difference('adapter-1')).toBeGreaterThan(1e-3);
+  expect(await difference('fusion')).toBeGreaterThan(1e-3);
+});
+
+test('two equal adapters and a value map at the identity give what one adapter alone gives', async () => {
+  const given = { fusionWidth: 'full' };
+  const random = trained(startValues(adapterFusion, given), adapterFusion, given);
+  const values = new Map(
+    [...random].map(([name, value]) => {
+      if (name.startsWith('adapters.1.'))
+        return [name, random.get(name.replace('adapters.1.', 'adapters.0.'))!];
+      if (!name.endsWith('value.weight')) return [name, value];
+      return [name, { ...value, data: value.data.map((_, i) => (i % 9 === 0 ? 1 : 0)) }];
+    }),
+  );
+  const [alone, fused] = [
+    await logits(adapterFusion, values, given, 'adapter-0'),
+    await logits(adapterFusion, values, given, 'fusion'),
+  ];
+  expect(largestDifference(alone, fused)).toBeLessThan(1e-6);
+});
