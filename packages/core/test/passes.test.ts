@@ -1,15 +1,17 @@
-import type { Program, Tensor } from '@kora-bench/core';
+import type { ExampleAxis, Program, Tensor } from '@kora-bench/core';
 import {
   add,
   broadcastTo,
   compositeKinds,
   constant,
+  exampleAxes,
   GraphBuilder,
   gelu,
   layerNorm,
   linear,
   lowerComposites,
   makeProgram,
+  matmul,
   mean,
   mul,
   narrow,
@@ -206,6 +208,42 @@ describe('narrowEarly', () => {
     const [part, whole] = narrowEarly([narrow(activated, 1, 0, 1), activated]);
     const program = makeProgram({ part: part!, whole: whole! });
     expect(kinds(program)).toEqual(['feed', 'gelu', 'slice']);
+  });
+});
+
+describe('exampleAxes', () => {
+  const axisOf = (build: (x: Tensor) => Tensor, shape: readonly number[] = [8, 3, 4]) => {
+    const x = new GraphBuilder().feed('x', shape);
+    const y = build(x);
+    return exampleAxes(x.builder, new Set(['x']))[y.id];
+  };
+  const square = (x: Tensor) => x.builder.frozen('w', [x.shape.at(-1)!, x.shape.at(-1)!]);
+
+  it.each<[string, (x: Tensor) => Tensor, ExampleAxis]>([
+    ['an elementwise op', tanh, 0],
+    ['an op with a frozen value of higher rank', (x) => add(x, x.builder.frozen('f', [5, 1, 1, 1])), 1],
+    ['a map of the features', (x) => linear(x, square(x)), 0],
+    ['a mean over tokens', (x) => mean(x, { axes: [1] }), 0],
+    ['a transpose', (x) => transpose(x, [2, 0, 1]), 1],
+    ['a reshape that joins tokens and features', (x) => reshape(x, [8, 12]), 0],
+    ['a reshape that joins examples and tokens', (x) => reshape(x, [24, 4]), 'mixed'],
+    ['a mean over examples', (x) => mean(x, { axes: [0] }), 'mixed'],
+    ['a softmax over examples', (x) => softmax(transpose(x)), 'mixed'],
+    [
+      'a product of examples with each other',
+      (x) => matmul(reshape(x, [8, 12]), reshape(x, [8, 12]), { transposeB: true }),
+      'mixed',
+    ],
+    ['a slice of the examples', (x) => narrow(x, 0, 0, 4), 'mixed'],
+    ['a value of weights alone', (x) => tanh(square(x)), 'none'],
+  ])('%s', (_name, build, expected) => {
+    expect(axisOf(build)).toBe(expected);
+  });
+
+  it('a single example that is repeated along its own axis', () => {
+    expect(axisOf((x) => broadcastTo(x, [5, 3, 4]), [1, 3, 4])).toBe('mixed');
+    expect(axisOf((x) => add(x, x.builder.frozen('f', [5, 1, 1])), [1, 3, 4])).toBe('mixed');
+    expect(axisOf((x) => add(x, x.builder.frozen('f', [1, 1, 4])), [1, 3, 4])).toBe(0);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { DType, Shape } from '../graph/shape.js';
-import { sizeOf, stridesOf } from '../graph/shape.js';
+import { sameShape, sizeOf, stridesOf } from '../graph/shape.js';
 import type { HostData, HostTensor } from '../tensor/host-tensor.js';
 import type { Typed } from './definition.js';
 
@@ -32,6 +32,11 @@ export function broadcastReader(tensor: HostTensor, shape: Shape): (i: number) =
 
 /** Maps a row-major index of `to` to one of `from`, which broadcasts to it. */
 export function broadcastIndex(from: Shape, to: Shape): (i: number) => number {
+  const size = sizeOf(from);
+  if (size === 1) return () => 0;
+  const repeated = from.slice(from.findIndex((extent) => extent !== 1));
+  if (sameShape(repeated, to.slice(to.length - repeated.length))) return (i) => i % size;
+
   const lead = to.length - from.length;
   const fromStrides = stridesOf(from).map((stride, axis) => (from[axis] === 1 ? 0 : stride));
   const toStrides = stridesOf(to);

@@ -3,7 +3,7 @@ import { broadcastShapes, sizeOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { OpDefinition, Typed } from './definition.js';
-import { broadcastIndex, storageFor } from './evaluation.js';
+import { asFloat64, broadcastIndex } from './evaluation.js';
 import { reshape } from './layout.js';
 import { sumTo } from './reduce.js';
 import { requireDType, requireShape } from './requirements.js';
@@ -77,21 +77,34 @@ function multiply(
   const indexA = broadcastIndex(a.shape.slice(0, -2), batch);
   const indexB = broadcastIndex(b.shape.slice(0, -2), batch);
   const [rowA, stepA] = transposeA ? [1, m] : [k, 1];
-  const [stepB, columnB] = transposeB ? [1, k] : [n, 1];
-  const data = storageFor('f32', sizeOf(output.shape));
+  const left = asFloat64(a.data);
+  const right = transposeB ? exchanged(b) : asFloat64(b.data);
+  const data = new Float64Array(sizeOf(output.shape));
   for (let batchIndex = 0; batchIndex < sizeOf(batch); batchIndex++) {
     const baseA = indexA(batchIndex) * m * k;
     const baseB = indexB(batchIndex) * k * n;
-    const baseOut = batchIndex * m * n;
     for (let i = 0; i < m; i++) {
+      const row = (batchIndex * m + i) * n;
       for (let p = 0; p < k; p++) {
-        const left = a.data[baseA + i * rowA + p * stepA]!;
-        for (let j = 0; j < n; j++)
-          data[baseOut + i * n + j]! += left * b.data[baseB + p * stepB + j * columnB]!;
+        const factor = left[baseA + i * rowA + p * stepA]!;
+        const from = baseB + p * n;
+        for (let j = 0; j < n; j++) data[row + j]! += factor * right[from + j]!;
       }
     }
   }
   return { ...output, data };
+}
+
+/** The data of `tensor` with its last two axes exchanged, so that the inner loop reads it in order. */
+function exchanged({ shape, data }: HostTensor): Float64Array {
+  const [rows, columns] = matrix(shape, false);
+  const out = new Float64Array(data.length);
+  for (let start = 0; start < data.length; start += rows * columns) {
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < columns; j++) out[start + j * rows + i] = data[start + i * columns + j]!;
+    }
+  }
+  return out;
 }
 
 /** `[…, M, K] · […, K, N] → […, M, N]`; batch axes broadcast, transposes cost nothing. */

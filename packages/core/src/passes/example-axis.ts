@@ -47,11 +47,7 @@ function axisOf(node: GraphNode, inputs: readonly Followed[], perExample: Readon
     case 'broadcast':
     case 'gelu':
     case 'geluGrad':
-      return agreed(
-        inputs.map(({ axis, shape }) =>
-          axis === 'none' ? 'none' : (axis as number) + node.shape.length - shape.length,
-        ),
-      );
+      return agreed(inputs.map((input) => broadcastAxis(input, node.shape)));
     case 'softmax':
     case 'softmaxGrad':
       return notLast(agreed(inputs.map(({ axis }) => axis)), node.shape.length);
@@ -92,6 +88,13 @@ function axisOf(node: GraphNode, inputs: readonly Followed[], perExample: Readon
     default:
       return op satisfies never;
   }
+}
+
+/** A batch of one example that is repeated along its own axis no longer has one example per position. */
+function broadcastAxis({ axis, shape }: Followed, to: Shape): ExampleAxis {
+  if (typeof axis !== 'number') return axis;
+  const at = axis + to.length - shape.length;
+  return to[at] === shape[axis] ? at : 'mixed';
 }
 
 function agreed(axes: readonly ExampleAxis[]): ExampleAxis {
