@@ -7,6 +7,7 @@ import {
   exampleAxes,
   GraphBuilder,
   gelu,
+  gradients,
   layerNorm,
   linear,
   lowerComposites,
@@ -16,6 +17,7 @@ import {
   mul,
   narrow,
   narrowEarly,
+  pad,
   peakLiveBytes,
   pow,
   reshape,
@@ -25,6 +27,7 @@ import {
   softmax,
   structuralHashes,
   sub,
+  sum,
   tanh,
   transpose,
 } from '@kora-bench/core';
@@ -98,6 +101,35 @@ describe('simplify', () => {
     expect(kinds(simplified((x) => reshape(reshape(x, [24]), [6, 4])))).toEqual(['feed', 'reshape']);
     const grown = simplified((x) => broadcastTo(broadcastTo(x, [5, 2, 3, 4]), [7, 5, 2, 3, 4]));
     expect(kinds(grown)).toEqual(['feed', 'broadcast']);
+  });
+});
+
+describe('sums of padded parts', () => {
+  it('become one concatenation, as in the gradient of a value cut into slices', () => {
+    const b = new GraphBuilder();
+    const x = b.feed('x', [2, 9]);
+    const [q, k, v] = [0, 1, 2].map((i) => narrow(x, 1, 3 * i, 3 * i + 3));
+    const [dx] = gradients(sum(mul(mul(q!, k!), v!)), [x]);
+    const program = rewriteProgram(makeProgram({ dx: dx! }), simplify);
+    expect(kinds(program).filter((kind) => kind === 'concat')).toHaveLength(1);
+    expect(kinds(program)).not.toContain('pad');
+    expect(program.nodes[program.outputs.get('dx')!]!.shape).toEqual([2, 9]);
+  });
+
+  it.each<[string, (b: GraphBuilder) => Tensor]>([
+    ['overlap', (b) => add(pad(b.feed('x', [3]), [1], [0]), pad(b.feed('y', [3]), [0], [1]))],
+    ['leave a gap', (b) => add(pad(b.feed('x', [3]), [5], [0]), pad(b.feed('y', [3]), [0], [5]))],
+    [
+      'broadcast',
+      (b) => add(pad(b.feed('x', [1, 3]), [0, 3], [0, 0]), pad(b.feed('y', [2, 3]), [0, 0], [0, 3])),
+    ],
+    [
+      'have different ranks',
+      (b) => add(pad(b.feed('x', [3]), [3], [0]), pad(b.feed('y', [3, 6]), [0, 0], [3, 0])),
+    ],
+  ])('stay as they are where they %s', (_name, build) => {
+    const program = makeProgram({ y: build(new GraphBuilder()) });
+    expect(kinds(rewriteProgram(program, simplify))).toEqual(kinds(program));
   });
 });
 

@@ -1,4 +1,5 @@
 import type { GraphNode } from '../graph/graph.js';
+import { sameShape } from '../graph/shape.js';
 import { concat, pad } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { inputsOf, nodeOf } from './rewrite.js';
@@ -10,6 +11,7 @@ import { inputsOf, nodeOf } from './rewrite.js';
  */
 export function joinPads(node: GraphNode, inputs: readonly Tensor[]): Tensor | undefined {
   if (node.op.kind !== 'binary' || node.op.fn !== 'add') return undefined;
+  if (inputs.some((input) => !sameShape(input.shape, node.shape))) return undefined;
   const [x, y] = inputs.map(placed);
   if (x === undefined || y === undefined || x.axis !== y.axis) return undefined;
   const [first, second] = x.start < y.start ? [x, y] : [y, x];
