@@ -119,6 +119,8 @@ function applyStep([op, a, b, c]: Step, values: readonly Tensor[], inputs: CaseI
       width === undefined
         ? undefined
         : linear(x, scaled(inputs, [1 + (b % 5), width]), inputs.frozen([1 + (b % 5)])),
+    () => (rank === 0 ? undefined : exchangedParts(x, b, c)),
+    () => (rank === 0 ? undefined : neighbours(x, b % rank)),
     () => (width === undefined ? undefined : softmax(x)),
     () =>
       width === undefined ? undefined : layerNorm(x, inputs.frozen([width]), inputs.frozen([width]), 0.1),
@@ -153,4 +155,20 @@ function cut(x: Tensor, b: number, c: number): Tensor {
   const extent = x.shape[axis]!;
   const start = c % extent;
   return narrow(x, axis, start, start + 1 + ((b + c) % (extent - start)));
+}
+
+/** The two parts of `x` along an axis in the other order; its gradient is a sum of padded parts. */
+function exchangedParts(x: Tensor, b: number, c: number): Tensor | undefined {
+  const axis = b % x.rank;
+  const extent = x.shape[axis]!;
+  if (extent < 2) return undefined;
+  const at = 1 + (c % (extent - 1));
+  return concat([mul(narrow(x, axis, at, extent), 0.5), narrow(x, axis, 0, at)], axis);
+}
+
+/** The sum of `x` padded before and `x` padded after, so that both abut. */
+function neighbours(x: Tensor, axis: number): Tensor {
+  const count = x.shape.map((extent, i) => (i === axis ? extent : 0));
+  const none = x.shape.map(() => 0);
+  return add(pad(x, count, none), pad(mul(x, 0.5), none, count));
 }
