@@ -41,6 +41,11 @@ const configSchema = z.looseObject({
   target_parameters: empty.optional(),
   trainable_token_indices: empty.optional(),
   alora_invocation_tokens: empty.optional(),
+  use_bdlora: empty.optional(),
+  arrow_config: empty.optional(),
+  kasa_config: empty.optional(),
+  monteclora_config: empty.optional(),
+  velora_config: empty.optional(),
   // PiSSA, OLoRA, CorDA and LoftQ start from changed base weights, which the adapter's files don't hold.
   init_lora_weights: z.union([z.boolean(), z.enum(['gaussian', 'orthogonal', 'eva'])]).default(true),
 });
