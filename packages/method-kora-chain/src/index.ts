@@ -1,10 +1,25 @@
-import type { MethodBinding, SiteHook, Tensor } from '@kora-bench/core';
+import type { MethodBinding, MethodCaveat, SiteHook, Tensor } from '@kora-bench/core';
 import { add, defineMethod, gelu, linear, lowRankDelta, mean, mul } from '@kora-bench/core';
 import type { KoraChainOptions } from './options.js';
 import { optionsSchema } from './options.js';
 import { adaptedLayers, finalProjection, koraChainParameters } from './parameters.js';
 
 export type { KoraChainOptions } from './options.js';
+
+const frozenProjection: MethodCaveat = {
+  code: 'FROZEN_PROJECTION',
+  message:
+    'The final projection F keeps its random start and is not counted, as published: all that the adapters ' +
+    'learn reaches the class token through a random matrix. Set trainFinalProjection: true to train it.',
+};
+
+const vanishingChain: MethodCaveat = {
+  code: 'VANISHING_CHAIN',
+  message:
+    'Every link of the chain shrinks the gradient about tenfold at the start: with the 48 links of a ViT of ' +
+    '12 blocks, the adapters of the first blocks receive gradients that float32 cannot hold, and only the ' +
+    'last blocks can learn. Judge the method as an adapter of the last blocks.',
+};
 
 /**
  * KoRA as its published code computes it. With u_i the input of linear layer i in the unmodified frozen
@@ -34,16 +49,7 @@ export default defineMethod<KoraChainOptions>({
   ],
   attach: attachChain,
   caveats: ({ trainFinalProjection }) =>
-    trainFinalProjection
-      ? []
-      : [
-          {
-            code: 'FROZEN_PROJECTION',
-            message:
-              'The final projection F keeps its random start and is not counted, as published: all that the ' +
-              'adapters learn reaches the class token through a random matrix. Set trainFinalProjection: true to train it.',
-          },
-        ],
+    trainFinalProjection ? [vanishingChain] : [frozenProjection, vanishingChain],
 });
 
 function isFinalProjection(name: string): boolean {

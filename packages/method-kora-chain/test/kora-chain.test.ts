@@ -65,8 +65,13 @@ test('trainFinalProjection: false keeps F out of the step and says so', async ()
   const sizes = await gradientSizes(koraChain, startValues(koraChain, given), given);
   expect([...sizes.keys()].filter((name) => name.startsWith('final_projection'))).toEqual([]);
   const options = koraChain.options.parse(given);
-  expect(koraChain.caveats!(options).map(({ code }) => code)).toEqual(['FROZEN_PROJECTION']);
-  expect(koraChain.caveats!(koraChain.options.parse({}))).toEqual([]);
+  expect(koraChain.caveats!(options).map(({ code }) => code)).toEqual([
+    'FROZEN_PROJECTION',
+    'VANISHING_CHAIN',
+  ]);
+  expect(koraChain.caveats!(koraChain.options.parse({})).map(({ code }) => code)).toEqual([
+    'VANISHING_CHAIN',
+  ]);
 });
 
 test('alpha scales the delta of the class token: the logits are affine in it', async () => {
@@ -92,4 +97,14 @@ test('the adapters run on one pooled vector per image, not on every token', () =
     .map(({ inputs }) => program.nodes[inputs[0]!]!.shape);
   expect(adapterInputs).toHaveLength(8);
   for (const shape of adapterInputs) expect(shape.slice(0, -1).reduce((a, b) => a * b, 1)).toBe(3);
+});
+
+test('the caveat holds: across 48 links the gradient shrinks below what float32 can hold', async () => {
+  const deep = { ...toyModel, depth: 12 };
+  const sizes = await gradientSizes(koraChain, startValues(koraChain, {}, deep), {}, { model: deep });
+  const smallestFloat32 = 2 ** -149;
+  expect(sizes.get('blocks.11.mlp.fc2.lora_B')).toBeGreaterThan(1e-4);
+  expect(sizes.get('blocks.9.mlp.fc2.lora_B')).toBeLessThan(1e-8);
+  expect(sizes.get('blocks.0.mlp.fc2.lora_B')).toBeGreaterThan(0);
+  expect(sizes.get('blocks.0.mlp.fc2.lora_B')).toBeLessThan(smallestFloat32);
 });
