@@ -39,17 +39,21 @@ export function layoutParameters(
   return { entries, length };
 }
 
-/** Cuts the flat vector `[P]` of a graph into its parameters. */
-export function unpackParameters(flat: Tensor, layout: ParameterLayout): Map<string, Tensor> {
-  return new Map(
-    layout.entries.map(({ name, shape, offset, size }) => [
-      name,
-      reshape(narrow(flat, 0, offset, offset + size), shape),
-    ]),
-  );
+/**
+ * The part of the flat vector `[P]` that each parameter occupies, `[size]` each. These, not the shaped
+ * parameters, are what to differentiate by: a pass may merge a parameter's shape into the op that reads it.
+ */
+export function parameterSlices(flat: Tensor, layout: ParameterLayout): Tensor[] {
+  return layout.entries.map(({ offset, size }) => narrow(flat, 0, offset, offset + size));
 }
 
-/** Joins one gradient per parameter into a flat vector `[P]`; a missing one counts as zeros. */
+/** Cuts the flat vector `[P]` of a graph into its parameters. */
+export function unpackParameters(flat: Tensor, layout: ParameterLayout): Map<string, Tensor> {
+  const slices = parameterSlices(flat, layout);
+  return new Map(layout.entries.map(({ name, shape }, i) => [name, reshape(slices[i]!, shape)]));
+}
+
+/** Joins one gradient per parameter, of any shape, into a flat vector `[P]`; a missing one counts as zeros. */
 export function packGradients(
   gradients: readonly (Tensor | undefined)[],
   layout: ParameterLayout,
