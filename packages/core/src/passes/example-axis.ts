@@ -118,7 +118,10 @@ function matmulAxis(
   const columnsOfB = b!.shape.length - (transposeB ? 2 : 1);
   const place = ({ axis, shape }: Followed, free: number, out: number): ExampleAxis => {
     if (axis === 'none' || axis === 'mixed') return axis;
-    if (axis < shape.length - 2) return axis + rank - shape.length;
+    if (axis < shape.length - 2) {
+      const at = axis + rank - shape.length;
+      return node.shape[at] === shape[axis] ? at : 'mixed';
+    }
     return axis === free ? out : 'mixed';
   };
   const [left, right] = [place(a!, rowsOfA, rank - 2), place(b!, columnsOfB, rank - 1)];

@@ -41,8 +41,11 @@ export function partitionFrozenPrefix(
 ): Partition | undefined {
   const axes = exampleAxes(program, perExample);
   const frozen = frozenNodes(program, perExample);
-  const keepable = (id: NodeId) =>
-    frozen[id] === 1 && axes[id] === 0 && program.nodes[id]!.op.kind !== 'feed';
+  // Kept values are stored as floats, so a mask or an index is rebuilt from what it was made of.
+  const keepable = (id: NodeId) => {
+    const { op, dtype } = program.nodes[id]!;
+    return frozen[id] === 1 && axes[id] === 0 && op.kind !== 'feed' && dtype === 'f32';
+  };
   const border = borderOf(program, frozen, keepable);
   if (border === undefined || border.size === 0) return undefined;
 
