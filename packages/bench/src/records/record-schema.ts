@@ -29,7 +29,7 @@ export const classificationResultSchema = z.strictObject({
   distinctPredictions: count,
   top1: share,
   top1Interval: z.tuple([share, share]).describe('95 % Wilson interval over the examples.'),
-  top5: share,
+  top5: share.nullable().describe('Null for heads of 5 classes or fewer.'),
   macroF1: share,
   weightedF1: share,
   expectedCalibrationError: share,

@@ -1,0 +1,29 @@
+import type { ProgressEvent } from './progress-event.js';
+
+type Step = Extract<ProgressEvent, { kind: 'step' }>;
+
+/** Estimates how long a phase still takes from the pace since its first step, which pays for compiling. */
+export class PhaseClock {
+  #phase = '';
+  #firstStep = 0;
+  #firstTime = 0;
+  readonly #now: () => number;
+
+  /** @param now milliseconds of a clock that never goes back */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** Seconds left in the phase, or undefined when there is nothing to go by yet. */
+  secondsLeft({ phase, step, totalSteps }: Step): number | undefined {
+    if (phase !== this.#phase) {
+      this.#phase = phase;
+      this.#firstStep = step;
+      this.#firstTime = this.#now();
+      return undefined;
+    }
+    const steps = step - this.#firstStep;
+    if (steps <= 0) return undefined;
+    return ((totalSteps - step) * (this.#now() - this.#firstTime)) / steps / 1000;
+  }
+}

@@ -1,0 +1,94 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { InputError } from '@kora-bench/core';
+import { canonicalJson } from '../config/canonical-json.js';
+import type { RunConfig } from '../config/run-config.js';
+import { runsFolder } from './find-run.js';
+import { removeLeftovers } from './read-records.js';
+import type { ReleaseLock } from './run-lock.js';
+import { lockRun } from './run-lock.js';
+import type { RunPlan } from './run-plan.js';
+import { readPlan, writePlan } from './run-plan.js';
+import { unwritable } from './write-whole-file.js';
+
+/** `runs/<time>-<suite>`, with the local time to the second. */
+export function defaultRunFolder(suite: string, now = new Date(), cwd = process.cwd()): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('');
+  return join(resolve(cwd, runsFolder), `${day}-${time}-${suite}`);
+}
+
+/**
+ * Makes the folder of a new run, takes it and writes its plan.
+ * @throws InputError when it is in use, holds something already or cannot be written
+ */
+export async function createRun(runDir: string, plan: RunPlan): Promise<ReleaseLock> {
+  const entries = await makeFolder(runDir);
+  const release = await lockRun(runDir);
+  try {
+    const others = entries.filter((name) => !name.startsWith('.lock'));
+    if (others.length > 0) {
+      const isRun = others.includes('run.json');
+      throw new InputError(isRun ? 'The folder holds a run already.' : 'The output folder is not empty.', {
+        where: runDir,
+        expected: 'a folder that is new or empty',
+        received: others.slice(0, 5).join(', '),
+        fix: isRun
+          ? 'Continue it with --resume, or choose another folder with --out.'
+          : 'Choose another folder with --out.',
+      });
+    }
+    await writePlan(runDir, plan);
+    return release;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/**
+ * Takes the folder of an earlier run and clears away what its interruption left.
+ * @param config what this run asks for; undefined takes whatever the earlier one did
+ * @throws InputError when it is in use, or was made with another configuration
+ */
+export async function continueRun(
+  runDir: string,
+  config: RunConfig | undefined,
+): Promise<{ readonly plan: RunPlan; readonly release: ReleaseLock }> {
+  const plan = await readPlan(runDir);
+  if (config !== undefined) {
+    const differences = changedFields(plan.config, config);
+    if (differences.length > 0) {
+      const [first] = differences;
+      throw new InputError('The run was made with another configuration.', {
+        where: `${differences.map(({ field }) => field).join(', ')} in ${runDir}`,
+        expected: `${first!.field} = ${first!.before}`,
+        received: `${first!.field} = ${first!.now}`,
+        fix: 'Resume without flags that change the configuration, or start a new run with another --out.',
+      });
+    }
+  }
+  const release = await lockRun(runDir);
+  await removeLeftovers(runDir);
+  return { plan, release };
+}
+
+async function makeFolder(runDir: string): Promise<string[]> {
+  try {
+    await mkdir(runDir, { recursive: true });
+    return await readdir(runDir);
+  } catch (error) {
+    throw unwritable(runDir, error);
+  }
+}
+
+/** The fields in which two configurations differ, apart from what has no effect on numbers. */
+function changedFields(before: RunConfig, now: RunConfig) {
+  const text = (value: unknown) => (value === undefined ? 'nothing' : canonicalJson(value));
+  const fields = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof RunConfig>;
+  return [...fields]
+    .filter((field) => field !== 'description' && field !== '$schema')
+    .filter((field) => text(before[field]) !== text(now[field]))
+    .map((field) => ({ field, before: text(before[field]), now: text(now[field]) }));
+}
