@@ -1,23 +1,28 @@
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { FormatError } from '@kora-bench/core';
+import type { FeatureShape } from './feature-file.js';
+import {
+  featureHeader,
+  headerBytes,
+  readFeatureRows,
+  readFully,
+  rowBytes,
+  verifyFeatureFile,
+  writeFully,
+} from './feature-file.js';
 
-/** Float32 rows, one per example, of one cached value. */
+export type { FeatureShape } from './feature-file.js';
+
+/** Float32 rows, one per example, of one kept value. */
 export interface FeatureTable {
   readonly rowLength: number;
-  /** Copies row `index` into `target` at `offset` (in elements). */
+  /**
+   * Copies row `index` into `target` at `offset` (in elements).
+   * @throws FormatError when the file behind the table became shorter since it was opened
+   */
   readRow(index: number, target: Float32Array, offset: number): void;
   close(): void;
 }
@@ -32,53 +37,101 @@ export interface FeatureWriter {
 /** Tables up to this size are kept in memory once read; larger ones are read row by row. */
 const largestInMemory = 192 * 2 ** 20;
 
-/** A table that was completed before under `key`, or `undefined`. */
-export function openFeatureTable(
-  cacheDir: string,
-  key: string,
-  rows: number,
-  rowLength: number,
-): FeatureTable | undefined {
-  const path = tablePath(cacheDir, key);
-  if (!existsSync(path) || statSync(path).size !== 4 * rows * rowLength) return undefined;
-  return fromFile(path, rows, rowLength);
+/** A table that was completed before, or `undefined` if there is none that is whole and undamaged. */
+export function openFeatureTable(cacheDir: string, shape: FeatureShape): FeatureTable | undefined {
+  let file: number | undefined;
+  try {
+    file = openSync(tablePath(cacheDir, shape), 'r');
+    if (rowBytes(shape) > largestInMemory) {
+      if (!verifyFeatureFile(file, shape)) return undefined;
+      const table = onDisk(file, shape);
+      file = undefined;
+      return table;
+    }
+    const rows = readFeatureRows(file, shape);
+    return rows && inMemory(rows, shape.rowLength);
+  } catch {
+    return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
 }
 
-/** Starts a table on disk; it appears under `key` only when finished. */
+/**
+ * Starts a table on disk; other processes find it only when it is finished. Where the disk is full or
+ * cannot be written, the table goes on in memory and `onProblem` hears why.
+ */
 export function createFeatureTable(
   cacheDir: string,
-  key: string,
-  rows: number,
-  rowLength: number,
+  shape: FeatureShape,
+  onProblem: (reason: string) => void,
 ): FeatureWriter {
-  const path = tablePath(cacheDir, key);
-  const temporary = `${path}.${process.pid}.tmp`;
-  mkdirSync(dirname(path), { recursive: true });
-  const file = openSync(temporary, 'w');
-  let open = true;
-  const close = () => {
-    if (open) closeSync(file);
-    open = false;
+  const path = tablePath(cacheDir, shape);
+  const temporary = temporaryName(path);
+  let memory: FeatureWriter | undefined;
+  let file: number | undefined;
+  let written = 0;
+  let checksum = 0;
+
+  const leaveDisk = () => {
+    if (file !== undefined) closeSync(file);
+    file = undefined;
+    rmSync(temporary, { force: true });
   };
+  const goOnInMemory = (error: unknown): FeatureWriter => {
+    onProblem(error instanceof Error ? error.message : String(error));
+    const rescued = new Float32Array(written / 4);
+    if (file !== undefined) readFully(file, new Uint8Array(rescued.buffer), headerBytes);
+    leaveDisk();
+    memory = createMemoryTable(shape);
+    memory.append(rescued);
+    return memory;
+  };
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    file = openSync(temporary, 'wx+');
+  } catch (error) {
+    goOnInMemory(error);
+  }
   return {
-    append(values) {
-      writeSync(file, Buffer.from(values.buffer, values.byteOffset, values.byteLength));
+    append(rows) {
+      if (memory !== undefined) return memory.append(rows);
+      const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
+      try {
+        writeFully(file!, bytes, headerBytes + written);
+        written += bytes.length;
+        checksum = crc32(bytes, checksum);
+      } catch (error) {
+        goOnInMemory(error).append(rows);
+      }
     },
     finish() {
-      fsyncSync(file);
-      close();
-      renameSync(temporary, path);
-      return fromFile(path, rows, rowLength);
+      if (memory === undefined) {
+        try {
+          writeFully(file!, featureHeader(shape, checksum), 0);
+          renameSync(temporary, path);
+        } catch (error) {
+          goOnInMemory(error);
+        }
+      }
+      if (memory !== undefined) return memory.finish();
+      const own = file!;
+      file = undefined;
+      if (rowBytes(shape) > largestInMemory) return onDisk(own, shape);
+      const rows = new Float32Array(shape.rows * shape.rowLength);
+      readFully(own, new Uint8Array(rows.buffer), headerBytes);
+      closeSync(own);
+      return inMemory(rows, shape.rowLength);
     },
-    abandon() {
-      close();
-      rmSync(temporary, { force: true });
-    },
+    abandon: leaveDisk,
   };
 }
 
 /** A table that lives in memory alone, for values that no other cell can use. */
-export function createMemoryTable(rows: number, rowLength: number): FeatureWriter {
+export function createMemoryTable({
+  rows,
+  rowLength,
+}: Pick<FeatureShape, 'rows' | 'rowLength'>): FeatureWriter {
   const data = new Float32Array(rows * rowLength);
   let filled = 0;
   return {
@@ -96,24 +149,29 @@ export function featureKey(parts: readonly string[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 40);
 }
 
-function tablePath(cacheDir: string, key: string): string {
+function tablePath(cacheDir: string, { key }: FeatureShape): string {
   return join(cacheDir, 'features', key.slice(0, 2), `${key}.f32`);
 }
 
-function fromFile(path: string, rows: number, rowLength: number): FeatureTable {
-  if (4 * rows * rowLength <= largestInMemory) {
-    const bytes = readFileSync(path);
-    return inMemory(
-      new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)),
-      rowLength,
-    );
-  }
-  const file = openSync(path, 'r');
+let temporaries = 0;
+
+function temporaryName(path: string): string {
+  temporaries++;
+  return `${path}.${process.pid}-${temporaries}.tmp`;
+}
+
+function onDisk(file: number, { rowLength }: FeatureShape): FeatureTable {
   return {
     rowLength,
     readRow(index, target, offset) {
       const into = new Uint8Array(target.buffer, target.byteOffset + 4 * offset, 4 * rowLength);
-      readSync(file, into, 0, into.length, 4 * rowLength * index);
+      if (readFully(file, into, headerBytes + 4 * rowLength * index)) return;
+      throw new FormatError('A file of kept features became shorter while it was read.', {
+        where: 'features in the cache folder',
+        expected: `row ${index} of ${4 * rowLength} bytes`,
+        received: 'the end of the file',
+        fix: 'Run the cell again, and let nothing else change the cache folder.',
+      });
     },
     close: () => closeSync(file),
   };

@@ -56,30 +56,34 @@ export async function frozenFeatures(
       JSON.stringify(preprocessing),
       engine,
     ]);
-    const table = shared ? openFeatureTable(context.cacheDir, key, split.length, rowLength) : undefined;
-    return { value, rowLength, key, table };
+    const shape = { key, rows: split.length, rowLength };
+    return { value, shape, table: shared ? openFeatureTable(context.cacheDir, shape) : undefined };
   });
   const missing = slots.filter(({ table }) => table === undefined);
   const tables = new Map<string, FeatureTable>();
+  const notKept = (reason: string) =>
+    context.report({
+      kind: 'message',
+      text: `Features cannot be kept on disk: ${reason}. They stay in memory.`,
+    });
   for (const { value, table } of slots) if (table !== undefined) tables.set(value.name, table);
 
   if (missing.length > 0) {
     const names = missing.map(({ value }) => value.name);
-    const writers = new Map<string, FeatureWriter>(
-      missing.map(({ value, key, rowLength }) => [
-        value.name,
-        shared
-          ? createFeatureTable(context.cacheDir, key, split.length, rowLength)
-          : createMemoryTable(split.length, rowLength),
-      ]),
-    );
     const executable = await backend.compile(partition.prefix, weights.values);
     const reader = await split.open(preprocessing);
+    const writers = new Map<string, FeatureWriter>(
+      missing.map(({ value, shape }) => [
+        value.name,
+        shared ? createFeatureTable(context.cacheDir, shape, notKept) : createMemoryTable(shape),
+      ]),
+    );
     try {
       await computeAll(context, executable, reader, split, preprocessing, batchSize, names, writers, phase);
       for (const [name, writer] of writers) tables.set(name, writer.finish());
     } catch (error) {
       for (const writer of writers.values()) writer.abandon();
+      for (const table of tables.values()) table.close();
       throw error;
     } finally {
       await reader.close();
@@ -91,7 +95,8 @@ export async function frozenFeatures(
     reused: missing.length > 0 ? 0 : split.length,
     gather(indices, size) {
       const feeds: Record<string, HostTensor> = {};
-      for (const { value, rowLength } of slots) {
+      for (const { value, shape } of slots) {
+        const { rowLength } = shape;
         const data = new Float32Array(size * rowLength);
         const table = tables.get(value.name)!;
         for (let i = 0; i < size; i++)
