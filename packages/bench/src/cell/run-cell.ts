@@ -1,15 +1,7 @@
-import type {
-  Backend,
-  Checkpoint,
-  ConfiguredMethod,
-  ImageDataset,
-  ImageSplit,
-  Preprocessing,
-  Task,
-} from '@kora-bench/core';
+import type { Checkpoint, ImageDataset, ImageSplit, Preprocessing, Task } from '@kora-bench/core';
 import { classificationTask, countParameters, depthTask, modelParameters } from '@kora-bench/core';
 import { evenSubset } from '@kora-bench/datasets';
-import type { ProtocolName, RunConfig, TrainingConfig } from '../config/run-config.js';
+import type { TrainingConfig } from '../config/run-config.js';
 import type { ReportProgress } from '../progress/progress-event.js';
 import type { DoneRecord, TransferResult } from '../records/record-schema.js';
 import {
@@ -24,9 +16,12 @@ import { FindingLog } from './audits/finding-log.js';
 import type { CellContext } from './cell-context.js';
 import type { CellJob } from './cell-job.js';
 import type { CellResources } from './cell-resources.js';
+import { checkBatchSize, checkDataset, checkStageBatches } from './check-data.js';
+import { withKeptHashes } from './content-hashes.js';
 import { describeEnvironment } from './environment.js';
 import { judgeClassification, judgeDepth } from './judge.js';
 import { mergeError } from './merge-check.js';
+import type { TransferProtocol } from './protocols.js';
 import { transferProtocol } from './protocols.js';
 import { blockSimilarity } from './representation.js';
 import { finalStage, finalStageTrains, summarize, trainMethod, trainsHeadOnly } from './train-method.js';
@@ -57,7 +52,7 @@ export async function runCell(
   for (const { code, message } of method.definition.caveats?.(method.options) ?? [])
     findings.add('warning', code, 'method', message);
 
-  const source = limited(resources.source, config.limits);
+  const { source, protocols, depthData } = prepareData(job, resources, preprocessing, report);
   const training: TrainingConfig = { ...config.training, learningRate: cell.learningRate };
   const task = classificationTask(source.train.classNames.length, training.labelSmoothing);
   const weights = new WeightStore(checkpoint);
@@ -97,17 +92,11 @@ export async function runCell(
   );
 
   const transfer: TransferResult[] = [];
-  if (resources.target !== undefined) {
-    const target = limited(resources.target, { trainExamples: null, valExamples: config.limits.valExamples });
-    for (const protocol of config.protocols)
-      transfer.push(await runTransfer(context, config, weights, protocol, target, preprocessing, stage));
-  }
+  for (const { target, protocol } of protocols)
+    transfer.push(await runTransfer(context, weights, protocol, target, stage));
   const depth =
-    resources.depth &&
-    (await runDepth(context, weights, limited(resources.depth, config.limits), preprocessing, {
-      ...training,
-      ...config.depthTraining,
-    }));
+    depthData &&
+    (await runDepth(context, weights, depthData, preprocessing, { ...training, ...config.depthTraining }));
   const counts = countParameters(checkpoint.config, method, task);
   return {
     schemaVersion: 1,
@@ -135,24 +124,69 @@ export async function runCell(
   };
 }
 
+interface PreparedData {
+  readonly source: ImageDataset;
+  readonly protocols: readonly { readonly target: ImageDataset; readonly protocol: TransferProtocol }[];
+  readonly depthData: ImageDataset | undefined;
+}
+
+/** Cuts the data sets as the run asks for and checks all of them. @throws InputError */
+function prepareData(
+  { cell, config, cacheDir }: CellJob,
+  { method, ...resources }: CellResources,
+  preprocessing: Preprocessing,
+  report: ReportProgress,
+): PreparedData {
+  const { limits } = config;
+  const prepare = (field: 'source' | 'target' | 'depth', most: typeof limits): ImageDataset | undefined => {
+    const dataset = resources[field];
+    if (dataset === undefined) return undefined;
+    checkDataset(field, dataset);
+    const notKept = (reason: string) =>
+      report({ kind: 'message', text: `Content hashes of ${dataset.name} cannot be kept: ${reason}` });
+    return limited(withKeptHashes(dataset, cacheDir, notKept), most);
+  };
+  const source = prepare('source', limits)!;
+  const target = prepare('target', { ...limits, trainExamples: null });
+  const depthData = prepare('depth', limits);
+  const { shotsPerClass, ...training } = config.transfer;
+  const protocols =
+    target === undefined
+      ? []
+      : config.protocols.map((name) => ({
+          target,
+          protocol: transferProtocol(name, target, {
+            preprocessing,
+            training: { ...config.training, ...training },
+            shotsPerClass,
+            seed: cell.seed,
+          }),
+        }));
+  checkStageBatches('training.batchSize', config.training.batchSize, source.train, method);
+  for (const { protocol } of protocols) {
+    const { batchSize } = protocol.training;
+    checkBatchSize('transfer.batchSize', batchSize, protocol.train.length, `transfer/${protocol.name}`);
+  }
+  if (depthData !== undefined)
+    checkBatchSize(
+      'depthTraining.batchSize',
+      config.depthTraining.batchSize,
+      depthData.train.length,
+      'depth',
+    );
+  return { source, protocols, depthData };
+}
+
 async function runTransfer(
   context: CellContext,
-  config: RunConfig,
   sourceWeights: WeightStore,
-  name: ProtocolName,
+  protocol: TransferProtocol,
   target: ImageDataset,
-  preprocessing: Preprocessing,
   stage: string,
 ): Promise<TransferResult> {
   const { checkpoint, findings, seed } = context;
+  const { name } = protocol;
   const where = `transfer/${name}`;
-  const { shotsPerClass, ...settings } = config.transfer;
-  const protocol = transferProtocol(name, target, {
-    preprocessing,
-    training: { ...config.training, ...settings },
-    shotsPerClass,
-    seed,
-  });
   const classes = target.val.classNames.length;
   const task = classificationTask(classes, protocol.training.labelSmoothing);
   const weights = sourceWeights.fork();
@@ -183,7 +217,7 @@ async function runTransfer(
   const labellings =
     protocol.val === protocol.trueVal ? [protocol.trueVal] : [protocol.trueVal, protocol.val];
   const [trueLabels, protocolLabels] = await judgeClassification(context, weights, judged, labellings);
-  if (protocolLabels !== undefined) auditSingleClass(findings, where, protocolLabels);
+  auditSingleClass(findings, where, protocolLabels ?? trueLabels!);
   return {
     protocol: name,
     data: dataReference(target),

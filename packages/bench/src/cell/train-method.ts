@@ -11,6 +11,8 @@ import { relabelled, subset } from '@kora-bench/datasets';
 import type { TrainingConfig } from '../config/run-config.js';
 import type { TrainingResult } from '../records/record-schema.js';
 import type { CellContext } from './cell-context.js';
+import type { ClassPart } from './class-part.js';
+import { classPart } from './class-part.js';
 import type { PhaseResult } from './train-phase.js';
 import { trainPhase } from './train-phase.js';
 import type { WeightStore } from './weight-store.js';
@@ -30,7 +32,7 @@ export async function trainMethod(
   const model = context.checkpoint.config;
   for (const stage of stages) {
     const epochs = Math.max(1, Math.round(stage.share * training.epochs));
-    const part = stage.classPart === undefined ? undefined : classPart(split, stage.classPart);
+    const part = stage.classPart === undefined ? undefined : partOf(split, stage.classPart);
     const stageTask =
       part === undefined ? task : classificationTask(part.classNames.length, training.labelSmoothing);
     const forked = part === undefined ? weights : weights.fork();
@@ -85,18 +87,13 @@ function trainsInStage(
   }
 }
 
-/** The examples of one of several equal parts of the classes, labelled from 0. */
-function classPart(
-  split: ImageSplit,
-  { index, of }: { readonly index: number; readonly of: number },
-): ImageSplit {
-  const classes = split.classNames.length;
-  const [from, to] = [Math.floor((index * classes) / of), Math.floor(((index + 1) * classes) / of)];
-  const chosen = [...split.labels.keys()].filter((i) => from <= split.labels[i]! && split.labels[i]! < to);
-  const part = subset(split, chosen);
+/** The examples of a part of the classes, labelled from 0. */
+function partOf(split: ImageSplit, part: ClassPart): ImageSplit {
+  const { from, to, chosen } = classPart(split, part);
+  const examples = subset(split, chosen);
   return relabelled(
-    part,
-    part.labels.map((label) => label - from),
+    examples,
+    examples.labels.map((label) => label - from),
     split.classNames.slice(from, to),
   );
 }
