@@ -1,4 +1,5 @@
 import type { ImageDataset, ImageSplit, Preprocessing } from '@kora-bench/core';
+import { defaultAdamW } from '@kora-bench/core';
 import { perClassSubset, relabelled, subset } from '@kora-bench/datasets';
 import type { ProtocolName, TrainingConfig } from '../config/run-config.js';
 
@@ -22,6 +23,7 @@ const imagenetStd = [0.229, 0.224, 0.225] as const;
 
 /** The published "1 %": this many files from the start of the directory order. */
 const publishedFiles = 1000;
+const publishedBatch = 32;
 
 export interface TransferSettings {
   readonly preprocessing: Preprocessing;
@@ -69,12 +71,19 @@ function asPublished(target: ImageDataset, { preprocessing, training }: Transfer
     train: byLeaf(subset(target.train, first)),
     val: byLeaf(target.val),
     trueVal: target.val,
-    preprocessing: { ...preprocessing, mean: imagenetMean, std: imagenetStd },
+    preprocessing: {
+      ...preprocessing,
+      interpolation: 'bilinear',
+      cropPct: 1,
+      mean: imagenetMean,
+      std: imagenetStd,
+    },
     training: {
       ...training,
       epochs: 1,
       learningRate: 1e-3,
-      batchSize: Math.min(32, training.batchSize),
+      batchSize: Math.min(publishedBatch, first.length),
+      optimizer: { ...defaultAdamW },
       schedule: { kind: 'constant', warmup: 0 },
       clipNorm: null,
       labelSmoothing: 0,
