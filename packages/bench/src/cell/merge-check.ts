@@ -49,7 +49,10 @@ export async function mergeError(
   };
   const adapted = await logits(method, weights.values);
   const folded = await logits(plain, new Map([...weights.values, ...merged]));
-  return Math.max(...Array.from(adapted.data, (value, i) => Math.abs(value - folded.data[i]!)));
+  let largest = 0;
+  for (const [i, value] of adapted.data.entries())
+    largest = Math.max(largest, Math.abs(value - folded.data[i]!));
+  return largest;
 }
 
 async function oneBatch(

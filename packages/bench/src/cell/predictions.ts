@@ -30,8 +30,8 @@ export interface PredictionBatch {
 }
 
 /**
- * Runs the model on a whole split, batch by batch, with the values in `weights`. The head is the only
- * state, so that all that is frozen before it can come from the kept features.
+ * Runs the model on a whole split, batch by batch, with the values in `weights`. Head and method are
+ * state, so that what depends on the backbone alone can come from the kept features.
  */
 export async function* predictions(
   context: CellContext,

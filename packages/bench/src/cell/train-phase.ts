@@ -53,7 +53,7 @@ export interface PhaseResult {
   readonly trainableParameters: number;
   readonly steps: number;
   readonly losses: TrainingResult['stages'][number]['losses'];
-  /** Time from the first image to the last update, seconds; compilation not included. */
+  /** Wall-clock time of features, compilation and all steps, seconds. */
   readonly seconds: number;
   /** Images that went through training steps. */
   readonly images: number;
@@ -104,6 +104,7 @@ export async function trainPhase(
     const run = await trainSteps(context, spec, executable, state, features, program, audit);
     const trained = await state.read(parametersState);
     const values: HostTensor = { ...trained, data: Float32Array.from(trained.data) };
+    requireFiniteParameters(values, spec.name);
     audit.compare(start, values);
     audit.report(context.findings);
     for (const [name, value] of splitFlat(values, layout)) weights.set(name, value);
@@ -252,6 +253,18 @@ function requireFinite(loss: number, step: number, phase: string): void {
   throw new TrainingError(`The loss is ${loss} at step ${step} of ${phase}.`, {
     expected: 'a finite loss',
     received: String(loss),
+    where: phase,
+    fix: 'Lower the learning rate, or set training.clipNorm.',
+  });
+}
+
+/** The last loss was that of the parameters before the last update. */
+function requireFiniteParameters({ data }: HostTensor, phase: string): void {
+  const broken = data.findIndex((value) => !Number.isFinite(value));
+  if (broken < 0) return;
+  throw new TrainingError(`The parameters are not finite after ${phase}.`, {
+    expected: 'finite parameters',
+    received: String(data[broken]),
     where: phase,
     fix: 'Lower the learning rate, or set training.clipNorm.',
   });
