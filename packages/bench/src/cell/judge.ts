@@ -33,15 +33,15 @@ export async function judgeClassification(
     return {
       examples: r.examples,
       classes: r.classes,
-      distinctLabels: r.distinctLabels,
-      distinctPredictions: r.distinctPredictions,
+      distinctLabels: r.distinctTrueClasses,
+      distinctPredictions: r.distinctPredictedClasses,
       top1: r.top1,
-      top1Interval: wilsonInterval(Math.round(r.top1 * r.examples), r.examples),
+      top1Interval: asTuple(wilsonInterval(Math.round(r.top1 * r.examples), r.examples)),
       top5: r.top5,
       macroF1: r.macroF1,
       weightedF1: r.weightedF1,
       expectedCalibrationError: r.expectedCalibrationError,
-      loss: r.loss,
+      loss: r.meanCrossEntropy,
     };
   });
 }
@@ -57,6 +57,16 @@ export async function judgeDepth(
     const metres = Float32Array.from(prediction.data, Math.exp);
     metrics.add(metres, Float32Array.from(depth!.data.subarray(0, metres.length)));
   }
-  const { rmse, absRel, delta1, scaleInvariantLog } = metrics.result();
-  return { examples: spec.split.length, rmse, absRel, delta1, scaleInvariantLog };
+  const { rmse, absRel, delta125, scaleInvariantLogError } = metrics.result();
+  return {
+    examples: spec.split.length,
+    rmse,
+    absRel,
+    delta1: delta125,
+    scaleInvariantLog: scaleInvariantLogError,
+  };
+}
+
+function asTuple({ low, high }: { readonly low: number; readonly high: number }): [number, number] {
+  return [low, high];
 }

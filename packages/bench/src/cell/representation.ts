@@ -62,5 +62,10 @@ export async function blockSimilarity(
     await executable.dispose();
   }
   const result = cka.result();
-  return { layers, examples: result.n, biased: result.biased, debiased: result.debiased };
+  return {
+    layers,
+    examples: result.n,
+    biased: result.biased.map((row) => [...row]),
+    debiased: result.debiased.map((row) => [...row]),
+  };
 }

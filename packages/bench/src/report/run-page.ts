@@ -99,8 +99,8 @@ function nameOf({ cell, config }: CellRecord): string {
   return `${cell.label}${backend}${seed}`;
 }
 
-const percent = (share: number | undefined, digits = 1) =>
-  share === undefined ? 'n/a' : (100 * share).toFixed(digits);
+const percent = (share: number | null | undefined, digits = 1) =>
+  share === undefined || share === null ? 'n/a' : (100 * share).toFixed(digits);
 
 const resultColumns: readonly Column<DoneRecord>[] = [
   { title: 'method', cell: (record) => escapeHtml(nameOf(record)) },
