@@ -7,11 +7,13 @@ import { worstOf } from './comparison.js';
 import { contractChecks } from './contract/contract-checks.js';
 import { describeTraining } from './describe-training.js';
 import { compareCase } from './op-case.js';
+import { methodTrainingCases } from './training/method-training-cases.js';
 import { toyTrainingCases } from './training/toy-training-cases.js';
 
 /**
  * Registers the whole suite for one backend with vitest: every op, composite and gradient against the
- * reference on the same random inputs, the contract of runs and state, and toy training.
+ * reference on the same random inputs, the contract of runs and state, and whole training
+ * steps of toy models and of every method.
  * A backend's conformance test is this one line.
  */
 export function describeBackend(definition: BackendDefinition, options: SuiteOptions = {}): void {
@@ -67,5 +69,5 @@ export function describeBackend(definition: BackendDefinition, options: SuiteOpt
       });
     });
   });
-  describeTraining(definition, toyTrainingCases, options);
+  describeTraining(definition, [...toyTrainingCases, ...methodTrainingCases], options);
 }

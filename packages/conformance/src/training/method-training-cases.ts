@@ -1,0 +1,153 @@
+import type { HostTensor, HostTensors, OptimizerConfig, OwnedParameter, Task } from '@kora-bench/core';
+import {
+  buildTrainProgram,
+  classificationTask,
+  depthTask,
+  exampleWeightFeed,
+  hostTensor,
+  imagesFeed,
+  initialValue,
+  joinFlat,
+  learningRateAt,
+  modelParameters,
+  optimizerFeeds,
+  optimizerStates,
+  parametersState,
+  randomStream,
+  stagesOf,
+} from '@kora-bench/core';
+import type { MethodRecipe } from './method-recipes.js';
+import { methodRecipes, toyVit } from './method-recipes.js';
+import type { Training, TrainingCase } from './training-case.js';
+
+const batchSize = 3;
+const classes = 5;
+const totalSteps = 20;
+const pixels = toyVit.imageSize[0] * toyVit.imageSize[1];
+
+/** How one task is trained; between them the recipes cover both optimisers, both schedules and clipping. */
+interface TaskRecipe {
+  readonly name: string;
+  readonly task: Task;
+  readonly optimizer: OptimizerConfig;
+  readonly clipNorm: number;
+  learningRate(step: number): number;
+  /** The target feed of a batch whose first `real` examples are not padding. */
+  target(step: number, real: number): HostTensors;
+}
+
+/*
+ * AdamW divides by each element's own gradient size. With the usual eps of 1e-8 an element whose exact
+ * gradient is zero (the bias of attention's keys) moves by a whole step in the direction of its rounding
+ * error, so float32 engines agree with nothing there. Typical gradients of these cases are 1e-2 to 1: an eps
+ * of 1e-4 leaves them as they are and stays well above the rounding error, about 1e-8.
+ */
+const adamw: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-4, weightDecay: 0.01 };
+
+const taskRecipes: readonly TaskRecipe[] = [
+  {
+    name: 'classification: AdamW, warm-up and cosine, label smoothing, clipping',
+    task: classificationTask(classes, 0.1),
+    optimizer: adamw,
+    clipNorm: 1,
+    learningRate: (step) => learningRateAt({ kind: 'cosine', warmup: 0.2 }, 3e-3, step, totalSteps),
+    target: (step, real) => ({ labels: hostTensor([batchSize], labels(step, real)) }),
+  },
+  {
+    name: 'depth: SGD with momentum and weight decay, clipping',
+    task: depthTask(),
+    optimizer: { kind: 'sgd', momentum: 0.9, weightDecay: 1e-2 },
+    clipNorm: 0.5,
+    learningRate: (step) => learningRateAt({ kind: 'constant', warmup: 0 }, 1e-2, step, totalSteps),
+    target: (step, real) => ({ depth: depthMap(step, real) }),
+  },
+];
+
+/** A whole training step of every method on every task; every fourth batch is partial. */
+export const methodTrainingCases: readonly TrainingCase[] = taskRecipes.flatMap((taskRecipe) =>
+  methodRecipes.map((methodRecipe) => ({
+    name: `${methodRecipe.name}, ${taskRecipe.name}`,
+    build: () => buildMethodTraining(methodRecipe, taskRecipe),
+  })),
+);
+
+function buildMethodTraining(
+  { method, stage }: MethodRecipe,
+  { task, optimizer, clipNorm, learningRate, target }: TaskRecipe,
+): Training {
+  const { definition, options } = method;
+  const stageOf = stagesOf(method).find(({ name }) => name === stage)!;
+  const trains = ({ name, owner }: OwnedParameter) => {
+    if (owner === 'head') return true;
+    return owner === 'method' ? stageOf.trains(name) : (definition.trainsBackbone?.(name, options) ?? false);
+  };
+  const { program, layout } = buildTrainProgram({
+    model: toyVit,
+    method,
+    task,
+    batchSize,
+    stage,
+    trains,
+    optimizer,
+    clipNorm,
+  });
+  const values = new Map(
+    modelParameters(toyVit, method, task).map((spec) => [spec.name, startValue(spec)] as const),
+  );
+  const zeros = hostTensor([layout.length], new Float32Array(layout.length));
+  return {
+    program,
+    weights: values,
+    state: {
+      [parametersState]: joinFlat((name) => values.get(name)!.data, layout),
+      ...Object.fromEntries(optimizerStates(optimizer).map((name) => [name, zeros])),
+    },
+    feeds(step) {
+      const real = step % 4 === 3 ? batchSize - 1 : batchSize;
+      const weight = Float32Array.from({ length: batchSize }, (_, i) => (i < real ? 1 / real : 0));
+      return {
+        ...optimizerFeeds(optimizer, step, learningRate(step)),
+        ...target(step, real),
+        [imagesFeed]: images(step, real),
+        [exampleWeightFeed]: hostTensor([batchSize], weight),
+      };
+    },
+  };
+}
+
+/**
+ * Backbone and head at random; the method's own start plus noise, so that no gradient is zero only
+ * because a matrix or a gate still is.
+ */
+function startValue(spec: OwnedParameter): HostTensor {
+  const { name, shape, owner } = spec;
+  const isNorm = /(^|\.)norm\d?\.weight$/.test(name);
+  const start = owner === 'method' ? initialValue(spec, 1) : undefined;
+  const noise = initialValue({ ...spec, init: { kind: 'normal', std: start === undefined ? 0.3 : 0.1 } }, 2);
+  return hostTensor(
+    shape,
+    noise.map((value, i) => value + (start?.[i] ?? (isNorm ? 1 : 0))),
+  );
+}
+
+/** Padding is zeros, as a loader leaves it. */
+function images(step: number, real: number): HostTensor {
+  const random = randomStream(step, 'images');
+  const data = new Float32Array(batchSize * 3 * pixels);
+  for (let i = 0; i < real * 3 * pixels; i++) data[i] = random.normal();
+  return hostTensor([batchSize, 3, ...toyVit.imageSize], data);
+}
+
+function labels(step: number, real: number): Int32Array {
+  const random = randomStream(step, 'labels');
+  return Int32Array.from({ length: batchSize }, (_, i) => (i < real ? random.uniformInt(classes) : 0));
+}
+
+/** 0.5 to 8 metres, a quarter of the pixels not measured; nothing of a padded example is. */
+function depthMap(step: number, real: number): HostTensor {
+  const random = randomStream(step, 'depth');
+  const data = new Float32Array(batchSize * pixels);
+  for (let i = 0; i < real * pixels; i++)
+    data[i] = random.uniform() < 0.25 ? 0 : 0.5 * 16 ** random.uniform();
+  return hostTensor([batchSize, ...toyVit.imageSize], data);
+}
