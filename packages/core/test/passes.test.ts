@@ -276,6 +276,7 @@ describe('exampleAxes', () => {
     expect(axisOf((x) => broadcastTo(x, [5, 3, 4]), [1, 3, 4])).toBe('mixed');
     expect(axisOf((x) => add(x, x.builder.frozen('f', [5, 1, 1])), [1, 3, 4])).toBe('mixed');
     expect(axisOf((x) => add(x, x.builder.frozen('f', [1, 1, 4])), [1, 3, 4])).toBe(0);
+    expect(axisOf((x) => matmul(x, x.builder.frozen('f', [5, 4, 2])), [1, 3, 4])).toBe('mixed');
   });
 });
 

@@ -1,5 +1,6 @@
 import type { NodeId, Program } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
+import type { Op } from '../graph/op.js';
 import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -82,9 +83,12 @@ function frozenNodes(program: Program, perExample: ReadonlySet<string>): Uint8Ar
   return frozen;
 }
 
+/** Ops without arithmetic whose inputs take no more room than their result. */
+const rearranging: ReadonlySet<Op['kind']> = new Set(['reshape', 'broadcast', 'transpose', 'concat']);
+
 /**
- * The frozen per-example values that the rest reads. A value that is merely a view or a repetition of
- * another, or whose inputs take less room and no work to combine, is rebuilt in the rest instead.
+ * The frozen per-example values that the rest reads. A value that merely rearranges, repeats or joins kept
+ * values is rebuilt in the rest instead.
  * @returns `undefined` when the rest reads the raw feeds, so that caching could not avoid the images
  */
 function borderOf(
@@ -107,8 +111,8 @@ function borderOf(
     seen.add(id);
     const node = program.nodes[id]!;
     if (node.op.kind === 'frozen' || node.op.kind === 'constant') continue;
-    const view = node.op.kind === 'reshape' || node.op.kind === 'broadcast' || node.op.kind === 'transpose';
-    if (keepable(id) && !(view && keepable(node.inputs[0]!))) border.add(id);
+    const view = rearranging.has(node.op.kind) && node.inputs.every(keepable);
+    if (keepable(id) && !view) border.add(id);
     else if (node.op.kind === 'feed') return undefined;
     else pending.push(...node.inputs);
   }

@@ -1,0 +1,174 @@
+import type { ConfiguredMethod, ModelSpec, Program, SiteHook, Tensor, VitConfig } from '@kora-bench/core';
+import {
+  add,
+  buildEvalProgram,
+  buildTrainProgram,
+  classificationTask,
+  defaultAdamW,
+  defineMethod,
+  depthTask,
+  GraphBuilder,
+  greater,
+  imagesFeed,
+  isTrainable,
+  linear,
+  makeProgram,
+  nodeCost,
+  partitionFrozenPrefix,
+  sourcesOf,
+  tanh,
+  traceModel,
+  where,
+} from '@kora-bench/core';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+
+const model: VitConfig = {
+  name: 'toy',
+  imageSize: [32, 32],
+  patchSize: 4,
+  width: 16,
+  depth: 2,
+  heads: 2,
+  mlpWidth: 64,
+  numClasses: 0,
+  layerNormEps: 1e-6,
+};
+
+function method(attach?: (weight: (name: string) => Tensor) => SiteHook) {
+  const definition = defineMethod<unknown>({
+    name: 'toy',
+    description: '',
+    source: '',
+    options: z.strictObject({}),
+    parameters: () => [{ name: 'own', shape: [16, 16], init: { kind: 'zeros' } }],
+    ...(attach && { attach: ({ parameter }) => attach(parameter) }),
+  });
+  return { definition, options: {} } satisfies ConfiguredMethod;
+}
+
+/** Leaves the model as it is, so that its own parameter is of no use. */
+const idle = method();
+/** Adds a map of the class token after the last norm. */
+const onFeatures = method(
+  (weight) => (site) =>
+    site.layer === 'features' ? add(site.value, linear(site.value, weight('own'))) : site.value,
+);
+
+function specOf(chosen: ConfiguredMethod, task = classificationTask(7)): ModelSpec {
+  return {
+    model,
+    method: chosen,
+    task,
+    batchSize: 4,
+    stage: 'train',
+    trains: (parameter) => isTrainable(parameter, chosen),
+  };
+}
+
+const train = (spec: ModelSpec) => buildTrainProgram({ ...spec, optimizer: defaultAdamW });
+/** FLOPs of the nodes that were traced in one scope. */
+function flopsIn(program: Program, scope: string): number {
+  return program.nodes
+    .filter((node) => node.scope === scope)
+    .reduce((sum, node) => sum + nodeCost(program, node).flops, 0);
+}
+
+describe('a training program', () => {
+  it('names its feeds, states and outputs', () => {
+    const { program, layout } = train(specOf(onFeatures));
+    expect(
+      sourcesOf(program, 'feed')
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(['biasCorrection1', 'biasCorrection2', 'exampleWeight', 'images', 'labels', 'learningRate']);
+    const states = ['moment1', 'moment2', 'parameters'];
+    expect(
+      sourcesOf(program, 'state')
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(states);
+    expect([...program.updates.keys()].sort()).toEqual(states);
+    expect([...program.outputs.keys()].sort()).toEqual(['gradientNorm', 'gradients', 'loss']);
+    expect(program.nodes[program.outputs.get('gradients')!]!.shape).toEqual([layout.length]);
+    expect(layout.length).toBe(16 * 16 + 7 * 16 + 7);
+  });
+
+  it('tells which parameters no gradient can reach', () => {
+    expect(train(specOf(idle)).unreached).toEqual(['own']);
+    expect(train(specOf(onFeatures)).unreached).toEqual([]);
+  });
+
+  it('computes no gradient of a frozen layer', () => {
+    const { program } = train(specOf(onFeatures));
+    expect(program.nodes.filter(({ scope }) => scope.startsWith('backward.blocks'))).toEqual([]);
+    expect(program.nodes.filter(({ scope }) => scope.startsWith('backward'))).not.toEqual([]);
+  });
+});
+
+describe('the frozen prefix', () => {
+  it.each([
+    ['classification', classificationTask(7)],
+    ['depth', depthTask()],
+  ])('has the same names in training and evaluation: %s', (_name, task) => {
+    const namesIn = (program: Program) =>
+      partitionFrozenPrefix(program, new Set([imagesFeed]))!
+        .values.map(({ name }) => name)
+        .sort();
+    const spec = specOf(onFeatures, task);
+    const names = namesIn(train(spec).program);
+    expect(names.length).toBeGreaterThan(0);
+    expect(namesIn(buildEvalProgram(spec, ['prediction']).program)).toEqual(names);
+    expect(namesIn(train(specOf(idle, task)).program)).toEqual(names);
+  });
+});
+
+describe('what the prefix keeps', () => {
+  it('is no copy of a value: depth keeps patch tokens and class token, not their pairs', () => {
+    const { program } = train(specOf(idle, depthTask()));
+    const { values, bytesPerExample } = partitionFrozenPrefix(program, new Set([imagesFeed]))!;
+    expect(values.map(({ shape }) => shape).sort((a, b) => a.length - b.length)).toEqual([
+      [4, 1, 16],
+      [4, 64, 16],
+    ]);
+    expect(bytesPerExample).toBe(4 * 65 * 16);
+  });
+
+  it('is floats alone: a mask is made anew', () => {
+    const b = new GraphBuilder();
+    const tokens = tanh(b.feed('x', [4, 3]));
+    const y = where(greater(tokens, 0.5), b.state('s', [3]), 0);
+    const { values, rest } = partitionFrozenPrefix(makeProgram({ y }), new Set(['x']))!;
+    expect(values.map(({ shape }) => shape)).toEqual([[4, 3]]);
+    expect(rest.nodes.map(({ op }) => op.kind)).toContain('compare');
+  });
+});
+
+describe('narrowing to the class token', () => {
+  const tokens = 65;
+
+  it('leaves of the last block, after its attention, only that token', () => {
+    const { program } = buildEvalProgram(specOf(idle), ['prediction']);
+    const extents = (scope: string, kind: string) =>
+      program.nodes
+        .filter((node) => node.scope === scope && node.op.kind === kind)
+        .map(({ shape }) => shape[1]);
+    expect(extents('blocks.0', 'gelu')).toEqual([tokens]);
+    expect(extents('blocks.1', 'gelu')).toEqual([1]);
+  });
+
+  it('saves most of that block in training too, and nothing where depth needs all tokens', () => {
+    const forward = (task: ModelSpec['task']) => train(specOf(idle, task)).program;
+    const [narrow, whole] = [forward(classificationTask(7)), forward(depthTask())];
+    expect(flopsIn(narrow, 'blocks.0')).toBe(flopsIn(whole, 'blocks.0'));
+    expect(flopsIn(narrow, 'blocks.1')).toBeLessThan(0.5 * flopsIn(whole, 'blocks.1'));
+    expect(flopsIn(whole, 'blocks.1')).toBe(flopsIn(whole, 'blocks.0'));
+  });
+
+  it('is no part of tracing: what is asked for whole stays whole', () => {
+    const { output } = traceModel(specOf(idle));
+    expect(output.patchTokens.shape).toEqual([4, tokens - 1, 16]);
+    const { program } = buildEvalProgram(specOf(idle), ['prediction', 'blockFeatures']);
+    expect(program.nodes[program.outputs.get('blockFeatures')!]!.shape).toEqual([2, 4, 16]);
+  });
+});
