@@ -1,0 +1,103 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const dist = fileURLToPath(new URL('../dist/', import.meta.url));
+const modules = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.js'),
+);
+
+/** The text of a module without its comments; none of core's strings holds `//` or `/*`. */
+function code(file: string): string {
+  return readFileSync(join(dist, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+}
+
+/*
+ * A page as core sees it: none of the globals that Node adds to ECMAScript's, and reading one fails. Only
+ * what browsers have too is left, e.g. TextDecoder.
+ */
+const page = `
+  const print = console.log;
+  const nodeOnly = ['process', 'Buffer', 'global', 'require', 'module', 'setImmediate', 'clearImmediate'];
+  for (const name of nodeOnly) {
+    delete globalThis[name];
+    Object.defineProperty(globalThis, name, { get() { throw new Error('core read ' + name); } });
+  }
+  const core = await import(CORE);
+  const method = {
+    definition: { name: 'none', parameters: () => [], options: undefined },
+    options: {},
+  };
+  const model = {
+    name: 'toy', imageSize: [8, 8], patchSize: 4, width: 8, depth: 2, heads: 2, mlpWidth: 16, numClasses: 0,
+    layerNormEps: 1e-6,
+  };
+  const { program, layout } = core.buildTrainProgram({
+    model, method, task: core.classificationTask(3), batchSize: 2, stage: 'train', optimizer: core.defaultAdamW,
+    trains: () => true,
+  });
+  const lowered = core.lowerComposites(program, new Set());
+  const prefix = core.partitionFrozenPrefix(program, new Set(['images']));
+
+  // x³ and its derivative at 2, by the ops' own evaluation.
+  const b = new core.GraphBuilder();
+  const x = b.feed('x', []);
+  const y = core.mul(core.mul(x, x), x);
+  const [dx] = core.gradients(y, [x]);
+  const cube = core.makeProgram({ y, dx });
+  const values = [];
+  for (const { op, inputs, shape, dtype } of cube.nodes) {
+    values.push(op.kind === 'feed'
+      ? core.hostTensor([], Float64Array.of(2))
+      : core.definitionOf(op).evaluate(op, inputs.map((id) => values[id]), { shape, dtype }));
+  }
+  const saved = core.writeSafetensors(new Map([['w', core.hostTensor([2], Float32Array.of(1, 2))]]));
+  print(JSON.stringify({
+    parameters: layout.length,
+    composites: lowered.nodes.filter(({ op }) => core.compositeKinds.includes(op.kind)).length,
+    prefixFlops: prefix.prefixFlops,
+    cube: ['y', 'dx'].map((name) => values[cube.outputs.get(name)].data[0]),
+    read: [...core.readSafetensors(saved, 'memory').tensors.get('w').data],
+    random: core.randomStream(1, 'a').uniform() === core.randomStream(1, 'a').uniform(),
+  }));
+`;
+
+describe('core in a browser', () => {
+  it('is built', () => {
+    expect(modules).toContain('index.js');
+    expect(modules.length).toBeGreaterThan(50);
+  });
+
+  it('imports its own modules by their full path and nothing else', () => {
+    const foreign = modules.flatMap((file) =>
+      [...code(file).matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)['"]([^'"]+)['"]/g)]
+        .map(([, specifier]) => `${file}: ${specifier}`)
+        .filter((found) => !/: \.{1,2}\/[\w./-]+\.js$/.test(found)),
+    );
+    expect(foreign).toEqual([]);
+  });
+
+  it('uses no global of Node', () => {
+    const node = /(?<![.\w'"])(?:process|Buffer|global|__dirname|__filename|setImmediate|require)\s*[.([]/;
+    expect(modules.filter((file) => node.test(code(file)))).toEqual([]);
+  });
+
+  it('traces, differentiates, lowers and evaluates without them', { timeout: 30_000 }, () => {
+    const script = page.replace('CORE', JSON.stringify(new URL('../dist/index.js', import.meta.url).href));
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      parameters: 384 + 8 + 8 + 5 * 8 + 2 * (16 + 216 + 72 + 16 + 144 + 136) + 16 + 27,
+      composites: 0,
+      prefixFlops: 0,
+      cube: [8, 12],
+      read: [1, 2],
+      random: true,
+    });
+  });
+});
