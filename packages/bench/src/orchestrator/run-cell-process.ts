@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { KoraError } from '@kora-bench/core';
 import type { CellJob } from '../cell/cell-job.js';
 import type { CellMessage } from '../cell/cell-process.js';
 import type { ReportProgress } from '../progress/progress-event.js';
+import { describeFailure } from '../records/describe-failure.js';
 import { readRecordIfValid } from '../records/read-records.js';
 import type { CellRecord, FailedRecord } from '../records/record-schema.js';
 import { logPath, recordPath } from '../records/run-paths.js';
@@ -61,7 +61,7 @@ export async function runCellProcess(
     if (log !== null) await writeWholeFile(log, end.output);
     told ??= explainEnd(end, log);
   } catch (error) {
-    told ??= unforeseen(error);
+    told ??= describeFailure(error);
   }
   const failed: FailedRecord = {
     schemaVersion: 1,
@@ -75,16 +75,7 @@ export async function runCellProcess(
   try {
     await writeRecord(runDir, failed);
   } catch (error) {
-    report({ kind: 'message', text: `The failure could not be recorded: ${unforeseen(error).message}` });
+    report({ kind: 'message', text: `The failure could not be recorded: ${describeFailure(error).message}` });
   }
   return failed;
-}
-
-function unforeseen(error: unknown): FailedRecord['error'] {
-  const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof KoraError)) {
-    return { code: 'UNEXPECTED', message, where: null, expected: null, received: null, fix: null };
-  }
-  const { code, where = null, expected = null, received = null, fix = null } = error;
-  return { code, message, where, expected, received, fix };
 }

@@ -1,0 +1,28 @@
+import { findRun } from '../../records/find-run.js';
+import { readRecords } from '../../records/read-records.js';
+import type { DoneRecord } from '../../records/record-schema.js';
+import { readPlan } from '../../records/run-plan.js';
+import { findingsText, groupFindings } from '../../table/grouped-findings.js';
+import { exitCode } from '../exit-code.js';
+import { printJson, printResult } from '../output.js';
+
+/** Prints the findings of a run's finished cells. */
+export async function audit(run: string, { json }: { readonly json?: boolean }): Promise<number> {
+  const runDir = await findRun(run);
+  const { cells } = await readPlan(runDir);
+  const records = await readRecords(
+    runDir,
+    cells.map(({ id }) => id),
+  );
+  const done = records.filter((record): record is DoneRecord => record.status === 'done');
+  const findings = groupFindings(done);
+  if (json) {
+    printJson({ run: runDir, cells: cells.length, audited: done.length, findings });
+    return exitCode.done;
+  }
+  const methods = new Set(done.map(({ cell }) => cell.label)).size;
+  printResult(
+    `${done.length} of ${cells.length} cells are done and audited.\n${findingsText(findings, methods)}`,
+  );
+  return exitCode.done;
+}

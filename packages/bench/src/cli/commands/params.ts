@@ -1,0 +1,97 @@
+import type { ConfiguredMethod } from '@kora-bench/core';
+import { classificationTask, countParameters } from '@kora-bench/core';
+import { resolveModel } from '@kora-bench/models';
+import { canonicalJson } from '../../config/canonical-json.js';
+import { configureMethod } from '../../config/configure-method.js';
+import { loadSuite } from '../../config/load-suite.js';
+import type { MethodEntry } from '../../config/run-config.js';
+import { applyFlags, flagPaths } from '../../config/run-flags.js';
+import { loadKind } from '../../registry/load-registry.js';
+import { readPluginsFile } from '../../registry/plugins-file.js';
+import { percent } from '../../table/format-number.js';
+import { plainTable } from '../../table/plain-table.js';
+import { exitCode } from '../exit-code.js';
+import { printJson, printResult } from '../output.js';
+
+export interface ParamsOptions {
+  readonly model: string;
+  readonly classes: number;
+  readonly method?: readonly string[];
+  readonly json?: boolean;
+}
+
+/** Counts trainable parameters without loading weights. */
+export async function params({ model: name, classes, method, json }: ParamsOptions): Promise<number> {
+  const plugins = await readPluginsFile();
+  const [methods, models] = await Promise.all([
+    loadKind('methods', plugins.methods),
+    loadKind('models', plugins.models),
+  ]);
+  const { config } = await resolveModel(name, [...models.values()]);
+  const flags = method === undefined ? {} : { method };
+  const entries = method === undefined ? await usualEntries() : (await suiteWith(flags)).methods;
+  const chosen = entries.map((entry, index) =>
+    configureMethod(methods, entry, `methods[${index}]`, flagPaths(flags)),
+  );
+  const task = classificationTask(classes);
+  const counted = withoutRepetitions(chosen).map((configured) => ({
+    method: configured.definition.name,
+    options: configured.options,
+    ...countParameters(config, configured, task),
+  }));
+  const result = {
+    model: config.name,
+    classes,
+    backboneParameters: counted[0]!.backbone,
+    methods: counted.map(({ method, options, trainable, share }) => ({ method, options, trainable, share })),
+  };
+  if (json) printJson(result);
+  else printResult(paramsText(result));
+  return exitCode.done;
+}
+
+async function suiteWith(flags: { readonly method?: readonly string[] }) {
+  return applyFlags((await loadSuite('default')).config, flags);
+}
+
+/** What the default suite trains, and the published settings. */
+async function usualEntries(): Promise<MethodEntry[]> {
+  const suites = await Promise.all(['default', 'published'].map((name) => loadSuite(name)));
+  return suites.flatMap(({ config }) => config.methods);
+}
+
+function withoutRepetitions<T extends ConfiguredMethod>(methods: readonly T[]): T[] {
+  const seen = new Set<string>();
+  return methods.filter(({ definition, options }) => {
+    const key = canonicalJson([definition.name, options]);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+interface Params {
+  readonly model: string;
+  readonly classes: number;
+  readonly backboneParameters: number;
+  readonly methods: readonly { method: string; options: unknown; trainable: number; share: number }[];
+}
+
+function paramsText({ model, classes, backboneParameters, methods }: Params): string {
+  const table = plainTable(
+    [
+      { title: 'method' },
+      { title: 'trainable', numeric: true },
+      { title: 'tuned %', numeric: true },
+      { title: 'options' },
+    ],
+    methods.map(({ method, options, trainable, share }) => [
+      method,
+      trainable.toLocaleString('en-US'),
+      percent(share, 4),
+      Object.entries(options as Record<string, unknown>)
+        .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+        .join('\n'),
+    ]),
+  );
+  const count = backboneParameters.toLocaleString('en-US');
+  return `${model}: ${count} parameters, ${classes} classes\n${table}\ntuned % = trainable / (backbone + what is added)`;
+}

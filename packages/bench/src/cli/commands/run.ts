@@ -1,0 +1,137 @@
+import { resolve } from 'node:path';
+import { checkData } from '../../config/check-data.js';
+import { dataFolders } from '../../config/data-folders.js';
+import { loadSuite, quickSuite } from '../../config/load-suite.js';
+import type { ResolvedConfig } from '../../config/resolve-config.js';
+import { resolveConfig } from '../../config/resolve-config.js';
+import type { RunFlags } from '../../config/run-flags.js';
+import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
+import { planCells } from '../../orchestrator/plan-cells.js';
+import { cellEntry } from '../../orchestrator/run-cell-process.js';
+import { missingCells, runCells } from '../../orchestrator/run-cells.js';
+import { chooseView } from '../../progress/choose-view.js';
+import { describeFailure } from '../../records/describe-failure.js';
+import { findRun } from '../../records/find-run.js';
+import { continueRun, createRun, defaultRunFolder } from '../../records/open-run.js';
+import type { ReleaseLock } from '../../records/run-lock.js';
+import type { RunPlan } from '../../records/run-plan.js';
+import { readPlan } from '../../records/run-plan.js';
+import { writeReport } from '../../report/write-report.js';
+import { summarizeRun, summaryText } from '../../table/run-summary.js';
+import { exitCode, signalExitCodes } from '../exit-code.js';
+import { printJson, printMessage, printResult } from '../output.js';
+
+export interface RunOptions extends RunFlags {
+  readonly suite?: string;
+  readonly quick?: boolean;
+  readonly out?: string;
+  readonly resume?: boolean;
+  readonly json?: boolean;
+}
+
+interface OpenRun {
+  readonly runDir: string;
+  readonly plan: RunPlan;
+  readonly release: ReleaseLock;
+}
+
+/**
+ * Trains and judges.
+ * @param entry the program of a cell's process
+ * @returns the exit code
+ */
+export async function run(options: RunOptions, entry: string | URL = cellEntry): Promise<number> {
+  const context = dataFolders();
+  const { runDir, plan, release } = await openRun(options, (resolved) => checkData(resolved, context));
+  const interruption = watchSignals();
+  try {
+    const missing = await missingCells(runDir, plan);
+    const done = plan.cells.length - missing.length;
+    printMessage(
+      `Run folder: ${runDir}; ${missing.length} cells to do${done > 0 ? `, ${done} done before` : ''}.`,
+    );
+    const view = await chooseView();
+    const { records, stopped } = await runCells(runDir, plan, context, view, {
+      stop: interruption.signal,
+      entry,
+    }).finally(() => view.close());
+    if (stopped) {
+      const finished = records.filter(({ status }) => status === 'done').length;
+      printMessage(
+        `Stopped; ${finished} of ${plan.cells.length} cells are done. To go on: --resume --out ${runDir}`,
+      );
+      return interruption.code();
+    }
+    const page = await writeReport(runDir).catch((error: unknown) => {
+      printMessage(`The report could not be written: ${describeFailure(error).message}`);
+      return null;
+    });
+    const summary = summarizeRun(runDir, page, records);
+    if (options.json) printJson(summary);
+    else printResult(summaryText(summary));
+    return summary.failed.length > 0 ? exitCode.failed : exitCode.done;
+  } finally {
+    interruption.end();
+    await release();
+  }
+}
+
+async function openRun(
+  options: RunOptions,
+  check: (resolved: ResolvedConfig) => Promise<void>,
+): Promise<OpenRun> {
+  const { suite: suiteName, quick, out, resume, json, ...flags } = options;
+  const asked = suiteName !== undefined || quick === true || changesConfig(flags);
+  if (resume === true) {
+    const runDir = await findRun(out ?? 'latest');
+    const resolved = asked ? await resolveAsked(options, flags) : await resolveStored(runDir);
+    await check(resolved.resolved);
+    const { plan, release } = await continueRun(runDir, asked ? resolved.resolved.config : undefined);
+    return { runDir, plan, release };
+  }
+  const { resolved, suite } = await resolveAsked(options, flags);
+  const cells = planCells(resolved);
+  await check(resolved);
+  const runDir = out === undefined ? defaultRunFolder(suite) : resolve(out);
+  const createdAt = new Date().toISOString();
+  const plan: RunPlan = { schemaVersion: 1, suite, createdAt, config: resolved.config, cells };
+  return { runDir, plan, release: await createRun(runDir, plan) };
+}
+
+async function resolveAsked({ suite: suiteName, quick }: RunOptions, flags: RunFlags) {
+  const suite =
+    suiteName === undefined
+      ? await loadSuite(quick === true ? quickSuite : 'default')
+      : await loadSuite(suiteName, quick === true);
+  const config = applyFlags(suite.config, flags);
+  return { resolved: await resolveConfig(config, flagPaths(flags)), suite: suite.name };
+}
+
+async function resolveStored(runDir: string) {
+  const { config, suite } = await readPlan(runDir);
+  return { resolved: await resolveConfig(config), suite };
+}
+
+/** The first signal ends the run in order; a second one ends this process at once. */
+function watchSignals() {
+  const controller = new AbortController();
+  let received: keyof typeof signalExitCodes | undefined;
+  const names = Object.keys(signalExitCodes) as (keyof typeof signalExitCodes)[];
+  const listeners = names.map((name) => {
+    const listener = () => {
+      if (received !== undefined) process.exit(signalExitCodes[name]);
+      received = name;
+      printMessage('Stopping; once more to stop at once.');
+      controller.abort();
+    };
+    process.on(name, listener);
+    return { name, listener };
+  });
+  return {
+    signal: controller.signal,
+    code: () => signalExitCodes[received ?? 'SIGINT'],
+    end: () => {
+      for (const { name, listener } of listeners) process.off(name, listener);
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import { loadSuite } from '../../config/load-suite.js';
+import { resolveConfig } from '../../config/resolve-config.js';
+import { applyFlags, flagPaths } from '../../config/run-flags.js';
+import { runChild } from '../../orchestrator/child-process.js';
+import { explainEnd } from '../../orchestrator/explain-end.js';
+import { rate } from '../../progress/progress-text.js';
+import { failureText } from '../../records/describe-failure.js';
+import type { FailedRecord } from '../../records/record-schema.js';
+import { megabytes, percent } from '../../table/format-number.js';
+import { plainTable } from '../../table/plain-table.js';
+import type { ThroughputCell } from '../../throughput/throughput-cell.js';
+import type { ThroughputJob, ThroughputMessage } from '../../throughput/throughput-process.js';
+import { exitCode } from '../exit-code.js';
+import { printJson, printMessage, printResult } from '../output.js';
+
+export interface ThroughputOptions {
+  readonly backend?: readonly string[];
+  readonly method?: readonly string[];
+  readonly model?: string;
+  readonly batchSize: number;
+  readonly classes: number;
+  readonly time: number;
+  readonly json?: boolean;
+}
+
+interface FailedMeasurement {
+  readonly backend: string;
+  readonly method: string;
+  readonly error: FailedRecord['error'];
+}
+
+const measureEntry = new URL('../../throughput/throughput-process.js', import.meta.url);
+
+/** Measures training steps of every method on every backend, each in a process of its own. */
+export async function throughput(options: ThroughputOptions): Promise<number> {
+  const { backend, method, model, batchSize: batch, classes, time: milliseconds, json } = options;
+  const flags = {
+    ...(backend && { backend }),
+    ...(method && { method }),
+    ...(model !== undefined && { model }),
+  };
+  const suite = await loadSuite('default');
+  const { config, methods, backends } = await resolveConfig(
+    applyFlags(suite.config, flags),
+    flagPaths(flags),
+  );
+  const cells: ThroughputCell[] = [];
+  const failed: FailedMeasurement[] = [];
+  for (const { definition: engine, device, options: backendOptions } of backends) {
+    for (const { definition, options: methodOptions, label } of methods) {
+      printMessage(`Measuring ${label} on ${engine.name}:${device} ...`);
+      const message = await measure({
+        plugins: config.plugins,
+        backend: engine.name,
+        device,
+        backendOptions,
+        method: definition.name,
+        methodOptions,
+        label,
+        model: config.model,
+        classes,
+        batch,
+        milliseconds,
+      });
+      if (message.type === 'measured') cells.push(message.cell);
+      else failed.push({ backend: engine.name, method: label, error: message.error });
+    }
+  }
+  if (json) printJson(failed.length === 0 ? { cells } : { cells, failed });
+  else if (cells.length > 0) printResult(throughputText(cells));
+  for (const { backend: name, method: label, error } of failed) {
+    printMessage(`${label} on ${name} failed: ${failureText(error)}`);
+  }
+  return failed.length === 0 ? exitCode.done : exitCode.failed;
+}
+
+async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
+  let told: ThroughputMessage | undefined;
+  const end = await runChild({
+    entry: measureEntry,
+    job,
+    onMessage: (message) => {
+      told = message as ThroughputMessage;
+    },
+  });
+  return told ?? { type: 'failed', error: explainEnd(end, null) };
+}
+
+function throughputText(cells: readonly ThroughputCell[]): string {
+  const table = plainTable(
+    [
+      { title: 'backend' },
+      { title: 'method' },
+      { title: 'batch', numeric: true },
+      { title: 'images/s', numeric: true },
+      { title: 'GFLOP/s', numeric: true },
+      { title: 'peak\nGFLOP/s', numeric: true },
+      { title: 'share of\npeak %', numeric: true },
+      { title: 'peak\nMB', numeric: true },
+    ],
+    cells.map((cell) => [
+      `${cell.backend} ${cell.device}`,
+      cell.method,
+      String(cell.batch),
+      rate(cell.imagesPerSecond),
+      rate(cell.gflopsPerSecond),
+      rate(cell.peakGflopsPerSecond),
+      percent(cell.shareOfPeak),
+      megabytes(cell.peakMemoryBytes),
+    ]),
+  );
+  return [
+    `${cells[0]!.model}: whole training steps, from images to updated parameters; medians.`,
+    table,
+    'FLOPs are the program’s own after pruning; the peak is the best matrix product of the same process.',
+  ].join('\n');
+}

@@ -1,0 +1,51 @@
+import { InputError, KoraError } from '@kora-bench/core';
+import { CommanderError } from 'commander';
+import { suggestion } from '../registry/nearest-name.js';
+import { exitCode } from './exit-code.js';
+import { printMessage } from './output.js';
+import { buildProgram } from './program.js';
+
+/**
+ * Runs the command line.
+ * @param argv without the interpreter and the script
+ * @returns the exit code
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  // A reader that has seen enough, like `head`, is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  // Package managers may pass on the `--` that separates their own flags.
+  const words = argv[0] === '--' ? argv.slice(1) : argv;
+  let code: number = exitCode.done;
+  try {
+    const program = buildProgram((result) => {
+      code = result;
+    });
+    const commands = program.commands.map((command) => command.name());
+    const [first] = words;
+    if (first !== undefined && !first.startsWith('-') && first !== 'help' && !commands.includes(first)) {
+      throw new InputError(`There is no command "${first}".`, {
+        where: 'command line',
+        expected: `one of ${commands.join(', ')}`,
+        received: first,
+        fix: suggestion(first, commands, 'See --help.'),
+      });
+    }
+    await program.parseAsync([...words], { from: 'user' });
+    return code;
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.done : exitCode.badInput;
+  if (error instanceof KoraError) {
+    printMessage(error.explain());
+    return error.code === 'INTERNAL' ? exitCode.failed : exitCode.badInput;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  printMessage(`Something went wrong that should not: ${message}`);
+  if (process.env.KORA_DEBUG && error instanceof Error) printMessage(error.stack ?? '');
+  else printMessage('  fix:      Please report it; KORA_DEBUG=1 shows where it happened.');
+  return exitCode.failed;
+}

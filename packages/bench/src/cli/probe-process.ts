@@ -1,0 +1,24 @@
+import type { DeviceProbe } from '@kora-bench/core';
+import { loadKind } from '../registry/load-registry.js';
+
+/* The program of the process in which `doctor` tries one backend. */
+
+export interface ProbeJob {
+  readonly backend: string;
+  /** Packages that register more backends. */
+  readonly plugins: readonly string[];
+}
+
+export interface ProbeMessage {
+  readonly probes: readonly DeviceProbe[];
+}
+
+async function probe({ backend, plugins }: ProbeJob): Promise<void> {
+  const probes = await (await loadKind('backends', plugins)).get(backend)!.probe();
+  const message: ProbeMessage = { probes };
+  // An engine may keep the process alive, so it ends as soon as the answer is out.
+  process.send?.(message, () => process.exit(0));
+}
+
+process.on('disconnect', () => process.exit());
+process.once('message', (job: ProbeJob) => void probe(job));

@@ -1,0 +1,143 @@
+import { Command, Option } from 'commander';
+import { protocolNames, taskNames } from '../config/run-config.js';
+import { names, numberOrText, numbersOrTexts, positiveInteger } from './argument-parsers.js';
+
+/** Takes the exit code of the command that ran. */
+export type Report = (code: number) => void;
+
+export const listKinds = [
+  'methods',
+  'backends',
+  'models',
+  'datasets',
+  'tasks',
+  'protocols',
+  'suites',
+] as const;
+
+/**
+ * The command line's grammar. A command's own code is imported when it runs, so that small commands start
+ * fast. Every parser here throws instead of ending the process.
+ */
+export function buildProgram(report: Report): Command {
+  const program = new Command('kora-bench')
+    .description('Trains and judges parameter-efficient fine-tuning methods of Vision Transformers.')
+    .exitOverride()
+    .showHelpAfterError('(--help shows all options)')
+    .enablePositionalOptions();
+  addRun(program, report);
+  addParams(program, report);
+  addThroughput(program, report);
+  addList(program, report);
+  addDoctor(program, report);
+  addData(program, report);
+  addAudit(program, report);
+  addReport(program, report);
+  return program;
+}
+
+const json = (what = 'print JSON') => new Option('--json', what);
+const method = () =>
+  new Option('--method <names>', 'methods: names, labels of the suite, or name:preset').argParser(names);
+const backend = () => new Option('--backend <names>', 'backends: names or name:device').argParser(names);
+
+function addRun(program: Command, report: Report): void {
+  program
+    .command('run', { isDefault: true })
+    .description('train and judge every method on every backend (the default)')
+    .option('--suite <name>', 'a suite’s name or the path of a JSON file (default: default)')
+    .option('--quick', 'lay the quick suite over it: few examples and epochs')
+    .addOption(method())
+    .addOption(backend())
+    .option('--model <name>', 'backbone: a name or a checkpoint’s folder')
+    .option('--source <name>', 'data set that methods are trained on')
+    .option('--target <name>', 'data set of the transfer task')
+    .option('--depth <name>', 'data set of the depth task')
+    .option('--task <names>', `tasks: ${taskNames.join(', ')}`, names)
+    .option('--protocol <names>', `transfer protocols: ${protocolNames.join(', ')}`, names)
+    .option('--seeds <numbers>', 'seeds, e.g. 0,1,2', numbersOrTexts)
+    .option('--epochs <n>', 'epochs on the source task', numberOrText)
+    .option('--batch-size <n>', 'batch size on the source task', numberOrText)
+    .option('--learning-rate <x>', 'learning rate of every method on the source task', numberOrText)
+    .option('--limit <n>', 'at most this many examples per split', numberOrText)
+    .option('--out <folder>', 'the run folder (default: runs/<time>-<suite>)')
+    .option('--resume', 'do only what is missing or failed in --out or the latest run')
+    .addOption(json('print the results as JSON'))
+    .action(async (options) => report(await (await import('./commands/run.js')).run(options)));
+}
+
+function addParams(program: Command, report: Report): void {
+  program
+    .command('params')
+    .description('count trainable parameters without loading weights')
+    .requiredOption('--model <name>', 'backbone: a name or a checkpoint’s folder')
+    .requiredOption('--classes <n>', 'outputs of the new head', positiveInteger)
+    .addOption(method())
+    .addOption(json())
+    .action(async (options) => report(await (await import('./commands/params.js')).params(options)));
+}
+
+function addThroughput(program: Command, report: Report): void {
+  program
+    .command('throughput')
+    .description('measure training steps against the machine’s best matrix product')
+    .addOption(backend())
+    .addOption(method())
+    .option('--model <name>', 'backbone: a name or a checkpoint’s folder')
+    .option('--batch-size <n>', 'images per step', positiveInteger, 16)
+    .option('--classes <n>', 'outputs of the head', positiveInteger, 100)
+    .option('--time <ms>', 'how long each method is measured, milliseconds', positiveInteger, 3000)
+    .addOption(json())
+    .action(async (options) => report(await (await import('./commands/throughput.js')).throughput(options)));
+}
+
+function addList(program: Command, report: Report): void {
+  program
+    .command('list')
+    .description('what is registered')
+    .argument('[kind]', `one of ${listKinds.join(', ')}; all by default`)
+    .addOption(json())
+    .action(async (kind, options) => report(await (await import('./commands/list.js')).list(kind, options)));
+}
+
+function addDoctor(program: Command, report: Report): void {
+  program
+    .command('doctor')
+    .description('try every backend on this machine')
+    .addOption(json())
+    .action(async (options) => report(await (await import('./commands/doctor.js')).doctor(options)));
+}
+
+function addData(program: Command, report: Report): void {
+  const data = program.command('data').description('get or verify data sets and checkpoints');
+  data
+    .command('get')
+    .description('download a checkpoint, or say how to get a data set')
+    .argument('<name>', 'a model or data set')
+    .action(async (name) => report(await (await import('./commands/data.js')).getData(name)));
+  data
+    .command('verify')
+    .description('check what is there')
+    .argument('<name>', 'a model or data set')
+    .addOption(json())
+    .action(async (name, options) =>
+      report(await (await import('./commands/data.js')).verifyData(name, options)),
+    );
+}
+
+function addAudit(program: Command, report: Report): void {
+  program
+    .command('audit')
+    .description('the findings of a run')
+    .argument('[run]', 'a run folder, or latest', 'latest')
+    .addOption(json())
+    .action(async (run, options) => report(await (await import('./commands/audit.js')).audit(run, options)));
+}
+
+function addReport(program: Command, report: Report): void {
+  program
+    .command('report')
+    .description('write the HTML report of a run again')
+    .argument('[run]', 'a run folder, or latest', 'latest')
+    .action(async (run) => report(await (await import('./commands/report.js')).report(run)));
+}
