@@ -1,6 +1,15 @@
+export type { CellJob } from './cell/cell-job.js';
+export type { CellResources } from './cell/cell-resources.js';
+export { openResources } from './cell/cell-resources.js';
+export { runCell } from './cell/run-cell.js';
 export { type RunConfig, type RunConfigInput, runConfigSchema } from './config/run-config.js';
 export { planCells } from './orchestrator/plan-cells.js';
+export { initialCheckpoint } from './pretrain/initial-checkpoint.js';
+export type { ProgressEvent, ReportProgress } from './progress/progress-event.js';
 export { readRecords } from './records/read-records.js';
 export * from './records/record-schema.js';
 export { type RunPlan, readPlan, runPlanSchema } from './records/run-plan.js';
 export { writeRecord } from './records/write-record.js';
+export { runPage } from './report/index.js';
+export { measureThroughput, type ThroughputSpec } from './throughput/measure-throughput.js';
+export { type ThroughputCell, throughputCellSchema } from './throughput/throughput-cell.js';

@@ -76,7 +76,11 @@ export function createFeatureTable(
   const leaveDisk = () => {
     if (file !== undefined) closeSync(file);
     file = undefined;
-    rmSync(temporary, { force: true });
+    try {
+      rmSync(temporary, { force: true });
+    } catch {
+      // What cannot be written cannot always be removed either, e.g. where a folder is a file.
+    }
   };
   const goOnInMemory = (error: unknown): FeatureWriter => {
     onProblem(error instanceof Error ? error.message : String(error));

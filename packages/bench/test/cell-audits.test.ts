@@ -1,0 +1,153 @@
+import type { MethodDefinition } from '@kora-bench/core';
+import adapterFusion from '@kora-bench/method-adapter-fusion';
+import full from '@kora-bench/method-full';
+import kora from '@kora-bench/method-kora';
+import koraChain from '@kora-bench/method-kora-chain';
+import linearProbe from '@kora-bench/method-linear-probe';
+import lora from '@kora-bench/method-lora';
+import { describe, expect, test } from 'vitest';
+import { cyclicLabels, memoryDataset, memorySplit } from './memory-split.js';
+import { codesOf, findingOf, runTinyCell } from './tiny-cell.js';
+
+const sound: readonly MethodDefinition[] = [
+  linearProbe,
+  full,
+  lora,
+  kora,
+  koraChain,
+  adapterFusion,
+] as readonly MethodDefinition[];
+
+describe('a sound cell has no findings but the method’s own caveats', () => {
+  test.each(sound.map((method) => [method.name, method] as const))('%s', async (_name, method) => {
+    const record = await runTinyCell({
+      method,
+      source: memoryDataset({ train: 40, val: 12, classes: 4 }),
+      target: memoryDataset({ train: 32, val: 12, classes: 4 }, { dataset: 'target' }),
+    });
+    const caveats = method.caveats?.(method.options.parse({})) ?? [];
+    expect(codesOf(record)).toEqual(caveats.map(({ code }) => `${code}@method`));
+  });
+});
+
+describe('parameters', () => {
+  test('UNUSED_PARAMETERS: the published LoRA counts adapters on a classifier that nothing uses', async () => {
+    const record = await runTinyCell({
+      method: lora as MethodDefinition,
+      options: lora.presets!['published']!,
+    });
+    expect(codesOf(record)).toEqual(['UNUSED_PARAMETERS@source']);
+    expect(findingOf(record, 'UNUSED_PARAMETERS').evidence).toEqual({
+      parameters: ['unused_classifier.lora_A.weight', 'unused_classifier.lora_B.weight'],
+      elements: 8 * (12 + 7),
+    });
+  });
+
+  test('DEAD_START, NO_GRADIENT and NEVER_CHANGED: a zero gate on a zero delta never trains', async () => {
+    const record = await runTinyCell({ method: kora as MethodDefinition, options: { init: 'dead' } });
+    expect(codesOf(record).sort()).toEqual([
+      'DEAD_START@source',
+      'NEVER_CHANGED@source',
+      'NO_GRADIENT@source',
+    ]);
+    const silent = findingOf(record, 'NO_GRADIENT').evidence['parameters'];
+    expect(silent).toHaveLength(2 * 11);
+    const still = findingOf(record, 'NEVER_CHANGED').evidence['parameters'] as string[];
+    expect(still).toContain('blocks.1.attn.kora.gate');
+    expect(still).toContain('blocks.0.attn.kora.q.lora_B');
+  });
+
+  test('a single step proves no missing gradient: LoRA’s A gets its first one in the second', async () => {
+    const source = memoryDataset({ train: 6, val: 6, classes: 3 });
+    const training = { epochs: 1, batchSize: 6 };
+    const record = await runTinyCell({ method: lora as MethodDefinition, source, training });
+    expect(codesOf(record)).toEqual([]);
+  });
+
+  test('FROZEN_PROJECTION: a method’s own caveat becomes a finding, and only where it applies', async () => {
+    const method = koraChain as MethodDefinition;
+    const published = await runTinyCell({ method, options: koraChain.presets!['published']! });
+    expect(findingOf(published, 'FROZEN_PROJECTION', 'method').severity).toBe('warning');
+    const trained = await runTinyCell({ method, options: { trainFinalProjection: true } });
+    expect(codesOf(trained)).not.toContain('FROZEN_PROJECTION@method');
+  });
+
+  test('adapters trained on a single class are told: their loss is 0 from the start', async () => {
+    const source = memoryDataset({ train: 30, val: 12, classes: 3 });
+    const record = await runTinyCell({ method: adapterFusion as MethodDefinition, source });
+    expect(findingOf(record, 'DEAD_START', 'source/adapter-0').severity).toBe('error');
+    expect(codesOf(record)).not.toContain('DEAD_START@source/adapter-1');
+  });
+});
+
+describe('data', () => {
+  const method = linearProbe as MethodDefinition;
+  const classes = 3;
+  const whole = (split: 'train' | 'val', length: number) =>
+    memorySplit({ split, classes, labels: cyclicLabels(length, classes) });
+
+  test('MISSING_CLASSES: a class without training examples', async () => {
+    const train = memorySplit({ split: 'train', classes, labels: cyclicLabels(24, 2) });
+    const record = await runTinyCell({ method, source: { name: 'memory', train, val: whole('val', 12) } });
+    expect(codesOf(record)).toEqual(['MISSING_CLASSES@source']);
+    const { evidence, severity } = findingOf(record, 'MISSING_CLASSES');
+    expect(evidence).toEqual({ present: 2, classes: 3, examples: 24 });
+    expect(severity).toBe('warning');
+  });
+
+  test('EVALUATION_CLASSES: a class that is never asked for', async () => {
+    const val = memorySplit({ split: 'val', classes, labels: cyclicLabels(12, 2) });
+    const record = await runTinyCell({ method, source: { name: 'memory', train: whole('train', 24), val } });
+    expect(codesOf(record)).toEqual(['EVALUATION_CLASSES@source']);
+    expect(findingOf(record, 'EVALUATION_CLASSES').evidence).toEqual({
+      present: 2,
+      classes: 3,
+      examples: 12,
+    });
+  });
+
+  test('SINGLE_CLASS_F1: with one true class, weighted F1 is 2a/(1 + a)', async () => {
+    const val = memorySplit({ split: 'val', classes, labels: Array(40).fill(1) });
+    // So little training that the one class is neither always right nor always wrong.
+    const training = { epochs: 1, learningRate: 1e-4 };
+    const record = await runTinyCell({
+      method,
+      training,
+      source: { name: 'memory', train: whole('train', 24), val },
+    });
+    const { top1, weightedF1 } = record.source.result;
+    expect(weightedF1).toBeCloseTo((2 * top1) / (1 + top1), 12);
+    const finding = findingOf(record, 'SINGLE_CLASS_F1', 'source');
+    expect(finding).toMatchObject({
+      severity: 'error',
+      evidence: { accuracy: top1, weightedF1, holds: true },
+    });
+    expect(findingOf(record, 'EVALUATION_CLASSES').severity).toBe('error');
+  });
+
+  test('TRAIN_TEST_OVERLAP: the same picture on both sides, found by its bytes', async () => {
+    const labels = cyclicLabels(12, classes);
+    const pictures = labels.map((_, i) => (i < 2 ? i : 500 + i));
+    const val = memorySplit({ split: 'val', classes, labels, pictures });
+    const record = await runTinyCell({ method, source: { name: 'memory', train: whole('train', 24), val } });
+    expect(codesOf(record)).toEqual(['TRAIN_TEST_OVERLAP@source']);
+    expect(findingOf(record, 'TRAIN_TEST_OVERLAP').evidence).toEqual({
+      images: 2,
+      examples: [
+        { train: 'train/class0/0.png', val: 'val/class0/0.png' },
+        { train: 'train/class1/1.png', val: 'val/class1/1.png' },
+      ],
+    });
+  });
+
+  test('NORMALIZATION_MISMATCH: mean and std other than the checkpoint’s', async () => {
+    const config = { preprocessing: { mean: [0.485, 0.456, 0.406] as [number, number, number] } };
+    const record = await runTinyCell({ method, config });
+    expect(codesOf(record)).toEqual(['NORMALIZATION_MISMATCH@source']);
+    expect(findingOf(record, 'NORMALIZATION_MISMATCH').evidence).toMatchObject({
+      used: { mean: [0.485, 0.456, 0.406], std: [0.5, 0.5, 0.5] },
+      checkpoint: { mean: [0.5, 0.5, 0.5] },
+    });
+    expect(record.model.preprocessing['mean']).toEqual([0.485, 0.456, 0.406]);
+  });
+});

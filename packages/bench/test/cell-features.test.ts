@@ -1,0 +1,179 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { DoneRecord } from '@kora-bench/bench';
+import type { MethodDefinition } from '@kora-bench/core';
+import full from '@kora-bench/method-full';
+import koraChain from '@kora-bench/method-kora-chain';
+import linearProbe from '@kora-bench/method-linear-probe';
+import { describe, expect, test } from 'vitest';
+import type { MemorySplit } from './memory-split.js';
+import { memoryDataset } from './memory-split.js';
+import { defaultSource, runTinyCell, temporaryFolder } from './tiny-cell.js';
+
+const probe = linearProbe as MethodDefinition;
+const chain = koraChain as MethodDefinition;
+
+const lossesOf = ({ source }: DoneRecord) =>
+  source.training.stages.flatMap(({ losses }) => losses.map(({ loss }) => loss));
+
+/** Everything that a run measured, without times. */
+const numbersOf = ({ source, cka }: DoneRecord) => ({
+  losses: source.training.stages.map(({ losses }) => losses),
+  result: source.result,
+  cka,
+});
+
+function featureFiles(cacheDir: string): string[] {
+  const folder = join(cacheDir, 'features');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => path.endsWith('.f32') || path.endsWith('.tmp'))
+    .sort();
+}
+
+test.each([probe, chain])('kept features change no result: $name', async (method) => {
+  // Pictures that look the same when flipped: `flip` changes nothing but that no prefix can be kept.
+  const source = memoryDataset({ train: 30, val: 12, classes: 3 }, { symmetric: true });
+  const kept = await runTinyCell({ method, source, training: { augmentation: 'none' } });
+  const fresh = await runTinyCell({ method, source, training: { augmentation: 'flip' } });
+  expect(kept.source.training.cache).toMatchObject({ computedImages: 30, reusedImages: 0 });
+  expect(fresh.source.training.cache).toBeNull();
+  const [a, b] = [lossesOf(kept), lossesOf(fresh)];
+  expect(a).toHaveLength(b.length);
+  for (const [i, loss] of a.entries()) expect(loss).toBeCloseTo(b[i]!, 5);
+  expect(kept.source.training.flopsPerStep).toBeLessThan(0.5 * fresh.source.training.flopsPerStep);
+});
+
+describe('on disk', () => {
+  const first = async (cacheDir: string, source = defaultSource()) =>
+    runTinyCell({ method: probe, cacheDir, source });
+
+  test('a second cell reads what the first computed, whatever its seed and epochs', async () => {
+    const cacheDir = temporaryFolder();
+    await first(cacheDir);
+    const source = defaultSource();
+    const train = source.train as MemorySplit;
+    const again = await runTinyCell({
+      method: probe,
+      cacheDir,
+      source,
+      seed: 1,
+      training: { epochs: 4 },
+    });
+    expect(again.source.training.cache).toMatchObject({ computedImages: 0, reusedImages: 30 });
+    expect(train.reads).toEqual([]);
+  });
+
+  test('numbers from disk equal computed ones', async () => {
+    const cacheDir = temporaryFolder();
+    const computed = await first(cacheDir);
+    const read = await first(cacheDir);
+    expect(read.source.training.cache!.reusedImages).toBe(30);
+    expect(numbersOf(read)).toEqual(numbersOf(computed));
+  });
+
+  const flipBit = (path: string) => {
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 7]! ^= 4;
+    writeFileSync(path, bytes);
+  };
+  test.each([
+    ['a flipped bit', flipBit],
+    ['a missing end', (path: string) => truncateSync(path, readFileSync(path).length - 4)],
+    ['an empty file', (path: string) => truncateSync(path, 0)],
+    ['a foreign file', (path: string) => writeFileSync(path, Buffer.alloc(readFileSync(path).length, 65))],
+  ])('%s is noticed, and the features are computed again', async (_damage, damage) => {
+    const cacheDir = temporaryFolder();
+    const sound = await first(cacheDir);
+    const files = featureFiles(cacheDir);
+    expect(files).toHaveLength(2);
+    for (const path of files) damage(path);
+    const repaired = await first(cacheDir);
+    expect(repaired.source.training.cache!.computedImages).toBe(30);
+    expect(numbersOf(repaired)).toEqual(numbersOf(sound));
+    expect((await first(cacheDir)).source.training.cache!.reusedImages).toBe(30);
+  });
+
+  test('the features of another split under the right name are noticed', async () => {
+    const [mine, other] = [temporaryFolder(), temporaryFolder()];
+    const sound = await first(mine);
+    await first(other, memoryDataset({ train: 30, val: 12, classes: 3 }, { dataset: 'other' }));
+    const sizes = (path: string) => readFileSync(path).length;
+    const bySize = new Map(featureFiles(other).map((path) => [sizes(path), path]));
+    for (const path of featureFiles(mine)) writeFileSync(path, readFileSync(bySize.get(sizes(path))!));
+    const repaired = await first(mine);
+    expect(repaired.source.training.cache!.computedImages).toBe(30);
+    expect(numbersOf(repaired)).toEqual(numbersOf(sound));
+  });
+
+  test('two cells at once leave whole files', async () => {
+    const cacheDir = temporaryFolder();
+    const [a, b] = await Promise.all([first(cacheDir), first(cacheDir)]);
+    expect(numbersOf(a)).toEqual(numbersOf(b));
+    expect(featureFiles(cacheDir).filter((path) => path.endsWith('.tmp'))).toEqual([]);
+    expect((await first(cacheDir)).source.training.cache!.reusedImages).toBe(30);
+  });
+
+  test('features of trained weights are of no use to others and stay in memory', async () => {
+    const cacheDir = temporaryFolder();
+    const record = await runTinyCell({
+      method: full as MethodDefinition,
+      cacheDir,
+      target: memoryDataset({ train: 32, val: 12, classes: 4 }, { dataset: 'target' }),
+    });
+    expect(record.transfer[0]!.training.cache).toMatchObject({ computedImages: 16 });
+    expect(featureFiles(cacheDir)).toEqual([]);
+  });
+});
+
+describe('a cache that cannot be written', () => {
+  const run = async (cacheDir: string) => {
+    const messages: string[] = [];
+    const record = await runTinyCell({
+      method: probe,
+      cacheDir,
+      report: (event) => event.kind === 'message' && messages.push(event.text),
+    });
+    return { record, messages: messages.join('\n') };
+  };
+
+  test('a file in the place of its folder: the run says so and goes on in memory', async () => {
+    const sound = await run(temporaryFolder());
+    expect(sound.messages).toBe('');
+    const cacheDir = temporaryFolder();
+    for (const name of ['features', 'content-hashes']) writeFileSync(join(cacheDir, name), '');
+    const { record, messages } = await run(cacheDir);
+    expect(numbersOf(record)).toEqual(numbersOf(sound.record));
+    expect(messages).toContain('Features cannot be kept on disk');
+    expect(messages).toContain('Content hashes of memory cannot be kept');
+  });
+
+  const windows = process.platform === 'win32';
+
+  test.skipIf(windows)(
+    `a disk that is full half-way: nothing is lost${windows ? ' (skipped: no ulimit on Windows)' : ''}`,
+    () => {
+      const script = fileURLToPath(new URL('full-disk.mjs', import.meta.url));
+      const cellWith = (limit: string) => {
+        const cacheDir = temporaryFolder();
+        const shell = `ulimit -f ${limit}; exec "${process.execPath}" "${script}" "${cacheDir}"`;
+        const { stdout, stderr, status } = spawnSync('sh', ['-c', shell], { encoding: 'utf8' });
+        expect(status, stderr).toBe(0);
+        const output = JSON.parse(stdout) as { messages: string[]; numbers: object };
+        return { ...output, files: featureFiles(cacheDir) };
+      };
+      const sound = cellWith('unlimited');
+      expect(sound.messages).toEqual([]);
+      expect(sound.files).toHaveLength(2);
+      // 8 blocks are 4 or 8 KiB: room for the first batches of the training features, not for all of them.
+      const full = cellWith('8');
+      expect(full.messages.join()).toContain('Features cannot be kept on disk: EFBIG');
+      expect(full.numbers).toEqual(sound.numbers);
+      expect(full.files.length).toBeLessThan(2);
+      expect(full.files.filter((path) => path.endsWith('.tmp'))).toEqual([]);
+    },
+  );
+});
