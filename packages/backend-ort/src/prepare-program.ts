@@ -1,8 +1,21 @@
 import type { Program } from '@kora-bench/core';
 import { lowerComposites, rewriteProgram, simplify } from '@kora-bench/core';
 import { nativeComposites } from './export/emit-composite.js';
+import type { BatchSplit } from './rewrite/batch-split.js';
+import { splitBatch } from './rewrite/batch-split.js';
+import { mergeLowRank } from './rewrite/merge-low-rank.js';
 
-/** Rewrites a program into the form that the export understands and that onnxruntime is fast on. */
-export function prepareProgram(program: Program): Program {
-  return rewriteProgram(lowerComposites(rewriteProgram(program, simplify), nativeComposites), simplify);
+/** A program in the form that the export understands and that onnxruntime is fast on. */
+export interface PreparedProgram {
+  /** Lowered to primitives and native composites. */
+  readonly program: Program;
+  /** The same program cut along the batch, where that pays. */
+  readonly split: BatchSplit | undefined;
+}
+
+/** @param threads that the engine may use */
+export function prepareProgram(given: Program, threads: number): PreparedProgram {
+  const merged = mergeLowRank(rewriteProgram(given, simplify));
+  const program = rewriteProgram(lowerComposites(merged, nativeComposites), simplify);
+  return { program, split: splitBatch(program, threads) };
 }

@@ -43,6 +43,7 @@ export async function openSession(
 function sessionOptions(device: OrtDevice, options: OrtOptions): InferenceSession.SessionOptions {
   return {
     executionProviders: [device],
+    // Programs are one chain of large operators: the threads belong inside them, not beside each other.
     executionMode: 'sequential',
     interOpNumThreads: 1,
     intraOpNumThreads: options.threads,

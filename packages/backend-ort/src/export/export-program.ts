@@ -1,104 +1,114 @@
-import type { GraphNode, NodeId, Program, Weights } from '@kora-bench/core';
-import { compositeKinds, countUses, InternalError, sourcesOf } from '@kora-bench/core';
+import type { NodeId, Program, Weights } from '@kora-bench/core';
+import { sourcesOf } from '@kora-bench/core';
 import { bytesOf, OnnxGraph, typedArrayOf } from '../onnx/onnx-graph.js';
 import type { ModelProto } from '../onnx/onnx-schema.js';
-import type { NativeNode } from './emit-composite.js';
-import { emitComposite, nativeComposites } from './emit-composite.js';
-import type { PrimitiveNode } from './emit-primitive.js';
-import { emitPrimitive } from './emit-primitive.js';
-import { fuseScaledProduct } from './scaled-product.js';
-
-/** How a node becomes ONNX operators: what it reads, and what writes it. */
-export interface Emission {
-  readonly inputs: readonly NodeId[];
-  /** @returns the name of the node's value */
-  emit(graph: OnnxGraph, inputs: readonly string[]): string;
-}
+import type { PreparedProgram } from '../prepare-program.js';
+import type { BatchSplit } from '../rewrite/batch-split.js';
+import { emitScan } from './emit-scan.js';
+import type { Emission } from './plan-emissions.js';
+import { planEmissions } from './plan-emissions.js';
 
 /** Names of the model's inputs and outputs; each is the name in the program with its kind in front. */
 export const feedName = (name: string): string => `feed:${name}`;
 export const stateName = (name: string): string => `state:${name}`;
 export const outputName = (name: string): string => `output:${name}`;
 export const updateName = (name: string): string => `update:${name}`;
+const frozenName = (name: string): string => `frozen:${name}`;
 
 /**
- * Writes a program, lowered to primitives and {@link nativeComposites}, as one ONNX model: feeds and
- * states are inputs, frozen weights initializers, outputs and new values of states are outputs.
+ * Writes a prepared program as one ONNX model: feeds and states are inputs, frozen weights initializers,
+ * outputs and new values of states are outputs. A program that is cut along the batch runs its body in
+ * an ONNX Scan.
  */
-export function exportProgram(program: Program, weights: Weights): ModelProto {
+export function exportProgram({ program, split }: PreparedProgram, weights: Weights): ModelProto {
   const graph = new OnnxGraph();
-  const emissions = planEmissions(program);
+  const outer = split?.outer ?? program;
+  const fromBody = new Set([...(split?.sums ?? []), ...(split?.joined ?? [])].map(({ feed }) => feed));
   const names = new Map<NodeId, string>();
-  for (const { name, node } of sourcesOf(program, 'feed')) {
-    names.set(node.id, graph.input(feedName(name), node.dtype, node.shape));
+  for (const { name, node } of sourcesOf(outer, 'feed')) {
+    if (!fromBody.has(name)) names.set(node.id, graph.input(feedName(name), node.dtype, node.shape));
   }
-  for (const { name, node } of sourcesOf(program, 'state')) {
+  for (const { name, node } of sourcesOf(outer, 'state')) {
     names.set(node.id, graph.input(stateName(name), node.dtype, node.shape));
   }
   for (const { name, node } of sourcesOf(program, 'frozen')) {
-    const bytes = bytesOf(typedArrayOf('f32', weights.get(name)!.data));
-    names.set(node.id, graph.initializer(`frozen:${name}`, 'f32', node.shape, bytes));
-  }
-  for (const node of program.nodes) {
-    const emission = emissions.get(node.id);
-    if (emission === undefined) continue;
-    names.set(
-      node.id,
-      emission.emit(
-        graph,
-        emission.inputs.map((id) => names.get(id)!),
-      ),
+    graph.initializer(
+      frozenName(name),
+      'f32',
+      node.shape,
+      bytesOf(typedArrayOf('f32', weights.get(name)!.data)),
     );
   }
+  nameFrozen(outer, names);
+
+  const readByBody = [...(split?.blocks ?? []), ...(split?.shared ?? [])].map(({ outer: id }) => id);
+  const emissions = planEmissions(outer, readByBody);
+  const afterBody = dependents(outer, fromBody);
+  writeEmissions(graph, outer, emissions, names, (id) => afterBody[id] === 0);
+  if (split !== undefined) writeBody(graph, split, names);
+  writeEmissions(graph, outer, emissions, names, (id) => afterBody[id] === 1);
+
   const bind = (name: string, id: NodeId) => {
-    const node = program.nodes[id]!;
+    const { dtype, shape } = outer.nodes[id]!;
     graph.node('Identity', [names.get(id)!], { name });
-    graph.output(name, node.dtype, node.shape);
+    graph.output(name, dtype, shape);
   };
-  for (const [name, id] of program.outputs) bind(outputName(name), id);
-  for (const [name, id] of program.updates) bind(updateName(name), id);
+  for (const [name, id] of outer.outputs) bind(outputName(name), id);
+  for (const [name, id] of outer.updates) bind(updateName(name), id);
   return graph.model();
 }
 
-/** Decides, from the results down, which nodes are written and how; fused ones vanish in their reader. */
-function planEmissions(program: Program): Map<NodeId, Emission> {
-  const uses = countUses(program);
-  const needed = new Uint8Array(program.nodes.length);
-  for (const id of [...program.outputs.values(), ...program.updates.values()]) needed[id] = 1;
-  const emissions = new Map<NodeId, Emission>();
-  for (let id = program.nodes.length - 1; id >= 0; id--) {
-    const node = program.nodes[id]!;
-    if (needed[id] === 0) continue;
-    const emission = planNode(program, node, uses);
-    if (emission === undefined) continue;
-    emissions.set(id, emission);
-    for (const input of emission.inputs) needed[input] = 1;
+/** Writes the body's graph and the Scan that runs it, and names the outer feeds that stand for its results. */
+function writeBody(graph: OnnxGraph, split: BatchSplit, outerNames: Map<NodeId, string>): void {
+  const { body, outer } = split;
+  const inner = new OnnxGraph('part:');
+  const shared = new Map(split.shared.map(({ feed, outer: id }) => [feed, outerNames.get(id)!]));
+  const names = new Map<NodeId, string>();
+  nameFrozen(body, names);
+  for (const { name, node } of sourcesOf(body, 'feed')) {
+    names.set(node.id, shared.get(name) ?? `part:${name}`);
   }
-  return emissions;
+  const emissions = planEmissions(body);
+  const results = emitScan(graph, inner, split, outerNames, () => {
+    writeEmissions(inner, body, emissions, names, () => true);
+    return (output) => names.get(body.outputs.get(output)!)!;
+  });
+  for (const { name, node } of sourcesOf(outer, 'feed')) {
+    const result = results.get(name);
+    if (result !== undefined) outerNames.set(node.id, result);
+  }
 }
 
-function planNode(program: Program, node: GraphNode, uses: Uint32Array): Emission | undefined {
-  const { op } = node;
-  if (op.kind === 'feed' || op.kind === 'state' || op.kind === 'frozen') return undefined;
-  if (op.kind === 'constant') {
-    return { inputs: [], emit: (graph) => graph.constant(node.dtype, op.shape, op.data) };
-  }
-  const fused = fuseScaledProduct(program, node, uses);
-  if (fused !== undefined) return fused;
-  const operands = node.inputs.map((id) => program.nodes[id]!);
-  if (isNative(node)) {
-    return { inputs: node.inputs, emit: (graph, inputs) => emitComposite(graph, node, inputs, operands) };
-  }
-  if (!isPrimitive(node)) throw new InternalError(`${op.kind} was not lowered before the export.`);
-  return { inputs: node.inputs, emit: (graph, inputs) => emitPrimitive(graph, node, inputs, operands) };
+function nameFrozen(program: Program, names: Map<NodeId, string>): void {
+  for (const { name, node } of sourcesOf(program, 'frozen')) names.set(node.id, frozenName(name));
 }
 
-function isNative(node: GraphNode): node is NativeNode {
-  return (nativeComposites as ReadonlySet<string>).has(node.op.kind);
+function writeEmissions(
+  graph: OnnxGraph,
+  program: Program,
+  emissions: ReadonlyMap<NodeId, Emission>,
+  names: Map<NodeId, string>,
+  chosen: (id: NodeId) => boolean,
+): void {
+  for (const { id } of program.nodes) {
+    const emission = emissions.get(id);
+    if (emission === undefined || !chosen(id)) continue;
+    names.set(
+      id,
+      emission.emit(
+        graph,
+        emission.inputs.map((input) => names.get(input)!),
+      ),
+    );
+  }
 }
 
-const composite = new Set<string>(compositeKinds);
-
-function isPrimitive(node: GraphNode): node is PrimitiveNode {
-  return node.inputs.length > 0 && !composite.has(node.op.kind);
+/** Marks what depends on one of the feeds named in `feeds`. */
+function dependents({ nodes }: Program, feeds: ReadonlySet<string>): Uint8Array {
+  const marks = new Uint8Array(nodes.length);
+  for (const { id, op, inputs } of nodes) {
+    const marked = op.kind === 'feed' ? feeds.has(op.name) : inputs.some((input) => marks[input] === 1);
+    marks[id] = marked ? 1 : 0;
+  }
+  return marks;
 }

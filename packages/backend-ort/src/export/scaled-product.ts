@@ -1,7 +1,7 @@
 import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import { scalarConstant } from '../rewrite/scalar-constant.js';
 import { emitProduct } from './emit-product.js';
-import type { Emission } from './export-program.js';
+import type { Emission } from './plan-emissions.js';
 
 /** A number times a matrix product that nothing else reads: the number becomes the product's `alpha`. */
 export function fuseScaledProduct(
@@ -22,7 +22,7 @@ function scaled(
   uses: Uint32Array,
 ): Emission | undefined {
   const { op } = product;
-  const alpha = numberOf(factor, product.shape.length);
+  const alpha = factor.shape.length > product.shape.length ? undefined : scalarConstant(factor);
   if (op.kind !== 'matmul' || alpha === undefined || uses[product.id] !== 1) return undefined;
   const ranks = product.inputs.map((id: NodeId) => program.nodes[id]!.shape.length);
   return {
@@ -38,12 +38,4 @@ function scaled(
         alpha,
       }),
   };
-}
-
-/** The finite, non-zero value of a constant with one element that broadcasts without adding axes. */
-function numberOf({ op, shape }: GraphNode, rank: number): number | undefined {
-  if (op.kind !== 'constant' || sizeOf(shape) !== 1 || shape.length > rank) return undefined;
-  const value = op.data[0]!;
-  // Products by 0 must stay: 0 · ∞ is not 0.
-  return Number.isFinite(value) && value !== 0 ? value : undefined;
 }

@@ -2,6 +2,7 @@ import type { DType, HostData, Shape } from '@kora-bench/core';
 import { sizeOf } from '@kora-bench/core';
 import type {
   AttributeProto,
+  GraphProto,
   ModelProto,
   NodeProto,
   OnnxType,
@@ -10,11 +11,12 @@ import type {
 } from './onnx-schema.js';
 import { attributeType, onnxType } from './onnx-schema.js';
 
-/** An attribute of a node: an integer, a list of integers, or a real number. */
+/** An attribute of a node: an integer, a list of integers, a real number, or a graph. */
 export type AttributeValue =
   | { readonly int: number }
   | { readonly ints: readonly number[] }
-  | { readonly float: number };
+  | { readonly float: number }
+  | { readonly graph: OnnxGraph };
 
 export interface NodeOptions {
   readonly attributes?: Readonly<Record<string, AttributeValue>>;
@@ -35,7 +37,13 @@ export class OnnxGraph {
   readonly #inputs: ValueInfoProto[] = [];
   readonly #outputs: ValueInfoProto[] = [];
   readonly #constants = new Map<string, string>();
+  readonly #prefix: string;
   #fresh = 0;
+
+  /** @param prefix of all names made here; a graph inside another needs one of its own */
+  constructor(prefix = '') {
+    this.#prefix = prefix;
+  }
 
   input(name: string, dtype: DType, shape: Shape): string {
     this.#inputs.push(valueInfo(name, dtype, shape));
@@ -76,11 +84,21 @@ export class OnnxGraph {
 
   /** Adds a node and returns the names of all its outputs. */
   nodes(opType: string, inputs: readonly string[], options: NodeOptions = {}): string[] {
-    const { attributes = {}, domain = '', outputs = 1, name = `t${this.#fresh++}` } = options;
+    const { attributes = {}, domain = '', outputs = 1, name = this.#name('t') } = options;
     const output = Array.from({ length: outputs }, (_, i) => (i === 0 ? name : `${name}:${i}`));
     const attribute = Object.entries(attributes).map(([key, value]) => attributeProto(key, value));
     this.#nodes.push({ input: inputs, output, name, opType, domain, attribute });
     return output;
+  }
+
+  graph(): GraphProto {
+    return {
+      name: `${this.#prefix}program`,
+      node: this.#nodes,
+      initializer: this.#initializers,
+      input: this.#inputs,
+      output: this.#outputs,
+    };
   }
 
   model(): ModelProto {
@@ -88,13 +106,7 @@ export class OnnxGraph {
       // IR version 10 belongs to opset 21, the newest that all operators here need.
       irVersion: 10,
       producerName: 'kora-bench',
-      graph: {
-        name: 'program',
-        node: this.#nodes,
-        initializer: this.#initializers,
-        input: this.#inputs,
-        output: this.#outputs,
-      },
+      graph: this.graph(),
       opsetImport: [
         { domain: '', version: 21 },
         { domain: 'com.microsoft', version: 1 },
@@ -102,13 +114,17 @@ export class OnnxGraph {
     };
   }
 
+  #name(kind: string): string {
+    return `${this.#prefix}${kind}${this.#fresh++}`;
+  }
+
   #constant(type: OnnxType, shape: Shape, data: ArrayBufferView): string {
     const bytes = bytesOf(data);
-    if (sizeOf(shape) > 64) return this.initializer(`c${this.#fresh++}`, type, shape, bytes);
+    if (sizeOf(shape) > 64) return this.initializer(this.#name('c'), type, shape, bytes);
     const key = `${type}[${shape.join(',')}]${bytes.join(',')}`;
     let name = this.#constants.get(key);
     if (name === undefined) {
-      name = this.initializer(`c${this.#fresh++}`, type, shape, bytes);
+      name = this.initializer(this.#name('c'), type, shape, bytes);
       this.#constants.set(key, name);
     }
     return name;
@@ -146,6 +162,7 @@ function valueInfo(name: string, dtype: DType, shape: Shape): ValueInfoProto {
 
 function attributeProto(name: string, value: AttributeValue): AttributeProto {
   if ('int' in value) return { name, type: attributeType.int, i: value.int };
+  if ('graph' in value) return { name, type: attributeType.graph, g: value.graph.graph() };
   if ('ints' in value) return { name, type: attributeType.ints, ints: value.ints };
   return { name, type: attributeType.float, f: value.float };
 }

@@ -10,13 +10,14 @@ export const onnxType = { f32: 1, i32: 6, i64: 7, bool: 9 } as const;
 export type OnnxType = keyof typeof onnxType;
 
 /** `AttributeProto.AttributeType`. */
-export const attributeType = { float: 1, int: 2, ints: 7 } as const;
+export const attributeType = { float: 1, int: 2, graph: 5, ints: 7 } as const;
 
 export interface AttributeProto {
   readonly name: string;
   readonly type: number;
   readonly f?: number;
   readonly i?: number;
+  readonly g?: GraphProto;
   readonly ints?: readonly number[];
 }
 
@@ -100,6 +101,7 @@ const root = protobuf.Root.fromJSON({
         name: field('string', 1),
         f: field('float', 2),
         i: field('int64', 3),
+        g: field('GraphProto', 6),
         ints: repeated('int64', 8),
         type: field('int32', 20),
       },
