@@ -3,14 +3,14 @@ import type { Program } from '../graph/graph.js';
 import { mul } from '../ops/elementwise.js';
 import { reshape } from '../ops/layout.js';
 import { sum } from '../ops/reduce.js';
-import { concat, narrow } from '../ops/slicing.js';
+import { concat } from '../ops/slicing.js';
 import { makeProgram, rewriteProgram } from '../passes/rewrite.js';
 import { simplify } from '../passes/simplify.js';
 import { clipByNorm, gradientNorm } from './gradient-clipping.js';
 import type { OptimizerConfig } from './optimizer.js';
 import { optimizerUpdate } from './optimizer.js';
 import type { ParameterLayout } from './parameter-layout.js';
-import { packGradients } from './parameter-layout.js';
+import { packGradients, parameterSlices } from './parameter-layout.js';
 import type { ModelSpec } from './trace-model.js';
 import { simplifyForward, traceModel } from './trace-model.js';
 
@@ -48,9 +48,7 @@ export function buildTrainProgram(spec: TrainSpec): TrainProgram {
     return sum(mul(losses, traced.builder.feed(exampleWeightFeed, [spec.batchSize])));
   });
   const [loss, parameters] = simplifyForward([weighed, traced.parameters!]);
-  // The passes may have changed how a parameter's slice is reshaped on its way, never the slice itself.
-  const wanted = layout.entries.map(({ offset, size }) => narrow(parameters!, 0, offset, offset + size));
-  const found = gradients(loss!, wanted);
+  const found = gradients(loss!, parameterSlices(parameters!, layout));
   return parameters!.builder.withinScope('update', () => {
     const gradient = packGradients(found, layout, parameters!);
     const norm = gradientNorm(gradient);
