@@ -29,7 +29,7 @@ export function memorySplit(spec: MemorySplitSpec): MemorySplit {
   const isDepth = task === 'depth';
   const reads: number[] = [];
   const hashed = { times: 0 };
-  const pictures = spec.pictures ?? labels.map((_, i) => (split === 'val' ? 100_000 : 0) + i);
+  const pictures = spec.pictures ?? labels.map((_, i) => (split === 'val' ? 5000 : 0) + i);
   const pathOf = spec.pathOf ?? ((i, label) => `${split}/class${label}/${i}.png`);
   const render = (index: number, height: number, width: number): Uint8Array => {
     const stream = randomStream(pictures[index]!, 'picture');
@@ -78,7 +78,10 @@ export function memorySplit(spec: MemorySplitSpec): MemorySplit {
           const pixels = new Uint8Array(indices.length * size * 3);
           for (const [i, index] of indices.entries()) pixels.set(render(index, height, width), i * size * 3);
           if (!isDepth) return { pixels };
-          const depth = Float32Array.from({ length: indices.length * size }, (_, i) => 1 + (i % 5) / 4);
+          const depth = Float32Array.from(
+            { length: indices.length * size },
+            (_, i) => 1 + (((i % size) + pictures[indices[Math.floor(i / size)]!]!) % size) / size,
+          );
           return { pixels, depth };
         },
         close: async () => undefined,

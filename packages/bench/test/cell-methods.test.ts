@@ -1,0 +1,112 @@
+import onnxruntime from '@kora-bench/backend-ort';
+import type { DoneRecord } from '@kora-bench/bench';
+import { recordSchema } from '@kora-bench/bench';
+import type { Backend, MethodDefinition } from '@kora-bench/core';
+import adapterFusion from '@kora-bench/method-adapter-fusion';
+import full from '@kora-bench/method-full';
+import kora from '@kora-bench/method-kora';
+import koraChain from '@kora-bench/method-kora-chain';
+import linearProbe from '@kora-bench/method-linear-probe';
+import lora from '@kora-bench/method-lora';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memoryDataset } from './memory-split.js';
+import { runTinyCell } from './tiny-cell.js';
+
+const methods = [linearProbe, full, lora, adapterFusion, kora, koraChain] as readonly MethodDefinition[];
+
+describe('every method, trained and judged on all tasks by onnxruntime', () => {
+  const records = new Map<string, DoneRecord>();
+  let backend: Backend;
+  beforeAll(async () => {
+    backend = await onnxruntime.create('cpu', onnxruntime.options.parse({}));
+    for (const method of methods) {
+      const record = await runTinyCell({
+        method,
+        backend,
+        training: { epochs: 10, learningRate: 0.02 },
+        source: memoryDataset({ train: 48, val: 24, classes: 4 }),
+        target: memoryDataset({ train: 32, val: 12, classes: 4 }, { dataset: 'target' }),
+        depth: memoryDataset({ train: 10, val: 6, classes: 1 }, { dataset: 'depth', task: 'depth' }),
+        config: { tasks: ['source', 'transfer', 'depth'], protocols: ['stratified', 'as-published'] },
+      });
+      records.set(method.name, record);
+    }
+  }, 60_000);
+  afterAll(() => backend.dispose());
+
+  test.each(methods)('$name: a record that is valid as JSON', ({ name }) => {
+    const record: unknown = JSON.parse(JSON.stringify(records.get(name)));
+    expect(recordSchema.parse(record)).toEqual(record);
+  });
+
+  test.each(methods)('$name: the loss falls in every stage', ({ name }) => {
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    for (const { losses } of records.get(name)!.source.training.stages) {
+      const values = losses.map(({ loss }) => loss);
+      const third = Math.floor(values.length / 3);
+      expect(mean(values.slice(-third))).toBeLessThan(0.99 * mean(values.slice(0, third)));
+    }
+  });
+
+  test.each(methods)('$name: every task is judged on all of its validation examples', ({ name }) => {
+    const { source, transfer, depth } = records.get(name)!;
+    expect(source.result.examples).toBe(24);
+    expect(transfer.map(({ protocol, trueLabels }) => [protocol, trueLabels.examples])).toEqual([
+      ['stratified', 12],
+      ['as-published', 12],
+    ]);
+    expect(depth!.result.examples).toBe(6);
+    expect(depth!.result.rmse).toBeLessThan(2);
+  });
+
+  test('merged LoRA gives the same logits, and only LoRA merges', () => {
+    for (const [name, { mergeError }] of records) {
+      if (name === 'lora') expect(mergeError).toBeLessThan(1e-4);
+      else expect(mergeError).toBeNull();
+    }
+    expect(records.get('lora')!.mergeError).toBeGreaterThan(0);
+  });
+
+  test('kora-chain never touches the backbone: its CKA is the frozen backbone’s own', () => {
+    const frozen = records.get('linear-probe')!.cka;
+    expect(records.get('kora-chain')!.cka).toEqual(frozen);
+    expect(records.get('lora')!.cka.biased).not.toEqual(frozen.biased);
+    for (const [i, row] of frozen.biased.entries()) expect(row[i]).toBeCloseTo(1, 6);
+  });
+
+  test('adapter-fusion trains each stage on its share of epochs and parameters', () => {
+    const { stages } = records.get('adapter-fusion')!.source.training;
+    const adapters = 2 * (16 * 12 + 16 + 12 * 16 + 12);
+    const fusion = 2 * 4 * 16 * 12;
+    const head = (classes: number) => 13 * classes;
+    expect(
+      stages.map(({ name, epochs, trainableParameters }) => [name, epochs, trainableParameters]),
+    ).toEqual([
+      ['adapter-0', 3, adapters + head(2)],
+      ['adapter-1', 3, adapters + head(2)],
+      ['fusion', 4, fusion + head(4)],
+    ]);
+    expect(stages[0]!.steps).toBe(3 * 3);
+    expect(stages[2]!.steps).toBe(4 * 6);
+  });
+
+  test('the frozen prefix is kept where a method reads a frozen backbone, and only there', () => {
+    const kept = [...records]
+      .filter(([, { source }]) => source.training.cache !== null)
+      .map(([name]) => name);
+    expect(kept).toEqual(['linear-probe', 'kora-chain']);
+  });
+
+  test('head-only transfer never changes what the source task trained', async () => {
+    // The same cell without transfer and depth has the same source numbers.
+    const alone = await runTinyCell({
+      method: lora as MethodDefinition,
+      backend,
+      training: { epochs: 10, learningRate: 0.02 },
+      source: memoryDataset({ train: 48, val: 24, classes: 4 }),
+    });
+    expect(alone.source.result).toEqual(records.get('lora')!.source.result);
+    expect(alone.transfer).toEqual([]);
+    expect(alone.depth).toBeNull();
+  });
+});
