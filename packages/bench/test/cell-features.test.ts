@@ -67,6 +67,13 @@ describe('on disk', () => {
     expect(train.reads).toEqual([]);
   });
 
+  test('another d_comp reads the same features: they come before every trained parameter', async () => {
+    const cacheDir = temporaryFolder();
+    const run = (dComp: number) => runTinyCell({ method: chain, options: { dComp }, cacheDir });
+    expect((await run(4)).source.training.cache!.computedImages).toBe(30);
+    expect((await run(8)).source.training.cache).toMatchObject({ computedImages: 0, reusedImages: 30 });
+  });
+
   test('numbers from disk equal computed ones', async () => {
     const cacheDir = temporaryFolder();
     const computed = await first(cacheDir);

@@ -126,6 +126,18 @@ describe('training that stops making sense', () => {
     expect(error).toMatchObject({ code: 'TRAINING', where: 'source' });
     expect(error.message).toContain('parameters');
   });
+
+  test('depth of more metres than a number holds, from a log depth that is finite', async () => {
+    const config = {
+      tasks: ['source', 'depth'] as ('source' | 'depth')[],
+      depthTraining: { epochs: 1, learningRate: 10, batchSize: 10 },
+    };
+    const error = await failureOf({ method: probe, depth: depth(), config });
+    expect(error).toMatchObject({
+      code: 'TRAINING',
+      message: expect.stringContaining('depth is not finite'),
+    });
+  });
 });
 
 describe('data that cannot work is refused before anything trains', () => {

@@ -80,7 +80,7 @@ export function memorySplit(spec: MemorySplitSpec): MemorySplit {
           if (!isDepth) return { pixels };
           const depth = Float32Array.from(
             { length: indices.length * size },
-            (_, i) => 1 + (((i % size) + pictures[indices[Math.floor(i / size)]!]!) % size) / size,
+            (_, i) => 2.5 + (((i % size) + pictures[indices[Math.floor(i / size)]!]!) % size) / size,
           );
           return { pixels, depth };
         },
