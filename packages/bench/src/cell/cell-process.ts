@@ -35,7 +35,11 @@ async function work(job: CellJob): Promise<void> {
   try {
     const registry = await loadRegistry(job.config.plugins);
     const resources = await openResources(job, registry);
-    const record = await runCell(job, resources, throttleSteps((event) => tell({ type: 'progress', event })));
+    const record = await runCell(
+      job,
+      resources,
+      throttleSteps((event) => tell({ type: 'progress', event })),
+    );
     await writeRecord(job.runDir, record);
     await resources.backend.dispose();
     process.exitCode = 0;

@@ -24,7 +24,8 @@ export async function openResources(
   registry: Registry,
 ): Promise<CellResources> {
   const context: DataContext = { dataDir, cacheDir };
-  const open = async (name: string): Promise<ImageDataset> => registered(registry.datasets, 'data set', name).open(context);
+  const open = async (name: string): Promise<ImageDataset> =>
+    registered(registry.datasets, 'data set', name).open(context);
   const has = (task: 'transfer' | 'depth') => config.tasks.includes(task);
   const method = registered(registry.methods, 'method', cell.method);
   const model = await resolveModel(cell.model, [...registry.models.values()]);
@@ -54,4 +55,3 @@ function registered<T>(known: ReadonlyMap<string, T>, kind: string, name: string
     where: kind,
   });
 }
-
