@@ -3,6 +3,8 @@ import { lowerComposites, rewriteProgram, simplify } from '@kora-bench/core';
 import { nativeComposites } from './export/emit-composite.js';
 import type { BatchSplit } from './rewrite/batch-split.js';
 import { splitBatch } from './rewrite/batch-split.js';
+import { floatScales } from './rewrite/float-scales.js';
+import { lowerForSpeed } from './rewrite/lower-for-speed.js';
 import { mergeLowRank } from './rewrite/merge-low-rank.js';
 
 /** A program in the form that the export understands and that onnxruntime is fast on. */
@@ -16,6 +18,7 @@ export interface PreparedProgram {
 /** @param threads that the engine may use */
 export function prepareProgram(given: Program, threads: number): PreparedProgram {
   const merged = mergeLowRank(rewriteProgram(given, simplify));
-  const program = rewriteProgram(lowerComposites(merged, nativeComposites), simplify);
+  const lowered = lowerComposites(lowerForSpeed(merged), nativeComposites);
+  const program = rewriteProgram(floatScales(lowered), simplify);
   return { program, split: splitBatch(program, threads) };
 }

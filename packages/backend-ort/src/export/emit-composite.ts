@@ -1,32 +1,33 @@
 import type { CompositeKind, CompositeOp, GraphNode } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
-import { emitProduct } from './emit-product.js';
 
-/** Composites that onnxruntime has an operator for. */
-const native = ['linear', 'layerNorm', 'softmax', 'gelu'] as const satisfies readonly CompositeKind[];
+/** Composites that onnxruntime has an operator for, or that profit from one. */
+const native = [
+  'linear',
+  'layerNorm',
+  'layerNormGrad',
+  'softmax',
+  'gelu',
+] as const satisfies readonly CompositeKind[];
 type NativeKind = (typeof native)[number];
 
 export const nativeComposites: ReadonlySet<CompositeKind> = new Set(native);
 
-/** A node whose op is a composite with an operator of its own. */
-export type NativeNode = GraphNode & { readonly op: Extract<CompositeOp, { kind: NativeKind }> };
+/** A node whose op is a native composite; `linear` is planned with the matrix products. */
+export type NativeNode = GraphNode & {
+  readonly op: Extract<CompositeOp, { kind: Exclude<NativeKind, 'linear'> }>;
+};
 
 /** Writes one native composite; see {@link emitPrimitive}. */
-export function emitComposite(
-  graph: OnnxGraph,
-  node: NativeNode,
-  inputs: readonly string[],
-  operands: readonly GraphNode[],
-): string {
+export function emitComposite(graph: OnnxGraph, node: NativeNode, inputs: readonly string[]): string {
   const { op } = node;
   switch (op.kind) {
-    case 'linear':
-      return emitLinear(graph, node, inputs, operands);
     case 'layerNorm':
       return graph.node('LayerNormalization', inputs, {
         attributes: { axis: { int: -1 }, epsilon: { float: op.eps } },
       });
+    case 'layerNormGrad':
+      return emitLayerNormGrad(graph, inputs, node.shape.at(-1)!, op.eps);
     case 'softmax':
       return graph.node('Softmax', inputs, { attributes: { axis: { int: -1 } } });
     case 'gelu':
@@ -36,25 +37,25 @@ export function emitComposite(
   }
 }
 
-function emitLinear(
+/**
+ * With x̂ and 1/σ from LayerNormalization and g = dy·γ: (g − x̂·mean(g·x̂) − mean(g)) / σ, the means over
+ * the last axis.
+ */
+function emitLayerNormGrad(
   graph: OnnxGraph,
-  node: NativeNode,
-  [x, weight, bias]: readonly string[],
-  operands: readonly GraphNode[],
+  [x, gamma, dy]: readonly string[],
+  width: number,
+  eps: number,
 ): string {
-  const [input, { shape }] = [operands[0]!, operands[1]!];
-  const flat = input.shape.length === 2;
-  const rows = flat
-    ? x!
-    : graph.node('Reshape', [x!, graph.integers([sizeOf(input.shape) / shape[1]!, shape[1]!])]);
-  const product = emitProduct(graph, {
-    a: rows,
-    b: weight!,
-    rankA: 2,
-    rankB: 2,
-    transposeA: false,
-    transposeB: true,
-    ...(bias === undefined ? {} : { c: bias }),
+  const ones = graph.constant('f32', [width], new Float32Array(width).fill(1));
+  const [normalized, , inverse] = graph.nodes('LayerNormalization', [x!, ones], {
+    attributes: { axis: { int: -1 }, epsilon: { float: eps } },
+    outputs: 3,
   });
-  return flat ? product : graph.node('Reshape', [product, graph.integers(node.shape)]);
+  const mean = (value: string) =>
+    graph.node('ReduceMean', [value, graph.integers([-1])], { attributes: { keepdims: { int: 1 } } });
+  const g = graph.node('Mul', [dy!, gamma!]);
+  const along = graph.node('Mul', [normalized!, mean(graph.node('Mul', [g, normalized!]))]);
+  const centred = graph.node('Sub', [graph.node('Sub', [g, along]), mean(g)]);
+  return graph.node('Mul', [centred, inverse!]);
 }

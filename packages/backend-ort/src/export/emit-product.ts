@@ -1,6 +1,6 @@
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 
-/** `alpha · a · b + c`, with the last two axes of `a` and `b` exchanged where asked. */
+/** `alpha · a · b + beta · c`, with the last two axes of `a` and `b` exchanged where asked. */
 export interface Product {
   readonly a: string;
   readonly b: string;
@@ -10,6 +10,8 @@ export interface Product {
   readonly transposeB: boolean;
   /** 1 by default. */
   readonly alpha?: number;
+  /** 1 by default. */
+  readonly beta?: number;
   /** Broadcasts to the result; only where both operands are matrices. */
   readonly c?: string;
 }
@@ -19,7 +21,7 @@ export interface Product {
  * FusedMatMul (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md).
  */
 export function emitProduct(graph: OnnxGraph, product: Product): string {
-  const { a, b, alpha = 1, c } = product;
+  const { a, b, alpha = 1, beta = 1, c } = product;
   const flag = (set: boolean) => ({ int: set ? 1 : 0 });
   if (product.rankA === 2 && product.rankB === 2) {
     return graph.node('Gemm', c === undefined ? [a, b] : [a, b, c], {
@@ -27,6 +29,7 @@ export function emitProduct(graph: OnnxGraph, product: Product): string {
         transA: flag(product.transposeA),
         transB: flag(product.transposeB),
         alpha: { float: alpha },
+        beta: { float: beta },
       },
     });
   }

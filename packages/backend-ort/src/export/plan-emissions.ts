@@ -5,7 +5,7 @@ import type { NativeNode } from './emit-composite.js';
 import { emitComposite, nativeComposites } from './emit-composite.js';
 import type { PrimitiveNode } from './emit-primitive.js';
 import { emitPrimitive } from './emit-primitive.js';
-import { fuseScaledProduct } from './scaled-product.js';
+import { planProduct } from './plan-product.js';
 
 /** How a node becomes ONNX operators: what it reads, and what writes it. */
 export interface Emission {
@@ -40,11 +40,11 @@ function planNode(program: Program, node: GraphNode, uses: Uint32Array): Emissio
   if (op.kind === 'constant') {
     return { inputs: [], emit: (graph) => graph.constant(node.dtype, op.shape, op.data) };
   }
-  const fused = fuseScaledProduct(program, node, uses);
-  if (fused !== undefined) return fused;
+  const product = planProduct(program, node, uses);
+  if (product !== undefined) return product;
   const operands = node.inputs.map((id) => program.nodes[id]!);
   if (isNative(node)) {
-    return { inputs: node.inputs, emit: (graph, inputs) => emitComposite(graph, node, inputs, operands) };
+    return { inputs: node.inputs, emit: (graph, inputs) => emitComposite(graph, node, inputs) };
   }
   if (!isPrimitive(node)) throw new InternalError(`${op.kind} was not lowered before the export.`);
   return { inputs: node.inputs, emit: (graph, inputs) => emitPrimitive(graph, node, inputs, operands) };

@@ -35,6 +35,8 @@ export function blockRule(
       return alongFirst(node, operands, cut);
     case 'softmax':
       return rank > 1 ? blocks : undefined;
+    case 'layerNormGrad':
+      return rank > 1 && cut[0] === true && !cut[1] && cut[2] === true ? blocks : undefined;
     case 'layerNorm':
     case 'linear':
       return rank > 1 && onlyFirst(cut) ? blocks : undefined;

@@ -1,0 +1,72 @@
+import type { Program, Tensor } from '@kora-bench/core';
+import {
+  add,
+  div,
+  erf,
+  exp,
+  matmul,
+  mul,
+  rewriteProgram,
+  scaledDotProductAttention,
+  softmax,
+  sub,
+  sum,
+  transpose,
+} from '@kora-bench/core';
+
+/**
+ * Lowers the composites whose general lowering makes more passes over memory than needed, each pass
+ * being an operator of its own in onnxruntime.
+ */
+export function lowerForSpeed(program: Program): Program {
+  const differentiated = new Set(
+    program.nodes.flatMap(({ op, inputs }) => (op.kind === 'geluGrad' ? [inputs[0]!] : [])),
+  );
+  return rewriteProgram(program, (node, inputs) => {
+    const { op } = node;
+    if (op.kind === 'geluGrad') return geluAdjoint(inputs[0]!, inputs[1]!);
+    // Where the adjoint needs the error function anyway, sharing it beats the operator of its own.
+    if (op.kind === 'gelu' && differentiated.has(node.inputs[0]!)) return geluShared(inputs[0]!);
+    if (op.kind === 'matmul') return tallProduct(inputs[0]!, inputs[1]!, op.transposeA, op.transposeB);
+    if (op.kind === 'attentionGrad') return attentionAdjoint(inputs, op.scale, op.wrt);
+    return undefined;
+  });
+}
+
+/**
+ * With t = x/√2 and u = 1 + erf t:  gelu(x) = t·u/√2,  gelu′(x) = (u + 2/√π · t·e^(−t²)) / 2.
+ * The factors in front move into the matrix products around.
+ */
+function geluShared(x: Tensor): Tensor {
+  const t = mul(x, Math.SQRT1_2);
+  return mul(mul(t, add(erf(t), 1)), Math.SQRT1_2);
+}
+
+function geluAdjoint(x: Tensor, dy: Tensor): Tensor {
+  const t = mul(x, Math.SQRT1_2);
+  const bell = div(t, exp(mul(t, t)));
+  return mul(mul(dy, add(add(erf(t), 1), mul(bell, 2 / Math.sqrt(Math.PI)))), 0.5);
+}
+
+/**
+ * The adjoints of attention with the row sums of P∘dP taken as those of dO∘O, which are equal and
+ * narrower (Dao et al. 2022, FlashAttention, appendix B).
+ */
+function attentionAdjoint([q, k, v, dy]: readonly Tensor[], scale: number, wrt: 'q' | 'k' | 'v'): Tensor {
+  const p = softmax(mul(matmul(q!, k!, { transposeB: true }), scale));
+  if (wrt === 'v') return matmul(p, dy!, { transposeA: true });
+  const output = scaledDotProductAttention(q!, k!, v!, scale);
+  const rows = sum(mul(dy!, output), { axes: [-1], keepDims: true });
+  const ds = mul(p, sub(matmul(dy!, v!, { transposeB: true }), rows));
+  return mul(wrt === 'q' ? matmul(ds, k!) : matmul(ds, q!, { transposeA: true }), scale);
+}
+
+/**
+ * aᵀ·b with few rows → (bᵀ·a)ᵀ: the engine repacks the right operand, so it should be the narrow one.
+ * Gradients of low-rank factors have this shape.
+ */
+function tallProduct(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor | undefined {
+  if (!transposeA || transposeB || a.rank !== 2 || b.rank !== 2) return undefined;
+  const [rows, columns] = [a.shape[1]!, b.shape[1]!];
+  return rows <= 64 && rows < columns ? transpose(matmul(b, a, { transposeA: true })) : undefined;
+}
