@@ -76,6 +76,12 @@ describe('the page of a run', () => {
     }
   });
 
+  test('takes the transfer plot from the stratified protocol alone', () => {
+    expect(page).toContain('Transfer, stratified');
+    const published = { ...probe, transfer: [probe.transfer[1]!] };
+    expect(runPage('as published', [published])).not.toContain('Transfer, stratified');
+  });
+
   test('shows every finding of every cell', () => {
     for (const { code } of [...probe.findings, ...chain.findings])
       expect(page).toContain(`<code>${code}</code>`);

@@ -53,11 +53,8 @@ function results(done: readonly DoneRecord[]): string {
       'Source task',
       paretoPoints(done, ({ source }) => source.result.top1),
     ),
-    done.some(({ transfer }) => transfer.length > 0) &&
-      paretoChart(
-        'Transfer, true labels',
-        paretoPoints(done, ({ transfer }) => transfer[0]?.trueLabels.top1),
-      ),
+    done.some((record) => stratifiedTop1(record) !== undefined) &&
+      paretoChart('Transfer, stratified', paretoPoints(done, stratifiedTop1)),
     '</div>',
     '<h2>Training</h2>',
     '<div class="charts">',
@@ -86,6 +83,11 @@ function results(done: readonly DoneRecord[]): string {
     `<details><summary>Environment</summary><pre>${escapeHtml(JSON.stringify(done[0]!.environment, null, 2))}</pre></details>`,
     `<details><summary>Configuration</summary><pre>${escapeHtml(JSON.stringify(done[0]!.config, null, 2))}</pre></details>`,
   );
+}
+
+/** The only protocol whose numbers say something about transfer. */
+function stratifiedTop1({ transfer }: DoneRecord): number | undefined {
+  return transfer.find(({ protocol }) => protocol === 'stratified')?.trueLabels.top1;
 }
 
 function describe({ cell, config, startedAt }: CellRecord): string {
