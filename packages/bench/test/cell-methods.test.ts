@@ -2,6 +2,7 @@ import onnxruntime from '@kora-bench/backend-ort';
 import type { DoneRecord } from '@kora-bench/bench';
 import { recordSchema } from '@kora-bench/bench';
 import type { Backend, MethodDefinition } from '@kora-bench/core';
+import { add, defineMethod } from '@kora-bench/core';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import full from '@kora-bench/method-full';
 import kora from '@kora-bench/method-kora';
@@ -9,6 +10,7 @@ import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { memoryDataset } from './memory-split.js';
 import { runTinyCell } from './tiny-cell.js';
 
@@ -109,4 +111,37 @@ describe('every method, trained and judged on all tasks by onnxruntime', () => {
     expect(alone.transfer).toEqual([]);
     expect(alone.depth).toBeNull();
   });
+});
+
+test('what a stage trains on a part of the classes is what the next stage starts from', async () => {
+  const shift = (trainsEarly: boolean) =>
+    defineMethod({
+      name: 'shift',
+      description: 'Adds a vector to what the first block’s MLP gives.',
+      source: 'this test',
+      options: z.strictObject({}),
+      parameters: ({ width }) => [{ name: 'shift', shape: [width], init: { kind: 'zeros' } }],
+      stages: () => [
+        {
+          name: 'early',
+          trains: () => trainsEarly,
+          share: 0.5,
+          classPart: { index: 0, of: 2 },
+        },
+        { name: 'late', trains: () => false, share: 0.5 },
+      ],
+      attach:
+        ({ parameter }) =>
+        ({ name, value }) =>
+          name === 'blocks.0.mlp.fc2' ? add(value, parameter('shift')) : value,
+    }) as MethodDefinition;
+  const source = memoryDataset({ train: 32, val: 12, classes: 4 });
+  const run = (method: MethodDefinition) => runTinyCell({ method, source, training: { epochs: 4 } });
+  const [untouched, never, early] = [
+    await run(linearProbe as MethodDefinition),
+    await run(shift(false)),
+    await run(shift(true)),
+  ];
+  expect(never.cka.biased).toEqual(untouched.cka.biased);
+  expect(early.cka.biased).not.toEqual(untouched.cka.biased);
 });

@@ -59,6 +59,17 @@ describe('as-published', () => {
     expect(new Set(stage!.losses.map(({ learningRate }) => learningRate))).toEqual(new Set([1e-3]));
   });
 
+  test('takes nothing of its recipe from the run', async () => {
+    const plain = await runTinyCell({
+      method,
+      target: leafTarget(),
+      config: { tasks: ['source', 'transfer'], protocols: ['as-published'] },
+    });
+    const losses = ({ transfer: [transfer] }: DoneRecord) => transfer!.training.stages[0]!.losses;
+    expect(losses(plain)).toEqual(losses(record));
+    expect(plain.transfer[0]!.protocolLabels).toEqual(record.transfer[0]!.protocolLabels);
+  });
+
   test('scores one label for all, and prints the true accuracy beside it', () => {
     const { trueLabels, protocolLabels } = record.transfer[0]!;
     expect(protocolLabels).toMatchObject({ distinctLabels: 1, classes: 4, examples: 40 });
