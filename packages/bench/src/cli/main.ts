@@ -5,21 +5,24 @@ import { exitCode } from './exit-code.js';
 import { printMessage } from './output.js';
 import { buildProgram } from './program.js';
 
+export interface MainSettings {
+  /** The program of a cell's process. */
+  readonly cellEntry?: string | URL;
+}
+
 /**
  * Runs the command line.
  * @param argv without the interpreter and the script
  * @returns the exit code
  */
-export async function main(argv: readonly string[]): Promise<number> {
-  // A reader that has seen enough, like `head`, is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+export async function main(argv: readonly string[], { cellEntry }: MainSettings = {}): Promise<number> {
   // Package managers may pass on the `--` that separates their own flags.
   const words = argv[0] === '--' ? argv.slice(1) : argv;
   let code: number = exitCode.done;
   try {
     const program = buildProgram((result) => {
       code = result;
-    });
+    }, cellEntry);
     const commands = program.commands.map((command) => command.name());
     const [first] = words;
     if (first !== undefined && !first.startsWith('-') && first !== 'help' && !commands.includes(first)) {

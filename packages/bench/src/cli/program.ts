@@ -19,13 +19,13 @@ export const listKinds = [
  * The command line's grammar. A command's own code is imported when it runs, so that small commands start
  * fast. Every parser here throws instead of ending the process.
  */
-export function buildProgram(report: Report): Command {
+export function buildProgram(report: Report, cellEntry?: string | URL): Command {
   const program = new Command('kora-bench')
     .description('Trains and judges parameter-efficient fine-tuning methods of Vision Transformers.')
     .exitOverride()
     .showHelpAfterError('(--help shows all options)')
     .enablePositionalOptions();
-  addRun(program, report);
+  addRun(program, report, cellEntry);
   addParams(program, report);
   addThroughput(program, report);
   addList(program, report);
@@ -41,7 +41,7 @@ const method = () =>
   new Option('--method <names>', 'methods: names, labels of the suite, or name:preset').argParser(names);
 const backend = () => new Option('--backend <names>', 'backends: names or name:device').argParser(names);
 
-function addRun(program: Command, report: Report): void {
+function addRun(program: Command, report: Report, cellEntry?: string | URL): void {
   program
     .command('run', { isDefault: true })
     .description('train and judge every method on every backend (the default)')
@@ -63,7 +63,7 @@ function addRun(program: Command, report: Report): void {
     .option('--out <folder>', 'the run folder (default: runs/<time>-<suite>)')
     .option('--resume', 'do only what is missing or failed in --out or the latest run')
     .addOption(json('print the results as JSON'))
-    .action(async (options) => report(await (await import('./commands/run.js')).run(options)));
+    .action(async (options) => report(await (await import('./commands/run.js')).run(options, cellEntry)));
 }
 
 function addParams(program: Command, report: Report): void {

@@ -74,7 +74,7 @@ const isLimit = (value: number | undefined): value is number =>
 function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: SchemaNode): string {
   if (isLimit(minimum) && isLimit(maximum)) return ` from ${minimum} to ${maximum}`;
   const low = isLimit(minimum)
-    ? `at least ${minimum}`
+    ? `of at least ${minimum}`
     : isLimit(exclusiveMinimum)
       ? `above ${exclusiveMinimum}`
       : '';

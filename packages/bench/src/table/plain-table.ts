@@ -30,5 +30,5 @@ export function plainTable(columns: readonly PlainColumn[], rows: readonly (read
     },
   });
   for (const row of rows) table.push([...row]);
-  return table.toString();
+  return table.toString().replace(/ +$/gm, '');
 }

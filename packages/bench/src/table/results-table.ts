@@ -8,26 +8,44 @@ interface Column extends PlainColumn {
   cell(row: SummaryRow): string;
 }
 
-/** The results as a table, with a line on how to read it. */
-export function resultsTable(rows: readonly SummaryRow[]): string {
-  const columns = [...scoreColumns(rows), ...costColumns];
-  const table = plainTable(
-    columns,
-    rows.map((row) => columns.map(({ cell }) => cell(row))),
-  );
-  return [table, ...legend(rows)].join('\n');
+/**
+ * The results as a table, with lines on how to read it.
+ * @param width characters of a line; a table that is wider is split, with the methods' names in each part
+ */
+export function resultsTable(rows: readonly SummaryRow[], width = Number.POSITIVE_INFINITY): string {
+  const render = (columns: readonly Column[]) =>
+    plainTable(
+      columns,
+      rows.map((row) => columns.map(({ cell }) => cell(row))),
+    );
+  const fits = (columns: readonly Column[]) =>
+    render(columns)
+      .split('\n')
+      .every((line) => line.length <= width);
+  const names = nameColumns(rows);
+  const parts: Column[][] = [[]];
+  for (const column of [...scoreColumns(rows), ...costColumns]) {
+    const part = parts.at(-1)!;
+    if (part.length === 0 || fits([...names, ...part, column])) part.push(column);
+    else parts.push([column]);
+  }
+  return [...parts.map((part) => render([...names, ...part])), ...legend(rows)].join('\n');
+}
+
+function nameColumns(rows: readonly SummaryRow[]): Column[] {
+  const place = ({ backend, device }: SummaryRow) => `${backend}:${device}`;
+  const several = new Set(rows.map(place)).size > 1;
+  return [
+    { title: 'method', cell: ({ label }) => label },
+    ...(several ? [{ title: 'backend', cell: place }] : []),
+  ];
 }
 
 function scoreColumns(rows: readonly SummaryRow[]): Column[] {
-  const several = new Set(rows.map(({ backend, device }) => `${backend}:${device}`)).size > 1;
   const protocols = [...new Set(rows.flatMap(({ transfer }) => transfer.map(({ protocol }) => protocol)))];
   const hasDepth = rows.some(({ depth }) => depth !== null);
   const number = (title: string, cell: Column['cell']): Column => ({ title, numeric: true, cell });
   return [
-    { title: 'method', cell: ({ label }) => label },
-    ...(several
-      ? [{ title: 'backend', cell: ({ backend, device }: SummaryRow) => `${backend}:${device}` }]
-      : []),
     number('tuned\n%', ({ tunedShare }) => percent(tunedShare, 2)),
     number('source\ntop-1 %', ({ top1, seeds }) => estimateText(top1, percent, seeds.length)),
     number('macro\nF1', ({ macroF1, seeds }) =>

@@ -31,10 +31,15 @@ export function summarizeRun(run: string, report: string | null, records: readon
   };
 }
 
-/** The summary for a terminal: table, findings, failures, and where the rest is. */
-export function summaryText({ run, report, rows, findings, failed }: RunSummary): string {
+/**
+ * The summary as text: table, findings, failures, and where the rest is.
+ * @param width characters of a line, for the table
+ */
+export function summaryText({ run, report, rows, findings, failed }: RunSummary, width?: number): string {
   return [
-    ...(rows.length === 0 ? [] : [resultsTable(rows), '', findingsText(findings, distinctLabels(rows)), '']),
+    ...(rows.length === 0
+      ? []
+      : [resultsTable(rows, width), '', findingsText(findings, distinctLabels(rows)), '']),
     ...(failed.length === 0 ? [] : [failuresText(failed), '']),
     `Run:    ${run}`,
     ...(report === null ? [] : [`Report: ${report}`]),

@@ -16,7 +16,6 @@ import { continueRun, createRun, defaultRunFolder } from '../../records/open-run
 import type { ReleaseLock } from '../../records/run-lock.js';
 import type { RunPlan } from '../../records/run-plan.js';
 import { readPlan } from '../../records/run-plan.js';
-import { writeReport } from '../../report/write-report.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
 import { exitCode, signalExitCodes } from '../exit-code.js';
 import { printJson, printMessage, printResult } from '../output.js';
@@ -62,13 +61,14 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       );
       return interruption.code();
     }
+    const { writeReport } = await import('../../report/write-report.js');
     const page = await writeReport(runDir).catch((error: unknown) => {
       printMessage(`The report could not be written: ${describeFailure(error).message}`);
       return null;
     });
     const summary = summarizeRun(runDir, page, records);
     if (options.json) printJson(summary);
-    else printResult(summaryText(summary));
+    else printResult(summaryText(summary, process.stdout.isTTY ? process.stdout.columns : undefined));
     return summary.failed.length > 0 ? exitCode.failed : exitCode.done;
   } finally {
     interruption.end();

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { type DoneRecord, recordSchema, summarizeRun, summaryText } from '@kora-bench/bench';
+import { expect, test } from 'vitest';
+import { fixture } from './fake-run.js';
+
+const template = recordSchema.parse(
+  JSON.parse(readFileSync(fixture('done-record.json'), 'utf8')),
+) as DoneRecord;
+
+function record(label: string, seed: number, top1: number, changes: Partial<DoneRecord> = {}): DoneRecord {
+  const top1Interval: [number, number] = [top1 - 0.014, top1 + 0.014];
+  const result = { ...template.source.result, top1, top1Interval };
+  return {
+    ...template,
+    cell: { ...template.cell, label, seed },
+    source: { ...template.source, result },
+    ...changes,
+  };
+}
+
+test('one seed: Wilson intervals, the published kind of number marked, findings and failures below', () => {
+  const failed = {
+    schemaVersion: 1,
+    status: 'failed',
+    cell: { ...template.cell, label: 'lora' },
+    config: template.config,
+    startedAt: template.startedAt,
+    finishedAt: template.finishedAt,
+    error: {
+      code: 'TRAINING',
+      message: 'Loss is NaN.',
+      where: 'step 3',
+      expected: null,
+      received: null,
+      fix: 'Lower it.',
+    },
+  } as const;
+  const records = [
+    record('linear-probe', 0, 0.612),
+    record('full', 0, 0.7, { depth: null, transfer: [], findings: [] }),
+  ];
+  expect(
+    summaryText(summarizeRun('runs/x', 'runs/x/report.html', [...records, failed])),
+  ).toMatchInlineSnapshot(`
+    "──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    method        tuned        source  macro      transfer      transfer  NOT transfer:   depth   depth     depth   mean  images  peak  findings
+                      %       top-1 %     F1    stratified  as-published   as-published  RMSE m  AbsRel  δ<1.25 %    CKA      /s    MB
+                                                   top-1 %       top-1 %   own labels %
+    linear-probe   0.34          61.2  0.605          31.3           0.5           98.2   0.280   0.056      91.2  0.600     812   438  1 error
+                         [59.8, 62.6]         [29.9, 32.7]    [0.4, 0.7]   [98.0, 98.5]                                                 1 warning
+    full           0.34          70.0  0.605           n/a           n/a            n/a     n/a     n/a       n/a  0.600     812   438  none
+                         [68.6, 71.4]
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    In brackets: 95 % Wilson interval over the images. One seed: differences between rows may be chance.
+    Mean CKA: between different blocks, debiased. images/s: training on the source task, on this machine. n/a: not measured.
+
+    Findings of the audits:
+      error   SINGLE_LABEL (transfer/as-published; linear-probe)
+              All training images have one label.
+      warning NORMALISATION (source; linear-probe)
+              The normalisation is not the checkpoint's.
+
+    Failed cells:
+      lora on onnxruntime:cpu, seed 0: TRAINING: Loss is NaN.
+          where:    step 3
+          fix:      Lower it.
+
+    Run:    runs/x
+    Report: runs/x/report.html"
+  `);
+});
+
+test('a narrow terminal gets several tables, each with the methods’ names', () => {
+  const text = summaryText(summarizeRun('x', null, [record('linear-probe', 0, 0.6)]), 80);
+  const tables = text.split('In brackets')[0]!;
+  expect(Math.max(...tables.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(tables.match(/linear-probe/g)).toHaveLength(3);
+  for (const title of ['tuned', 'NOT transfer', 'δ<1.25', 'peak', 'findings'])
+    expect(tables).toContain(title);
+});
+
+test('several seeds: the mean with Student’s interval, and fewer seeds are said', () => {
+  const records = [0.6, 0.62, 0.64].map((top1, seed) => record('lora', seed, top1));
+  const summary = summarizeRun('runs/x', null, [...records, record('full', 0, 0.7)]);
+  const [lora, full] = summary.rows;
+  expect(lora!.top1.value).toBeCloseTo(0.62, 12);
+  // t(0.975, 2) = 4.302653, s = 0.02
+  expect(lora!.top1.interval![1] - 0.62).toBeCloseTo((4.302653 * 0.02) / Math.sqrt(3), 7);
+  expect(full!.seeds).toEqual([0]);
+  const text = summaryText(summary);
+  expect(text).toContain('± 5.0');
+  expect(text).toContain('Fewer seeds are done for full.');
+});
