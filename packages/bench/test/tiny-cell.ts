@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { referenceBackend } from '@kora-bench/backend-reference';
@@ -12,6 +12,7 @@ import type {
 } from '@kora-bench/bench';
 import { initialCheckpoint, runCell, runConfigSchema } from '@kora-bench/bench';
 import type { Backend, Checkpoint, ImageDataset, MethodDefinition, VitConfig } from '@kora-bench/core';
+import { afterAll } from 'vitest';
 import { memoryDataset } from './memory-split.js';
 
 /** A ViT small enough for the interpreter: 5 tokens of width 12 in 2 blocks, with a classifier of 7. */
@@ -39,8 +40,16 @@ export const tinyCheckpoint: Checkpoint = initialCheckpoint(
   3,
 );
 
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** An empty folder that is gone when the tests of this file are done. */
 export function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'kora-bench-test-'));
+  const folder = mkdtempSync(join(tmpdir(), 'kora-bench-test-'));
+  folders.push(folder);
+  return folder;
 }
 
 export interface TinyCell {
