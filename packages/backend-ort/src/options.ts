@@ -10,6 +10,11 @@ export const ortOptions = z.strictObject({
     .default(() => availableParallelism()),
   /** How far onnxruntime rewrites the graph itself. */
   optimization: z.enum(['all', 'basic', 'none']).default('all'),
+  /**
+   * Whether threads that wait for work keep their core busy. That can be faster on an idle machine and was
+   * twice as slow wherever other work wanted the cores, such as the decoding of the next batch.
+   */
+  spin: z.boolean().default(false),
   /** Start of the names of profiles (Chrome trace format), one written per program when it is disposed of. */
   profile: z.string().min(1).optional(),
 });

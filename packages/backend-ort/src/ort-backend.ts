@@ -42,7 +42,8 @@ export class OrtBackend implements Backend {
 
   async compile(program: Program, weights: Weights): Promise<Executable> {
     checkWeights(program, weights);
-    const model = exportProgram(prepareProgram(program, this.#options.threads), weights);
+    const threads = this.#device === 'cpu' ? this.#options.threads : undefined;
+    const model = exportProgram(prepareProgram(program, threads), weights);
     const session = await openSession(this.#engine, model, this.#device, this.#options);
     const profiled = this.#options.profile !== undefined;
     const executable = new OrtExecutable(this.#engine, this.#queue, program, session, profiled);

@@ -15,10 +15,12 @@ export interface PreparedProgram {
   readonly split: BatchSplit | undefined;
 }
 
-/** @param threads that the engine may use */
-export function prepareProgram(given: Program, threads: number): PreparedProgram {
+/**
+ * @param threads that share the caches of the CPU; absent on a GPU, which wants the whole batch at once
+ */
+export function prepareProgram(given: Program, threads?: number): PreparedProgram {
   const merged = mergeLowRank(rewriteProgram(given, simplify));
   const lowered = lowerComposites(lowerForSpeed(merged), nativeComposites);
   const program = rewriteProgram(floatScales(lowered), simplify);
-  return { program, split: splitBatch(program, threads) };
+  return { program, split: threads === undefined ? undefined : splitBatch(program, threads) };
 }

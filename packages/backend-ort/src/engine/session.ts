@@ -49,6 +49,7 @@ function sessionOptions(device: OrtDevice, options: OrtOptions): InferenceSessio
     intraOpNumThreads: options.threads,
     graphOptimizationLevel: optimizationLevel[options.optimization],
     logSeverityLevel: 4,
+    extra: { session: { intra_op: { allow_spinning: options.spin ? '1' : '0' } } },
     ...(options.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
   };
 }
