@@ -11,6 +11,7 @@ export { initialCheckpoint } from './pretrain/initial-checkpoint.js';
 export type { ProgressEvent, ReportProgress } from './progress/progress-event.js';
 export type { ProgressView } from './progress/progress-view.js';
 export { quietView } from './progress/quiet-view.js';
+export { jsonSchemas } from './records/json-schemas.js';
 export { continueRun, createRun } from './records/open-run.js';
 export { readRecords } from './records/read-records.js';
 export * from './records/record-schema.js';

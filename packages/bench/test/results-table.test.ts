@@ -52,7 +52,7 @@ test('one seed: Wilson intervals, the published kind of number marked, findings 
                          [68.6, 71.4]
     ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
     In brackets: 95 % Wilson interval over the images. One seed: differences between rows may be chance.
-    Mean CKA: between different blocks, debiased. images/s: training on the source task, on this machine. n/a: not measured.
+    Mean CKA: between different blocks, debiased. images/s: training on the source task, on this machine; where the backbone is frozen, its features are kept and only the rest runs again. n/a: not measured.
 
     Findings of the audits:
       error   SINGLE_LABEL (transfer/as-published; linear-probe)

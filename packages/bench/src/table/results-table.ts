@@ -106,6 +106,6 @@ function legend(rows: readonly SummaryRow[]): string[] {
       ? `Means over ${many} seeds, ± half of Student’s 95 % interval of the mean.`
       : 'In brackets: 95 % Wilson interval over the images. One seed: differences between rows may be chance.',
     ...(many > 1 && uneven.length > 0 ? [`Fewer seeds are done for ${uneven.join(', ')}.`] : []),
-    `Mean CKA: between different blocks, debiased. images/s: training on the source task, on this machine. ${absent}: not measured.`,
+    `Mean CKA: between different blocks, debiased. images/s: training on the source task, on this machine; where the backbone is frozen, its features are kept and only the rest runs again. ${absent}: not measured.`,
   ];
 }
