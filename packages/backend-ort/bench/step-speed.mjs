@@ -6,7 +6,7 @@ import { vitLoraStep } from './vit-lora-program.mjs';
 /*
  * Speed of a training step of ViT-Tiny/16 with LoRA r = 8 on all linear layers, beside the best matrix
  * product of the same backend in the same process. Rounds alternate between the two, best of all rounds.
- *   node bench/step-speed.mjs --batch 16 --rounds 8 [--threads 2] [--spin] [--profile PREFIX] [--clock cpu]
+ *   node bench/step-speed.mjs --batch 16 --rounds 8 [--threads 2] [--no-spin] [--profile PREFIX] [--clock cpu]
  * On a busy machine, one thread and the CPU's clock instead of the wall's give steadier numbers.
  */
 const { values: args } = parseArgs({
@@ -15,12 +15,12 @@ const { values: args } = parseArgs({
     rounds: { type: 'string', default: '6' },
     threads: { type: 'string' },
     profile: { type: 'string' },
-    spin: { type: 'boolean', default: false },
+    'no-spin': { type: 'boolean', default: false },
     clock: { type: 'string', default: 'wall' },
   },
 });
 const options = definition.options.parse({
-  spin: args.spin,
+  spin: !args['no-spin'],
   ...(args.threads === undefined ? {} : { threads: Number(args.threads) }),
   ...(args.profile === undefined ? {} : { profile: args.profile }),
 });

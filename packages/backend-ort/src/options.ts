@@ -14,7 +14,7 @@ export const ortOptions = z.strictObject({
    * Whether threads that wait for work keep their core busy. That can be faster on an idle machine and was
    * twice as slow wherever other work wanted the cores, such as the decoding of the next batch.
    */
-  spin: z.boolean().default(false),
+  spin: z.boolean().default(true),
   /** Start of the names of profiles (Chrome trace format), one written per program when it is disposed of. */
   profile: z.string().min(1).optional(),
 });
