@@ -11,8 +11,8 @@ export const ortOptions = z.strictObject({
   /** How far onnxruntime rewrites the graph itself. */
   optimization: z.enum(['all', 'basic', 'none']).default('all'),
   /**
-   * Whether threads that wait for work keep their core busy. That can be faster on an idle machine and was
-   * twice as slow wherever other work wanted the cores, such as the decoding of the next batch.
+   * Whether threads that wait for work keep their core busy: a third faster on an idle machine, twice as
+   * slow beside other programs that want the cores.
    */
   spin: z.boolean().default(true),
   /** Start of the names of profiles (Chrome trace format), one written per program when it is disposed of. */
