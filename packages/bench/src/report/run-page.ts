@@ -12,33 +12,31 @@ export function runPage(title: string, records: readonly CellRecord[]): string {
   const done = records.filter((record): record is DoneRecord => record.status === 'done');
   const failed = records.filter((record) => record.status === 'failed');
   const first = records[0];
-  return (
-    markup(
-      '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-      '<meta name="viewport" content="width=device-width, initial-scale=1">',
-      `<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>`,
-      `<h1>${escapeHtml(title)}</h1>`,
-      first && `<p class="lead">${escapeHtml(describe(first))}</p>`,
-      failed.length > 0 &&
-        table(
-          'Failed cells',
-          [
-            { title: 'cell', cell: ({ cell }) => escapeHtml(cell.id) },
-            {
-              title: 'error',
-              cell: (record) =>
-                record.status === 'failed' ? escapeHtml(`${record.error.code}: ${record.error.message}`) : '',
-            },
-            {
-              title: 'fix',
-              cell: (record) => escapeHtml(record.status === 'failed' ? (record.error.fix ?? '') : ''),
-            },
-          ],
-          failed,
-        ),
-      done.length > 0 && results(done),
-    ) + '\n</main></body></html>\n'
-  );
+  return `${markup(
+    '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    `<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>`,
+    `<h1>${escapeHtml(title)}</h1>`,
+    first && `<p class="lead">${escapeHtml(describe(first))}</p>`,
+    failed.length > 0 &&
+      table(
+        'Failed cells',
+        [
+          { title: 'cell', cell: ({ cell }) => escapeHtml(cell.id) },
+          {
+            title: 'error',
+            cell: (record) =>
+              record.status === 'failed' ? escapeHtml(`${record.error.code}: ${record.error.message}`) : '',
+          },
+          {
+            title: 'fix',
+            cell: (record) => escapeHtml(record.status === 'failed' ? (record.error.fix ?? '') : ''),
+          },
+        ],
+        failed,
+      ),
+    done.length > 0 && results(done),
+  )}\n</main></body></html>\n`;
 }
 
 function results(done: readonly DoneRecord[]): string {
