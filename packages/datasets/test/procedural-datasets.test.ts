@@ -24,7 +24,7 @@ const PINNED = [
   ['procedural-source', 1234, 'f168b504291f23a765bace081dd424500807e006fd9be10e010e2315953ac50c'],
   ['procedural-transfer', 4321, '717a5e34aa85e6dec9b538b3537c450668d5a4fa5cf38686fbd6afce262ca39d'],
   ['procedural-depth', 77, '356bf853de0e8a146945b1cd740edb59e83a400dda5642f9759e58e2c0f1fbaf'],
-  ['procedural-pretrain', 50000, '8ec4ccf493409339d0f380b49d91526a7b43bde9358ea850b6c9ec343ffacff3'],
+  ['procedural-pretrain', 50000, '582ce80df3bd1e5f3290d833fde84b6764a4ad6e3b0f16e558a428beeca30beb'],
 ] as const;
 
 async function readOne(split: ImageSplit, index: number, preprocessing = NATIVE) {

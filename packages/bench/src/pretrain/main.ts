@@ -13,7 +13,7 @@ import { throttleSteps } from '../progress/throttle.js';
 import { pretrain } from './pretrain.js';
 
 /** The recipe of the committed weights; `pnpm pretrain` without options repeats it. */
-const recipe = { epochs: 1, perClass: 1000, batchSize: 64, learningRate: 0.0015, warmup: 0.03, seed: 0 };
+const recipe = { epochs: 1, perClass: 740, batchSize: 32, learningRate: 0.002, warmup: 0.05, seed: 0 };
 
 function positiveInt(text: string): number {
   const value = Number(text);
@@ -56,7 +56,7 @@ export async function main(argv: readonly string[]): Promise<void> {
           learningRate: recipe.learningRate,
           schedule: { kind: 'cosine', warmup: recipe.warmup },
           optimizer: { kind: 'adamw', weightDecay: 0.05 },
-          labelSmoothing: 0.1,
+          labelSmoothing: 0,
           augmentation: 'none',
         }),
         seed: options.seed,

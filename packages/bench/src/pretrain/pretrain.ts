@@ -8,7 +8,7 @@ import type {
   Preprocessing,
   VitConfig,
 } from '@kora-bench/core';
-import { classificationTask, writeSafetensors } from '@kora-bench/core';
+import { writeSafetensors } from '@kora-bench/core';
 import { FindingLog } from '../cell/audits/finding-log.js';
 import type { CellContext } from '../cell/cell-context.js';
 import { judgeClassification } from '../cell/judge.js';
@@ -17,6 +17,7 @@ import { WeightStore } from '../cell/weight-store.js';
 import type { TrainingConfig } from '../config/run-config.js';
 import type { ReportProgress } from '../progress/progress-event.js';
 import type { ClassificationResult } from '../records/record-schema.js';
+import { factoredTask } from './factored-task.js';
 import { initialCheckpoint } from './initial-checkpoint.js';
 
 export interface PretrainSpec {
@@ -48,7 +49,7 @@ export async function pretrain(spec: PretrainSpec, report: ReportProgress): Prom
     findings: new FindingLog(),
   };
   const weights = new WeightStore(checkpoint);
-  const task = classificationTask(data.train.classNames.length, training.labelSmoothing);
+  const task = factoredTask(data.train.classNames, training.labelSmoothing);
   weights.initialize(task.parameters(model), seed);
   const phase = { task, preprocessing, stage: 'train' };
   await trainPhase(context, weights, {

@@ -61,11 +61,11 @@ const KINDS = {
   },
   'procedural-pretrain': {
     classes: 256,
-    version: 1,
+    version: 2,
     trainPerClass: 200,
     valPerClass: 8,
     description: 'Textured blobs: 32 silhouettes with 16 textures in 4 arrangements, for pre-training.',
-    digest: 'efb85a09afa2acc9002395efe59cb5d47eed7ccb2f20fbc70e95b0ad9e724b62',
+    digest: 'a27c90d54e82722577f79d72f794e2a577d29075fdfed79925708997da64bb26',
     family: pretrainFamily,
   },
 } as const satisfies Record<string, ProceduralKind>;
