@@ -1,7 +1,14 @@
 import { classificationTask, countParameters, stagesOf } from '@kora-bench/core';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
+import {
+  gradientSizes,
+  largestDifference,
+  logits,
+  startValues,
+  trained,
+  vitBase,
+} from '@kora-bench/method-testing';
 import { describe, expect, test } from 'vitest';
-import { gradientSizes, largestDifference, logits, startValues, trained, vitBase } from './toy-vit.js';
 
 const parse = (given: object) => ({ definition: adapterFusion, options: adapterFusion.options.parse(given) });
 const count = (given: object) => countParameters(vitBase, parse(given), classificationTask(100)).trainable;

@@ -1,7 +1,7 @@
 import { classificationTask, countParameters } from '@kora-bench/core';
 import full from '@kora-bench/method-full';
+import { gradientSizes, startValues, vitBase } from '@kora-bench/method-testing';
 import { expect, test } from 'vitest';
-import { gradientSizes, startValues, vitBase } from './toy-vit.js';
 
 test('everything but the checkpoint’s own classifier counts', () => {
   const { trainable, share } = countParameters(

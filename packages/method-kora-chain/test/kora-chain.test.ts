@@ -1,6 +1,5 @@
 import { buildEvalProgram, classificationTask, countParameters } from '@kora-bench/core';
 import koraChain from '@kora-bench/method-kora-chain';
-import { describe, expect, test } from 'vitest';
 import {
   gradientSizes,
   largestDifference,
@@ -9,7 +8,8 @@ import {
   toyModel,
   trained,
   vitBase,
-} from './toy-vit.js';
+} from '@kora-bench/method-testing';
+import { describe, expect, test } from 'vitest';
 
 const task = classificationTask(100);
 const count = (given: object) =>

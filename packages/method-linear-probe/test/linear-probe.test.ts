@@ -1,7 +1,7 @@
 import { classificationTask, countParameters } from '@kora-bench/core';
 import linearProbe from '@kora-bench/method-linear-probe';
+import { gradientSizes, startValues, vitBase } from '@kora-bench/method-testing';
 import { expect, test } from 'vitest';
-import { gradientSizes, startValues, vitBase } from './toy-vit.js';
 
 test('only the new head counts and trains', async () => {
   const count = countParameters(vitBase, { definition: linearProbe, options: {} }, classificationTask(100));

@@ -1,6 +1,5 @@
 import { classificationTask, countParameters } from '@kora-bench/core';
 import lora from '@kora-bench/method-lora';
-import { describe, expect, test } from 'vitest';
 import {
   gradientSizes,
   largestDifference,
@@ -9,7 +8,8 @@ import {
   toyModel,
   trained,
   vitBase,
-} from './toy-vit.js';
+} from '@kora-bench/method-testing';
+import { describe, expect, test } from 'vitest';
 
 const backbone: typeof lora = { ...lora, parameters: () => [], attach: () => (site) => site.value };
 const published = lora.presets!.published!;

@@ -10,8 +10,8 @@ import {
   writeSafetensors,
 } from '@kora-bench/core';
 import lora, { fromPeftAdapter, toPeftAdapter } from '@kora-bench/method-lora';
+import { largestDifference, startValues, toyModel, trained } from '@kora-bench/method-testing';
 import { describe, expect, test } from 'vitest';
-import { largestDifference, startValues, toyModel, trained } from './toy-vit.js';
 
 const fixture = (name: string) => readFileSync(new URL(`fixtures/peft-toy/${name}`, import.meta.url));
 const config = fixture('adapter_config.json').toString();

@@ -1,0 +1,1 @@
+export * from './toy-vit.js';
