@@ -1,6 +1,6 @@
-import { KoraError } from '@kora-bench/core';
 import type { ProgressEvent } from '../progress/progress-event.js';
 import { throttleSteps } from '../progress/throttle.js';
+import { describeFailure } from '../records/describe-failure.js';
 import type { FailedRecord } from '../records/record-schema.js';
 import { writeRecord } from '../records/write-record.js';
 import { loadRegistry } from '../registry/load-registry.js';
@@ -22,15 +22,6 @@ function tell(message: CellMessage): void {
   if (process.connected) process.send?.(message);
 }
 
-function describe(error: unknown): FailedRecord['error'] {
-  if (error instanceof KoraError) {
-    const { code, message, where = null, expected = null, received = null, fix = null } = error;
-    return { code, message, where, expected, received, fix };
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'UNEXPECTED', message, where: null, expected: null, received: null, fix: null };
-}
-
 async function work(job: CellJob): Promise<void> {
   try {
     const registry = await loadRegistry(job.config.plugins);
@@ -44,7 +35,7 @@ async function work(job: CellJob): Promise<void> {
     await resources.backend.dispose();
     process.exitCode = 0;
   } catch (error) {
-    tell({ type: 'failed', error: describe(error) });
+    tell({ type: 'failed', error: describeFailure(error) });
     process.exitCode = 1;
   } finally {
     if (process.connected) process.disconnect();
