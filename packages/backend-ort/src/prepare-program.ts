@@ -1,5 +1,5 @@
 import type { Program } from '@kora-bench/core';
-import { lowerComposites, rewriteProgram, simplify } from '@kora-bench/core';
+import { lowerComposites, rewriteProgram, simplify, stackParallel } from '@kora-bench/core';
 import { nativeComposites } from './export/emit-composite.js';
 import type { BatchSplit } from './rewrite/batch-split.js';
 import { splitBatch } from './rewrite/batch-split.js';
@@ -22,5 +22,7 @@ export function prepareProgram(given: Program, threads?: number): PreparedProgra
   const merged = mergeLowRank(rewriteProgram(given, simplify));
   const lowered = lowerComposites(lowerForSpeed(merged), nativeComposites);
   const program = rewriteProgram(floatScales(lowered), simplify);
-  return { program, split: threads === undefined ? undefined : splitBatch(program, threads) };
+  const split = threads === undefined ? undefined : splitBatch(program, threads);
+  // A program worth splitting is made of large ops; stacking the small ones would hide the examples in them.
+  return split === undefined ? { program: stackParallel(program), split } : { program, split };
 }

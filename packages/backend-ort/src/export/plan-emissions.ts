@@ -6,6 +6,7 @@ import { emitComposite, nativeComposites } from './emit-composite.js';
 import type { PrimitiveNode } from './emit-primitive.js';
 import { emitPrimitive } from './emit-primitive.js';
 import { planProduct } from './plan-product.js';
+import { planSplits } from './plan-splits.js';
 
 /** How a node becomes ONNX operators: what it reads, and what writes it. */
 export interface Emission {
@@ -30,6 +31,12 @@ export function planEmissions(program: Program, alsoNeeded: readonly NodeId[] = 
     if (emission === undefined) continue;
     emissions.set(id, emission);
     for (const input of emission.inputs) needed[input] = 1;
+  }
+  for (const [id, write] of planSplits(program, needed)) {
+    emissions.set(id, {
+      inputs: program.nodes[id]!.inputs,
+      emit: (graph, [source]) => write(graph, source!),
+    });
   }
   return emissions;
 }

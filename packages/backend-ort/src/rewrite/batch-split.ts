@@ -54,7 +54,8 @@ type Place = 'before' | 'body' | 'sum' | 'after';
 export function splitBatch(program: Program, threads: number): BatchSplit | undefined {
   const partBytes = threads * partBytesPerThread;
   const batch = batchSize(program);
-  if (batch === undefined) return undefined;
+  const fits = program.nodes.every(({ shape }) => 4 * sizeOf(shape) <= partBytes);
+  if (batch === undefined || fits) return undefined;
   for (let size = 1; size * 2 <= batch; size++) {
     if (batch % size !== 0) continue;
     const parts = batch / size;

@@ -8,11 +8,15 @@ import {
   mul,
   rewriteProgram,
   scaledDotProductAttention,
+  sizeOf,
   softmax,
   sub,
   sum,
   transpose,
 } from '@kora-bench/core';
+
+/** Up to this size, the fixed cost of an operator is more than its work. */
+const fewElements = 16_384;
 
 /**
  * Lowers the composites whose general lowering makes more passes over memory than needed, each pass
@@ -26,7 +30,8 @@ export function lowerForSpeed(program: Program): Program {
     const { op } = node;
     if (op.kind === 'geluGrad') return geluAdjoint(inputs[0]!, inputs[1]!);
     // Where the adjoint needs the error function anyway, sharing it beats the operator of its own.
-    if (op.kind === 'gelu' && differentiated.has(node.inputs[0]!)) return geluShared(inputs[0]!);
+    if (op.kind === 'gelu' && differentiated.has(node.inputs[0]!) && sizeOf(node.shape) > fewElements)
+      return geluShared(inputs[0]!);
     if (op.kind === 'matmul') return tallProduct(inputs[0]!, inputs[1]!, op.transposeA, op.transposeB);
     if (op.kind === 'attentionGrad') return attentionAdjoint(inputs, op.scale, op.wrt);
     return undefined;
@@ -45,7 +50,9 @@ function geluShared(x: Tensor): Tensor {
 function geluAdjoint(x: Tensor, dy: Tensor): Tensor {
   const t = mul(x, Math.SQRT1_2);
   const bell = div(t, exp(mul(t, t)));
-  return mul(mul(dy, add(add(erf(t), 1), mul(bell, 2 / Math.sqrt(Math.PI)))), 0.5);
+  const slope = add(add(erf(t), 1), mul(bell, 2 / Math.sqrt(Math.PI)));
+  // Many small slopes are computed as one; what is left to do for each should be one product.
+  return sizeOf(x.shape) > fewElements ? mul(mul(dy, slope), 0.5) : mul(dy, mul(slope, 0.5));
 }
 
 /**

@@ -57,6 +57,20 @@ export const layoutCases: readonly OpCase[] = [
     }),
   },
   {
+    name: 'slices of one value',
+    build: ({ feed }) => {
+      const x = feed([3, 12]);
+      return {
+        first: narrow(x, 1, 1, 4),
+        neighbour: narrow(x, 1, 4, 6),
+        'behind a gap': narrow(x, 1, 8, 12),
+        overlapping: narrow(x, 1, 3, 9),
+        'another axis': narrow(x, 0, 1, 3),
+        corner: slice(x, [1, 2], [2, 5]),
+      };
+    },
+  },
+  {
     name: 'pad',
     build: ({ feed }) => ({
       vector: pad(feed([5]), [2], [3]),

@@ -10,4 +10,5 @@ export { narrowEarly } from './narrow-early.js';
 export type { Visit } from './rewrite.js';
 export { inputsOf, makeProgram, nodeOf, rewriteGraph, rewriteProgram } from './rewrite.js';
 export { simplify } from './simplify.js';
+export { stackParallel } from './stack-parallel.js';
 export { hashText, structuralHashes } from './structural-hash.js';

@@ -21,40 +21,41 @@ export function meanThroughLinear(node: GraphNode, inputs: readonly Tensor[]): T
   return pooled === undefined ? undefined : reshape(pooled, node.shape);
 }
 
-/** mean(x, axes, keepDims) pushed as far down as it goes, or `undefined` if it cannot move at all. */
+/**
+ * mean(x, axes) pushed as far down as it goes, or `undefined` if it cannot move at all. The pooled axes are
+ * gone in the result: axes of extent 1 would only need a reshape in front of every gradient's product.
+ */
 function pool(x: Tensor, axes: readonly number[]): Tensor | undefined {
   const { op } = nodeOf(x);
-  const inputs = inputsOf(x);
-  const here = (y: Tensor) => pool(y, axes) ?? mean(y, { axes, keepDims: true });
-  const spansNone = (y: Tensor) => axes.every((axis) => (y.shape[axis - (x.rank - y.rank)] ?? 1) === 1);
-
-  if (op.kind === 'linear' && inputs[0]!.rank === x.rank) {
-    return linear(here(inputs[0]!), inputs[1]!, inputs[2]);
+  const [left, right, bias] = inputsOf(x);
+  const here = (y: Tensor) => pool(y, axes) ?? mean(y, { axes });
+  if (op.kind === 'linear' && left!.rank === x.rank) return linear(here(left!), right!, bias);
+  if (op.kind === 'matmul') {
+    const rowsAlone = !op.transposeA && right!.rank === 2 && left!.rank === x.rank;
+    return rowsAlone && x.rank - axes.length >= 2
+      ? matmul(here(left!), right!, { transposeB: op.transposeB })
+      : undefined;
   }
-  if (
-    op.kind === 'matmul' &&
-    !op.transposeA &&
-    inputs[1]!.rank === 2 &&
-    inputs[0]!.rank === x.rank &&
-    !axes.includes(x.rank - 1)
-  ) {
-    return matmul(here(inputs[0]!), inputs[1]!, { transposeB: op.transposeB });
-  }
-  if (op.kind === 'binary' && (op.fn === 'add' || op.fn === 'sub')) {
-    const sides = inputs.map((input) => {
-      if (spansNone(input)) return input;
-      return input.rank === x.rank && axes.every((axis) => input.shape[axis] === x.shape[axis])
-        ? here(input)
+  if (op.kind !== 'binary') return undefined;
+  const constantAlong = (y: Tensor) => axes.every((axis) => (y.shape[axis - (x.rank - y.rank)] ?? 1) === 1);
+  const dropped = (y: Tensor) =>
+    reshape(
+      y,
+      y.shape.filter((_, i) => !axes.includes(i + x.rank - y.rank)),
+    );
+  if (op.fn === 'add' || op.fn === 'sub') {
+    const [a, b] = [left!, right!].map((side) => {
+      if (constantAlong(side)) return dropped(side);
+      return side.rank === x.rank && axes.every((axis) => side.shape[axis] === x.shape[axis])
+        ? here(side)
         : undefined;
     });
-    const [left, right] = [sides[0], sides[1]];
-    if (left === undefined || right === undefined) return undefined;
-    return op.fn === 'add' ? add(left, right) : sub(left, right);
+    if (a === undefined || b === undefined) return undefined;
+    return op.fn === 'add' ? add(a, b) : sub(a, b);
   }
-  if (op.kind === 'binary' && op.fn === 'mul') {
-    const [left, right] = [inputs[0]!, inputs[1]!];
-    if (spansNone(right) && left.rank === x.rank) return mul(here(left), right);
-    if (spansNone(left) && right.rank === x.rank) return mul(left, here(right));
+  if (op.fn === 'mul') {
+    if (constantAlong(right!) && left!.rank === x.rank) return mul(here(left!), dropped(right!));
+    if (constantAlong(left!) && right!.rank === x.rank) return mul(dropped(left!), here(right!));
   }
   return undefined;
 }

@@ -7,6 +7,7 @@ import { constant, scalarValue } from '../ops/sources.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { joinPads } from './join-pads.js';
+import { joinSlices } from './join-slices.js';
 import { meanThroughLinear } from './mean-through-linear.js';
 import type { Visit } from './rewrite.js';
 import { inputsOf, nodeOf } from './rewrite.js';
@@ -16,14 +17,15 @@ const largestFoldedConstant = 4096;
 
 /**
  * Local algebra that never changes a finite result beyond rounding: constants fold, neutral elements
- * and inverse layout changes vanish, sums of
- * zero-padded parts become concatenations, and a mean over tokens moves in front of linear maps.
+ * and inverse layout changes vanish, sums of zero-padded parts become concatenations, neighbouring slices
+ * join again, and a mean over tokens moves in front of linear maps.
  */
 export const simplify: Visit = (node, inputs) =>
   foldConstant(node, inputs) ??
   dropNeutral(node, inputs) ??
   mergeLayout(node, inputs) ??
   joinPads(node, inputs) ??
+  joinSlices(node, inputs) ??
   meanThroughLinear(node, inputs);
 
 function foldConstant(node: GraphNode, inputs: readonly Tensor[]): Tensor | undefined {

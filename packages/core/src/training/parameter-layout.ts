@@ -26,12 +26,23 @@ export interface ParameterLayout {
   readonly length: number;
 }
 
-/** Places parameters one after the other, in the order given. */
+/**
+ * Places parameters one after the other: those whose names differ only in an index (the same layer of all
+ * blocks) side by side, in the order given otherwise. What works on all of them at once then finds them
+ * in one piece.
+ */
 export function layoutParameters(
   parameters: readonly { readonly name: string; readonly shape: Shape }[],
 ): ParameterLayout {
+  const families = new Map<string, { readonly name: string; readonly shape: Shape }[]>();
+  for (const parameter of parameters) {
+    const family = parameter.name.replace(/(?<=^|\.)\d+(?=\.|$)/g, '#');
+    const found = families.get(family);
+    if (found === undefined) families.set(family, [parameter]);
+    else found.push(parameter);
+  }
   let length = 0;
-  const entries = parameters.map(({ name, shape }) => {
+  const entries = [...families.values()].flat().map(({ name, shape }) => {
     const entry = { name, shape, offset: length, size: sizeOf(shape) };
     length += entry.size;
     return entry;

@@ -1,0 +1,47 @@
+import type { GraphNode } from '../graph/graph.js';
+import { concat, narrow, slice } from '../ops/slicing.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { inputsOf, nodeOf } from './rewrite.js';
+
+/**
+ * A slice of a slice is one slice, and neighbouring slices of one value joined again are one slice: the
+ * parts that a value was cut into vanish where they are put together in order.
+ * @returns the simpler form, or `undefined` where `node` is neither
+ */
+export function joinSlices(node: GraphNode, inputs: readonly Tensor[]): Tensor | undefined {
+  if (node.op.kind === 'slice') return sliceOfSlice(node.op.starts, node.op.ends, inputs[0]!);
+  return node.op.kind === 'concat' ? joinNeighbours(inputs, node.op.axis) : undefined;
+}
+
+function sliceOfSlice(starts: readonly number[], ends: readonly number[], x: Tensor): Tensor | undefined {
+  const { op } = nodeOf(x);
+  if (op.kind !== 'slice') return undefined;
+  const shifted = (bounds: readonly number[]) => bounds.map((bound, axis) => bound + op.starts[axis]!);
+  return slice(inputsOf(x)[0]!, shifted(starts), shifted(ends));
+}
+
+function joinNeighbours(inputs: readonly Tensor[], axis: number): Tensor | undefined {
+  const joined: Tensor[] = [];
+  for (const input of inputs) {
+    const last = joined.at(-1);
+    const whole = last === undefined ? undefined : joinPair(last, input, axis);
+    if (whole === undefined) joined.push(input);
+    else joined[joined.length - 1] = whole;
+  }
+  return joined.length < inputs.length ? concat(joined, axis) : undefined;
+}
+
+function joinPair(left: Tensor, right: Tensor, axis: number): Tensor | undefined {
+  const [a, b] = [cutAlong(left, axis), cutAlong(right, axis)];
+  if (a === undefined || b === undefined || a.of.id !== b.of.id || a.end !== b.start) return undefined;
+  return narrow(a.of, axis, a.start, b.end);
+}
+
+/** What a slice along `axis` alone is a part of, and which part. */
+function cutAlong(tensor: Tensor, axis: number): { of: Tensor; start: number; end: number } | undefined {
+  const { op } = nodeOf(tensor);
+  if (op.kind !== 'slice') return undefined;
+  const of = inputsOf(tensor)[0]!;
+  const others = of.shape.every((extent, i) => i === axis || (op.starts[i] === 0 && op.ends[i] === extent));
+  return others ? { of, start: op.starts[axis]!, end: op.ends[axis]! } : undefined;
+}

@@ -1,0 +1,152 @@
+import type { HostTensor, Program, Tensor } from '@kora-bench/core';
+import {
+  add,
+  broadcastTo,
+  concat,
+  definitionOf,
+  GraphBuilder,
+  gelu,
+  greater,
+  layoutParameters,
+  linear,
+  makeProgram,
+  matmul,
+  max,
+  mul,
+  narrow,
+  reshape,
+  sizeOf,
+  stackParallel,
+  sum,
+  tanh,
+  transpose,
+  where,
+} from '@kora-bench/core';
+import { describe, expect, it } from 'vitest';
+
+/** Evaluates the output `y` by the ops' float64 definitions; feeds and states hold sines. */
+function evaluate({ nodes, outputs }: Program): number[] {
+  const values: HostTensor[] = [];
+  for (const { op, inputs, shape, dtype } of nodes) {
+    if (op.kind === 'feed' || op.kind === 'state') {
+      const phase = op.name.split('').reduce((total, letter) => total + letter.charCodeAt(0), 0);
+      const data = Float64Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(phase + 1.7 * i));
+      values.push({ dtype, shape, data });
+    } else if (op.kind === 'constant') values.push({ dtype, shape, data: op.data });
+    else
+      values.push(
+        definitionOf(op).evaluate(
+          op,
+          inputs.map((id) => values[id]!),
+          { shape, dtype },
+        ),
+      );
+  }
+  return Array.from(values[outputs.get('y')!]!.data);
+}
+
+function count({ nodes }: Program, kind: string): number {
+  return nodes.filter(({ op }) => op.kind === kind).length;
+}
+
+const members = Array.from({ length: 7 }, (_, i) => i);
+
+/** One value from all members' results, which must all be of one shape. */
+function joined(results: readonly Tensor[]): Program {
+  return makeProgram({
+    y: tanh(
+      concat(
+        results.map((result) => reshape(result, [-1])),
+        0,
+      ),
+    ),
+  });
+}
+
+function expectSame(program: Program): Program {
+  const stacked = stackParallel(program);
+  const expected = evaluate(program);
+  const actual = evaluate(stacked);
+  expect(actual).toHaveLength(expected.length);
+  for (const [i, value] of expected.entries()) expect(actual[i]).toBeCloseTo(value, 12);
+  return stacked;
+}
+
+describe('stackParallel', () => {
+  const chains: [name: string, kind: string, member: (x: Tensor, w: Tensor, shared: Tensor) => Tensor][] = [
+    ['products', 'matmul', (x, w) => gelu(tanh(matmul(x, w)))],
+    [
+      'products with exchanged axes',
+      'matmul',
+      (x, w) => tanh(matmul(w, x, { transposeA: true, transposeB: true })),
+    ],
+    ['products with a common operand', 'matmul', (x, _, shared) => gelu(tanh(matmul(x, shared)))],
+    ['linear maps', 'linear', (x, w) => tanh(linear(gelu(x), transpose(w, [1, 0]), sum(w, { axes: [0] })))],
+    ['operands that broadcast', 'binary', (x, w) => tanh(mul(gelu(x), sum(w, { axes: [1] })))],
+    ['reductions', 'reduce', (x) => gelu(tanh(sum(x, { axes: [1] })))],
+    ['transposes', 'transpose', (x) => gelu(tanh(transpose(x, [1, 0])))],
+    ['repetitions', 'broadcast', (x) => gelu(tanh(broadcastTo(sum(x, { axes: [0] }), [2, 3, 4])))],
+    ['choices', 'where', (x, _, shared) => tanh(where(greater(x, 0.1), gelu(x), sum(shared)))],
+    ['numbers', 'unary', (x) => tanh(gelu(sum(x)))],
+  ];
+  it.each(chains)('makes one of %s', (_name, kind, member) => {
+    const builder = new GraphBuilder();
+    const shared = builder.feed('shared', [4, 5]);
+    const program = joined(
+      members.map((i) => member(builder.feed(`x${i}`, [3, 4]), builder.feed(`w${i}`, [4, 5]), shared)),
+    );
+    const stacked = expectSame(program);
+    expect(count(program, kind)).toBeGreaterThanOrEqual(members.length);
+    expect(count(stacked, kind)).toBeLessThan(members.length);
+    expect(stacked.nodes.length).toBeLessThan(program.nodes.length);
+  });
+
+  it('keeps links of a chain apart and stacks what stands beside it', () => {
+    const builder = new GraphBuilder();
+    let link = builder.feed('start', [2, 4]);
+    for (const i of members) {
+      const beside = tanh(matmul(gelu(builder.feed(`x${i}`, [2, 3])), builder.feed(`w${i}`, [3, 4])));
+      link = gelu(add(matmul(link, builder.feed(`phi${i}`, [4, 4])), beside));
+    }
+    const stacked = expectSame(makeProgram({ y: link }));
+    expect(count(stacked, 'matmul')).toBe(members.length + 1);
+    expect(count(stacked, 'gelu')).toBe(members.length + 1);
+    expect(count(stacked, 'unary')).toBe(1);
+  });
+
+  it('reads parameters that lie side by side in one piece', () => {
+    const builder = new GraphBuilder();
+    const layout = layoutParameters(
+      members.flatMap((i) => [
+        { name: `blocks.${i}.a`, shape: [4, 3] },
+        { name: `blocks.${i}.b`, shape: [5] },
+      ]),
+    );
+    const flat = builder.state('parameters', [layout.length]);
+    const value = (name: string) => {
+      const { offset, size, shape } = layout.entries.find((entry) => entry.name === name)!;
+      return reshape(narrow(flat, 0, offset, offset + size), shape);
+    };
+    const program = joined(
+      members.map((i) =>
+        add(matmul(builder.feed(`x${i}`, [2, 4]), value(`blocks.${i}.a`)), sum(value(`blocks.${i}.b`))),
+      ),
+    );
+    const stacked = expectSame(program);
+    expect(
+      stacked.nodes.filter(({ op, inputs }) => op.kind === 'slice' && inputs[0] === 0).length,
+    ).toBeLessThanOrEqual(2);
+    expect(count(stacked, 'matmul')).toBe(1);
+  });
+
+  it('leaves alone what is too large, too few, or would cost more to join than it saves', () => {
+    const builder = new GraphBuilder();
+    const wide = members.map((i) => max(tanh(builder.feed(`wide${i}`, [300, 300])), { axes: [0] }));
+    const few = [0, 1].map((i) => gelu(tanh(builder.feed(`few${i}`, [3]))));
+    const lonely = members
+      .slice(0, 4)
+      .map((i) => mul(builder.feed(`p${i}`, [2]), builder.feed(`q${i}`, [2])));
+    const program = joined([...wide, ...few, ...lonely]);
+    expect(stackParallel(program)).toBe(program);
+  });
+});
