@@ -142,6 +142,12 @@ test.concurrent('an output folder that cannot be written, or is in use, is refus
   const blocked = await bench(folder, '--suite', suite, '--out', join(folder, 'file', 'run'));
   expect(blocked.code).toBe(2);
   expect(blocked.stderr).toMatch(/cannot be written[\s\S]*ENOTDIR/);
+  // Linux denies that anything below /proc can exist, which sends Node's recursive mkdir into a loop.
+  if (process.platform === 'linux') {
+    const denied = await bench(folder, '--suite', suite, '--out', '/proc/kora/run');
+    expect(denied.code).toBe(2);
+    expect(denied.stderr).toMatch(/cannot be written[\s\S]*ENOENT/);
+  }
   mkdirSync(join(folder, 'full'));
   writeFileSync(join(folder, 'full', 'thesis.txt'), '');
   const full = await bench(folder, '--suite', suite, '--out', join(folder, 'full'));

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ImageDataset, ImageSplit } from '@kora-bench/core';
 import writeFileAtomic from 'write-file-atomic';
+import { makeFolder } from '../records/make-folder.js';
 
 /*
  * Hashing every image of a split means reading or rendering it once more, which takes longer than
@@ -45,7 +46,7 @@ async function keptHashes(
   if (known !== undefined) return known;
   const hashes = await split.contentHashes();
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await writeFileAtomic(path, textOf(split, hashes));
   } catch (error) {
     onProblem(error instanceof Error ? error.message : String(error));

@@ -1,9 +1,10 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputError } from '@kora-bench/core';
 import { canonicalJson } from '../config/canonical-json.js';
 import type { RunConfig } from '../config/run-config.js';
 import { runsFolder } from './find-run.js';
+import { makeFolder } from './make-folder.js';
 import { removeLeftovers } from './read-records.js';
 import type { ReleaseLock } from './run-lock.js';
 import { lockRun } from './run-lock.js';
@@ -24,7 +25,7 @@ export function defaultRunFolder(suite: string, now = new Date(), cwd = process.
  * @throws InputError when it is in use, holds something already or cannot be written
  */
 export async function createRun(runDir: string, plan: RunPlan): Promise<ReleaseLock> {
-  const entries = await makeFolder(runDir);
+  const entries = await openFolder(runDir);
   const release = await lockRun(runDir);
   try {
     const others = entries.filter((name) => !name.startsWith('.lock'));
@@ -74,9 +75,9 @@ export async function continueRun(
   return { plan, release };
 }
 
-async function makeFolder(runDir: string): Promise<string[]> {
+async function openFolder(runDir: string): Promise<string[]> {
   try {
-    await mkdir(runDir, { recursive: true });
+    await makeFolder(runDir);
     return await readdir(runDir);
   } catch (error) {
     throw unwritable(runDir, error);

@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { InputError } from '@kora-bench/core';
 import writeFileAtomic from 'write-file-atomic';
+import { makeFolder } from './make-folder.js';
 
 /**
  * Writes a file whole or not at all: to a temporary file beside it, synced to the disk, then renamed.
@@ -9,7 +9,7 @@ import writeFileAtomic from 'write-file-atomic';
  */
 export async function writeWholeFile(path: string, content: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await writeFileAtomic(path, content);
   } catch (error) {
     throw unwritable(path, error);

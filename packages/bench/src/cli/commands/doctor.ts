@@ -1,10 +1,11 @@
 import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { DeviceProbe } from '@kora-bench/core';
 import { dataFolders } from '../../config/data-folders.js';
 import { runChild } from '../../orchestrator/child-process.js';
 import { explainEnd } from '../../orchestrator/explain-end.js';
+import { makeFolder } from '../../records/make-folder.js';
 import { loadKind } from '../../registry/load-registry.js';
 import { readPluginsFile } from '../../registry/plugins-file.js';
 import { exitCode } from '../exit-code.js';
@@ -85,6 +86,6 @@ async function can(path: string, mode: number): Promise<boolean> {
 }
 
 async function canWrite(path: string): Promise<boolean> {
-  await mkdir(path, { recursive: true }).catch(() => {});
+  await makeFolder(path).catch(() => {});
   return can(path, constants.W_OK);
 }
