@@ -13,7 +13,7 @@ import { throttleSteps } from '../progress/throttle.js';
 import { pretrain } from './pretrain.js';
 
 /** The recipe of the committed weights; `pnpm pretrain` without options repeats it. */
-const recipe = { epochs: 1, perClass: 740, batchSize: 32, learningRate: 0.002, warmup: 0.05, seed: 0 };
+const recipe = { epochs: 1, perClass: 3000, batchSize: 32, learningRate: 0.002, warmup: 0.05, seed: 0 };
 
 function positiveInt(text: string): number {
   const value = Number(text);
