@@ -1,4 +1,5 @@
 import { fstatSync, readSync, writeSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 
 /*
@@ -59,13 +60,24 @@ export function writeFully(file: number, bytes: Uint8Array, position: number): v
     done += writeSync(file, bytes, done, bytes.length - done, position + done);
 }
 
-/** The rows of a file as one array, or `undefined` if it is not a whole, undamaged file of this shape. */
-export function readFeatureRows(file: number, shape: FeatureShape): Float32Array | undefined {
-  const checksum = headerChecksum(file, shape);
+/**
+ * The rows of a file as one array, or `undefined` if it is not a whole, undamaged file of this shape. Many
+ * files are read side by side, while the caller goes on.
+ */
+export async function readFeatureRows(
+  file: FileHandle,
+  shape: FeatureShape,
+): Promise<Float32Array | undefined> {
+  const checksum = headerChecksum(file.fd, shape);
   if (checksum === undefined) return undefined;
   const rows = new Float32Array(shape.rows * shape.rowLength);
   const bytes = new Uint8Array(rows.buffer);
-  return readFully(file, bytes, headerBytes) && crc32(bytes) === checksum ? rows : undefined;
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, headerBytes + done);
+    if (bytesRead === 0) return undefined;
+    done += bytesRead;
+  }
+  return crc32(bytes) === checksum ? rows : undefined;
 }
 
 /** Whether a file is whole and undamaged, read in portions. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
@@ -38,23 +39,30 @@ export interface FeatureWriter {
 const largestInMemory = 192 * 2 ** 20;
 
 /** A table that was completed before, or `undefined` if there is none that is whole and undamaged. */
-export function openFeatureTable(cacheDir: string, shape: FeatureShape): FeatureTable | undefined {
-  let file: number | undefined;
+export async function openFeatureTable(
+  cacheDir: string,
+  shape: FeatureShape,
+): Promise<FeatureTable | undefined> {
+  const path = tablePath(cacheDir, shape);
   try {
-    file = openSync(tablePath(cacheDir, shape), 'r');
-    if (rowBytes(shape) > largestInMemory) {
-      if (!verifyFeatureFile(file, shape)) return undefined;
-      const table = onDisk(file, shape);
-      file = undefined;
-      return table;
+    if (rowBytes(shape) > largestInMemory) return openLargeTable(path, shape);
+    const file = await open(path, 'r');
+    try {
+      const rows = await readFeatureRows(file, shape);
+      return rows && inMemory(rows, shape.rowLength);
+    } finally {
+      await file.close();
     }
-    const rows = readFeatureRows(file, shape);
-    return rows && inMemory(rows, shape.rowLength);
   } catch {
     return undefined;
-  } finally {
-    if (file !== undefined) closeSync(file);
   }
+}
+
+function openLargeTable(path: string, shape: FeatureShape): FeatureTable | undefined {
+  const file = openSync(path, 'r');
+  if (verifyFeatureFile(file, shape)) return onDisk(file, shape);
+  closeSync(file);
+  return undefined;
 }
 
 /**

@@ -46,7 +46,7 @@ export async function frozenFeatures(
 ): Promise<FrozenFeatures> {
   const shared = frozenNames(partition).every((name) => weights.isPretrained(name));
   const { backend } = context;
-  const slots = partition.values.map((value) => {
+  const opened = partition.values.map(async (value) => {
     const rowLength = sizeOf(value.shape.slice(1));
     const engine = `${backend.name} ${backend.device} ${JSON.stringify(backend.versions)}`;
     const key = featureKey([
@@ -57,8 +57,9 @@ export async function frozenFeatures(
       engine,
     ]);
     const shape = { key, rows: split.length, rowLength };
-    return { value, shape, table: shared ? openFeatureTable(context.cacheDir, shape) : undefined };
+    return { value, shape, table: shared ? await openFeatureTable(context.cacheDir, shape) : undefined };
   });
+  const slots = await Promise.all(opened);
   const missing = slots.filter(({ table }) => table === undefined);
   const tables = new Map<string, FeatureTable>();
   const notKept = (reason: string) =>

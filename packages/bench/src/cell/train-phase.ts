@@ -92,10 +92,9 @@ export async function trainPhase(
   const program = kept?.rest ?? traced.program;
 
   const started = performance.now();
-  const features =
-    kept &&
-    (await frozenFeatures(context, kept, weights, split, spec.preprocessing, training.batchSize, spec.name));
-  const executable = await backend.compile(program, weights.values);
+  const opening =
+    kept && frozenFeatures(context, kept, weights, split, spec.preprocessing, training.batchSize, spec.name);
+  const [features, executable] = await together(opening, backend.compile(program, weights.values));
   const start = joinFlat((name) => weights.get(name).data, layout);
   const state = await backend.createState(initialState(start, training));
   try {
@@ -128,6 +127,19 @@ export async function trainPhase(
     await state.dispose();
     await executable.dispose();
   }
+}
+
+/** Both results, or the first failure; what the other made is then released. */
+async function together(
+  opening: Promise<FrozenFeatures> | undefined,
+  compiling: Promise<Executable>,
+): Promise<[FrozenFeatures | undefined, Executable]> {
+  const [features, executable] = await Promise.allSettled([opening, compiling]);
+  if (features.status === 'fulfilled' && executable.status === 'fulfilled')
+    return [features.value, executable.value];
+  if (features.status === 'fulfilled') features.value?.close();
+  if (executable.status === 'fulfilled') await executable.value.dispose();
+  throw features.status === 'rejected' ? features.reason : (executable as PromiseRejectedResult).reason;
 }
 
 function initialState(parameters: HostTensor, training: TrainingConfig): HostTensors {
