@@ -14,7 +14,10 @@ const recordsOf = async (runDir: string): Promise<CellRecord[]> => {
     cells.map(({ id }) => id),
   );
 };
-const linesOf = (path: string) => readFileSync(path, 'utf8').trim().split('\n');
+const linesOf = (path: string) =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
 
 test.concurrent('a cell that crashes in any way is recorded with its reason, and the others go on', async () => {
   const folder = temporaryFolder();
@@ -87,7 +90,10 @@ test.concurrent('Ctrl-C stops the cell and says how to go on; --resume completes
   const run = join(folder, 'run');
   const suite = fakeSuite(folder, ['done', 'slow'], { seeds: [0, 1] });
   const { child, ended } = startBench(folder, '--suite', suite, '--out', run);
-  await until(() => existsSync(join(run, 'pids')), 'the slow cell');
+  await until(
+    () => existsSync(join(run, 'pids')) && linesOf(join(run, 'pids')).length === 1,
+    'the slow cell',
+  );
   child.kill('SIGINT');
   const { code, stderr } = await ended;
   expect(code).toBe(130);
@@ -112,7 +118,10 @@ test.concurrent('when the parent is killed its cell ends by itself, and the run 
   const folder = temporaryFolder();
   const run = join(folder, 'run');
   const { child, ended } = startBench(folder, '--suite', fakeSuite(folder, ['slow']), '--out', run);
-  await until(() => existsSync(join(run, 'pids')), 'the slow cell');
+  await until(
+    () => existsSync(join(run, 'pids')) && linesOf(join(run, 'pids')).length === 1,
+    'the slow cell',
+  );
   child.kill('SIGKILL');
   await ended;
   await until(() => !isAlive(Number(linesOf(join(run, 'pids'))[0])), 'the end of the cell');
@@ -127,7 +136,10 @@ test.concurrent('two processes cannot work in one run folder', async () => {
   const folder = temporaryFolder();
   const run = join(folder, 'run');
   const first = startBench(folder, '--suite', fakeSuite(folder, ['slow']), '--out', run);
-  await until(() => existsSync(join(run, 'pids')), 'the slow cell');
+  await until(
+    () => existsSync(join(run, 'pids')) && linesOf(join(run, 'pids')).length === 1,
+    'the slow cell',
+  );
   const { code, stderr } = await bench(folder, '--resume', '--out', run);
   expect(code).toBe(2);
   expect(stderr).toContain(`process ${first.child.pid} on`);
