@@ -14,6 +14,7 @@ import {
   max,
   mul,
   narrow,
+  randomStream,
   reshape,
   sizeOf,
   stackParallel,
@@ -148,5 +149,23 @@ describe('stackParallel', () => {
       .map((i) => mul(builder.feed(`p${i}`, [2]), builder.feed(`q${i}`, [2])));
     const program = joined([...wide, ...few, ...lonely]);
     expect(stackParallel(program)).toBe(program);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6])('keeps the values of any graph (seed %i)', (seed) => {
+    const random = randomStream(seed, 'stack-parallel');
+    const builder = new GraphBuilder();
+    const values = members.map((i) => builder.feed(`x${i}`, [2, 2]));
+    const any = () => values[Math.floor(random.uniform() * values.length)]!;
+    const ops = [
+      () => tanh(any()),
+      () => add(any(), any()),
+      () => matmul(any(), any(), { transposeB: true }),
+      () => mul(any(), sum(any())),
+      () => tanh(transpose(any(), [1, 0])),
+    ];
+    for (let i = 0; i < 150; i++) values.push(tanh(ops[Math.floor(random.uniform() * ops.length)]!()));
+    const program = joined(values);
+    const stacked = expectSame(program);
+    expect(count(stacked, 'unary')).toBeLessThan(count(program, 'unary'));
   });
 });

@@ -1,3 +1,4 @@
+import { InternalError } from '../errors/kora-error.js';
 import type { GraphNode } from '../graph/graph.js';
 import type { OpKind } from '../graph/op.js';
 import { add } from '../ops/elementwise.js';
@@ -63,7 +64,7 @@ export function stackOp(member: GraphNode, k: number, operands: readonly Stacked
     case 'broadcast':
       return builder.emit({ ...op, shape: [k, ...op.shape] }, [align(operands[0]!, rank)]);
     default:
-      throw new TypeError(`${op.kind} cannot be stacked.`);
+      throw new InternalError(`${op.kind} cannot be stacked.`);
   }
 }
 
