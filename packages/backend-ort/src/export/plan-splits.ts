@@ -16,7 +16,8 @@ type Row = Part[];
  * Finds slices that cut one value into parts, and writes each such set as one Split instead of one Slice
  * per part.
  * @param needed marks the nodes that are written
- * @returns how to write each slice of such a set: given the name of the value, the name of the part
+ * @returns how to write each slice of such a set into the one graph that the program is exported to: given
+ *   the name of the value, the name of the part
  */
 export function planSplits(
   program: Program,
@@ -36,11 +37,10 @@ export function planSplits(
     for (const row of rowsOf(parts)) {
       if (row.length < 2) continue;
       const extent = program.nodes[row[0]!.node.inputs[0]!]!.shape[row[0]!.axis]!;
-      const written = new Map<OnnxGraph, Map<NodeId, string>>();
+      let names: Map<NodeId, string> | undefined;
       for (const { node } of row) {
         writers.set(node.id, (graph, source) => {
-          const names = written.get(graph) ?? writeSplit(graph, source, row, extent);
-          written.set(graph, names);
+          names ??= writeSplit(graph, source, row, extent);
           return names.get(node.id)!;
         });
       }
