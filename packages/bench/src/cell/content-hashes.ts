@@ -46,7 +46,7 @@ async function keptHashes(
   if (known !== undefined) return known;
   const hashes = await split.contentHashes();
   try {
-    await makeFolder(dirname(path));
+    makeFolder(dirname(path));
     await writeFileAtomic(path, textOf(split, hashes));
   } catch (error) {
     onProblem(error instanceof Error ? error.message : String(error));

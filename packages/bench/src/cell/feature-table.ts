@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
+import { makeFolder } from '../records/make-folder.js';
 import type { FeatureShape } from './feature-file.js';
 import {
   featureHeader,
@@ -100,7 +101,7 @@ export function createFeatureTable(
     return memory;
   };
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     file = openSync(temporary, 'wx+');
   } catch (error) {
     goOnInMemory(error);

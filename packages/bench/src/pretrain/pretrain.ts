@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   Backend,
@@ -16,6 +16,7 @@ import { trainPhase } from '../cell/train-phase.js';
 import { WeightStore } from '../cell/weight-store.js';
 import type { TrainingConfig } from '../config/run-config.js';
 import type { ReportProgress } from '../progress/progress-event.js';
+import { makeFolder } from '../records/make-folder.js';
 import type { ClassificationResult } from '../records/record-schema.js';
 import { factoredTask } from './factored-task.js';
 import { initialCheckpoint } from './initial-checkpoint.js';
@@ -64,7 +65,7 @@ export async function pretrain(spec: PretrainSpec, report: ReportProgress): Prom
   const backbone = new Map<string, HostTensor>(
     [...checkpoint.tensors.keys()].map((name) => [name, weights.get(name)]),
   );
-  mkdirSync(spec.outDir, { recursive: true });
+  makeFolder(spec.outDir);
   writeWhole(join(spec.outDir, 'model.safetensors'), writeSafetensors(backbone, { format: 'pt' }));
   writeWhole(join(spec.outDir, 'config.json'), `${JSON.stringify(hubConfig(spec, result!), null, 2)}\n`);
   return result!;

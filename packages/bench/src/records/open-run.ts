@@ -77,7 +77,7 @@ export async function continueRun(
 
 async function openFolder(runDir: string): Promise<string[]> {
   try {
-    await makeFolder(runDir);
+    makeFolder(runDir);
     return await readdir(runDir);
   } catch (error) {
     throw unwritable(runDir, error);

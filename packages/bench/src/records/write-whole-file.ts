@@ -9,7 +9,7 @@ import { makeFolder } from './make-folder.js';
  */
 export async function writeWholeFile(path: string, content: string): Promise<void> {
   try {
-    await makeFolder(dirname(path));
+    makeFolder(dirname(path));
     await writeFileAtomic(path, content);
   } catch (error) {
     throw unwritable(path, error);

@@ -86,6 +86,10 @@ async function can(path: string, mode: number): Promise<boolean> {
 }
 
 async function canWrite(path: string): Promise<boolean> {
-  await makeFolder(path).catch(() => {});
+  try {
+    makeFolder(path);
+  } catch {
+    return false;
+  }
   return can(path, constants.W_OK);
 }
