@@ -36,7 +36,7 @@ export interface BatchSplit {
  * Bytes of the largest intermediate value of one part, per thread: a part's values should fit into the
  * second-level caches of the cores that work on it.
  */
-const partBytesPerThread = 0.75 * 2 ** 20;
+const partBytesPerThread = 1.5 * 2 ** 20;
 /** A program is cut only if this share of its FLOPs is work on single examples. */
 const leastShare = 0.8;
 /** Numbers added to sums, per number computed by the body, that cutting may cost at most. */

@@ -32,7 +32,7 @@ export function lowerForSpeed(program: Program): Program {
     // Where the adjoint needs the error function anyway, sharing it beats the operator of its own.
     if (op.kind === 'gelu' && differentiated.has(node.inputs[0]!) && sizeOf(node.shape) > fewElements)
       return geluShared(inputs[0]!);
-    if (op.kind === 'matmul') return tallProduct(inputs[0]!, inputs[1]!, op.transposeA, op.transposeB);
+    if (op.kind === 'matmul') return narrowProduct(inputs[0]!, inputs[1]!, op.transposeA, op.transposeB);
     if (op.kind === 'attentionGrad') return attentionAdjoint(inputs, op.scale, op.wrt);
     return undefined;
   });
@@ -69,11 +69,11 @@ function attentionAdjoint([q, k, v, dy]: readonly Tensor[], scale: number, wrt: 
 }
 
 /**
- * aᵀ·b with few rows → (bᵀ·a)ᵀ: the engine repacks the right operand, so it should be the narrow one.
- * Gradients of low-rank factors have this shape.
+ * aᵀ·b with few columns → (bᵀ·a)ᵀ: of two operands that the engine has to copy, the transposed one costs
+ * more, so it should be the narrow one. Gradients of low-rank factors have this shape.
  */
-function tallProduct(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor | undefined {
+function narrowProduct(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor | undefined {
   if (!transposeA || transposeB || a.rank !== 2 || b.rank !== 2) return undefined;
   const [rows, columns] = [a.shape[1]!, b.shape[1]!];
-  return rows <= 64 && rows < columns ? transpose(matmul(b, a, { transposeA: true })) : undefined;
+  return columns <= 64 && columns < rows ? transpose(matmul(b, a, { transposeA: true })) : undefined;
 }
