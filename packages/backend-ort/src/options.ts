@@ -8,8 +8,8 @@ export const ortOptions = z.strictObject({
     .int()
     .min(1)
     .default(() => availableParallelism()),
-  /** How far onnxruntime rewrites the graph itself. */
-  optimization: z.enum(['all', 'basic', 'none']).default('all'),
+  /** How far onnxruntime rewrites the graph itself; the export leaves nothing that is worth its time. */
+  optimization: z.enum(['all', 'basic', 'none']).default('none'),
   /**
    * Whether threads that wait for work keep their core busy: a third faster on an idle machine, twice as
    * slow beside other programs that want the cores.

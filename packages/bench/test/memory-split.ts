@@ -62,9 +62,9 @@ export function memorySplit(spec: MemorySplitSpec): MemorySplit {
       .update(JSON.stringify({ dataset, split, labels, classes, pictures, symmetric, task }))
       .digest('hex'),
     notes: [`pictures in memory <${dataset}>`],
-    async contentHashes() {
+    async contentHashes(indices = [...labels.keys()]) {
       hashed.times++;
-      return labels.map((_, i) =>
+      return indices.map((i) =>
         createHash('sha256')
           .update(render(i, 8, 8))
           .digest('hex'),

@@ -19,6 +19,7 @@ test('a subset is a view: labels, paths, hashes and pixels of the chosen example
   expect(part.length).toBe(2);
   const hashes = await split.contentHashes();
   expect(await part.contentHashes()).toEqual([hashes[6], hashes[1]]);
+  expect(await part.contentHashes([1])).toEqual([hashes[1]]);
   const [whole, reader] = await Promise.all([split.open(preprocessing(4)), part.open(preprocessing(4))]);
   expect(await reader.read([1, 0])).toEqual(await whole.read([1, 6]));
   await expect(reader.read([2])).rejects.toThrow(/not in the subset/);

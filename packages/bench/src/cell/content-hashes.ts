@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ImageDataset, ImageSplit } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core';
 import writeFileAtomic from 'write-file-atomic';
 import { makeFolder } from '../records/make-folder.js';
 
@@ -14,29 +14,10 @@ import { makeFolder } from '../records/make-folder.js';
 const format = 'kora-content-hashes 1';
 
 /**
- * The same data set whose content hashes are computed once and then read from `cacheDir`. Subsets made
- * of its splits profit too.
+ * The content hashes of all examples of `split`, computed once and then read from `cacheDir`.
  * @param onProblem hears why the hashes could not be kept
  */
-export function withKeptHashes(
-  dataset: ImageDataset,
-  cacheDir: string,
-  onProblem: (reason: string) => void,
-): ImageDataset {
-  const keeping = (split: ImageSplit): ImageSplit => {
-    let hashes: Promise<readonly string[]> | undefined;
-    return {
-      ...split,
-      contentHashes() {
-        hashes ??= keptHashes(split, cacheDir, onProblem);
-        return hashes;
-      },
-    };
-  };
-  return { name: dataset.name, train: keeping(dataset.train), val: keeping(dataset.val) };
-}
-
-async function keptHashes(
+export async function contentHashes(
   split: ImageSplit,
   cacheDir: string,
   onProblem: (reason: string) => void,

@@ -17,7 +17,7 @@ import type { CellContext } from './cell-context.js';
 import type { CellJob } from './cell-job.js';
 import type { CellResources } from './cell-resources.js';
 import { checkBatchSize, checkDataset, checkStageBatches } from './check-data.js';
-import { withKeptHashes } from './content-hashes.js';
+import { contentHashes } from './content-hashes.js';
 import { describeEnvironment } from './environment.js';
 import { judgeClassification, judgeDepth } from './judge.js';
 import { mergeError } from './merge-check.js';
@@ -52,7 +52,7 @@ export async function runCell(
   for (const { code, message } of method.definition.caveats?.(method.options) ?? [])
     findings.add('warning', code, 'method', message);
 
-  const { source, protocols, depthData } = prepareData(job, resources, preprocessing, report);
+  const { source, protocols, depthData } = prepareData(job, resources, preprocessing);
   const training: TrainingConfig = { ...config.training, learningRate: cell.learningRate };
   const task = classificationTask(source.train.classNames.length, training.labelSmoothing);
   const weights = new WeightStore(checkpoint);
@@ -132,19 +132,16 @@ interface PreparedData {
 
 /** Cuts the data sets as the run asks for and checks all of them. @throws InputError */
 function prepareData(
-  { cell, config, cacheDir }: CellJob,
+  { cell, config }: CellJob,
   { method, ...resources }: CellResources,
   preprocessing: Preprocessing,
-  report: ReportProgress,
 ): PreparedData {
   const { limits } = config;
   const prepare = (field: 'source' | 'target' | 'depth', most: typeof limits): ImageDataset | undefined => {
     const dataset = resources[field];
     if (dataset === undefined) return undefined;
     checkDataset(field, dataset);
-    const notKept = (reason: string) =>
-      report({ kind: 'message', text: `Content hashes of ${dataset.name} cannot be kept: ${reason}` });
-    return limited(withKeptHashes(dataset, cacheDir, notKept), most);
+    return limited(dataset, most);
   };
   const source = prepare('source', limits)!;
   const target = prepare('target', { ...limits, trainExamples: null });
@@ -266,12 +263,21 @@ async function runDepth(
 }
 
 async function auditSplits(
-  { findings }: CellContext,
+  { findings, cacheDir, report }: CellContext,
   where: string,
   train: ImageSplit,
   val: ImageSplit,
 ): Promise<void> {
-  await auditLeakage(findings, where, train, val);
+  const hashesOf = (split: ImageSplit) =>
+    contentHashes(split, cacheDir, (reason) =>
+      report({ kind: 'message', text: `Content hashes of ${split.dataset} cannot be kept: ${reason}` }),
+    );
+  auditLeakage(
+    findings,
+    where,
+    { paths: train.paths, hashes: await hashesOf(train) },
+    { paths: val.paths, hashes: await hashesOf(val) },
+  );
   if (train.task !== 'classification') return;
   auditTrainingLabels(findings, where, train, train.classNames.length);
   auditEvaluationLabels(findings, where, val, val.classNames.length);

@@ -32,8 +32,11 @@ export interface ImageSplit {
   readonly fingerprint: string;
   /** What a reader of results must know, e.g. that a backbone has very likely seen these images. */
   readonly notes: readonly string[];
-  /** SHA-256 (hex) of each example's stored bytes, in order, to find the same image in two splits. */
-  contentHashes(): Promise<readonly string[]>;
+  /**
+   * SHA-256 (hex) of the stored bytes of the examples `indices`, by default of all in order, to find the
+   * same image in two splits.
+   */
+  contentHashes(indices?: readonly number[]): Promise<readonly string[]>;
   /** Opens the pixels as `preprocessing` asks for them. */
   open(preprocessing: Preprocessing): Promise<PixelReader>;
 }

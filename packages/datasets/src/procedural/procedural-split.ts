@@ -53,7 +53,6 @@ export function proceduralSplit(family: ProceduralFamily, options: ProceduralSpl
     return family.render(label, stream, view);
   };
 
-  let hashes: Promise<readonly string[]> | undefined;
   return {
     dataset,
     split,
@@ -64,10 +63,8 @@ export function proceduralSplit(family: ProceduralFamily, options: ProceduralSpl
     paths,
     fingerprint: sha256(JSON.stringify({ dataset, version, seed, split, perClass, classNames })),
     notes,
-    contentHashes() {
-      hashes ??= hashAll(length, (i) => render(i, NATIVE_VIEW).pixels);
-      return hashes;
-    },
+    contentHashes: (indices = Array.from({ length }, (_, i) => i)) =>
+      hashPictures(indices, (i) => render(i, NATIVE_VIEW).pixels),
     async open(preprocessing) {
       return openReader(length, isDepth, viewOf(preprocessing), render);
     },
@@ -79,12 +76,14 @@ function sha256(data: string | Uint8Array): string {
 }
 
 /** Hashes in small portions so that a progress display or a signal gets its turn in between. */
-async function hashAll(length: number, pixels: (index: number) => Uint8Array): Promise<readonly string[]> {
+async function hashPictures(
+  indices: readonly number[],
+  pixels: (index: number) => Uint8Array,
+): Promise<readonly string[]> {
   const hashes: string[] = [];
-  while (hashes.length < length) {
-    for (const end = Math.min(length, hashes.length + 64); hashes.length < end; ) {
-      hashes.push(sha256(pixels(hashes.length)));
-    }
+  while (hashes.length < indices.length) {
+    const portion = indices.slice(hashes.length, hashes.length + 64);
+    hashes.push(...portion.map((index) => sha256(pixels(index))));
     await new Promise((resolve) => setImmediate(resolve));
   }
   return hashes;

@@ -30,7 +30,7 @@ export function relabelled(split: ImageSplit, labels: Int32Array, classNames: re
     paths: split.paths,
     fingerprint,
     notes: split.notes,
-    contentHashes: () => split.contentHashes(),
+    contentHashes: (indices) => split.contentHashes(indices),
     open: (preprocessing) => split.open(preprocessing),
   };
 }

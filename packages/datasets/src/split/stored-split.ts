@@ -28,7 +28,6 @@ export function storedSplit(description: StoredSplitDescription, cacheDir: strin
   const fingerprint = createHash('sha256')
     .update(JSON.stringify({ dataset, split, classNames, paths, labels: [...labels], content }))
     .digest('hex');
-  let hashes: Promise<readonly string[]> | undefined;
   return {
     dataset,
     split,
@@ -39,10 +38,7 @@ export function storedSplit(description: StoredSplitDescription, cacheDir: strin
     paths,
     fingerprint,
     notes,
-    contentHashes() {
-      hashes ??= hashExamples(store, labels.length);
-      return hashes;
-    },
+    contentHashes: (indices = [...labels.keys()]) => hashExamples(store, indices),
     async open(preprocessing: Preprocessing): Promise<PixelReader> {
       checkGeometry(preprocessing);
       const { imageSize, interpolation, cropPct } = preprocessing;
@@ -54,10 +50,10 @@ export function storedSplit(description: StoredSplitDescription, cacheDir: strin
   };
 }
 
-async function hashExamples(store: ExampleStore, length: number): Promise<readonly string[]> {
+async function hashExamples(store: ExampleStore, indices: readonly number[]): Promise<readonly string[]> {
   const reader = await store.open();
   try {
-    return await mapConcurrently({ length } as ArrayLike<undefined>, READS_AT_ONCE, async (_, index) => {
+    return await mapConcurrently(indices, READS_AT_ONCE, async (index) => {
       const { bytes } = await reader.read(index);
       return createHash('sha256').update(bytes).digest('hex');
     });

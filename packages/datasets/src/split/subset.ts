@@ -24,10 +24,7 @@ export function subset(split: ImageSplit, indices: ArrayLike<number>): ImageSpli
     labels: task === 'classification' ? Int32Array.from(chosen, (i) => split.labels[i]!) : split.labels,
     paths: chosen.map((i) => split.paths[i]!),
     fingerprint,
-    async contentHashes() {
-      const all = await split.contentHashes();
-      return chosen.map((i) => all[i]!);
-    },
+    contentHashes: (asked) => split.contentHashes(asked?.map((i) => inSubset(chosen, i)) ?? chosen),
     async open(preprocessing): Promise<PixelReader> {
       const reader = await split.open(preprocessing);
       return {

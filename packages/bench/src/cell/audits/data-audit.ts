@@ -69,15 +69,21 @@ export function auditSingleClass(findings: FindingLog, where: string, result: Cl
   );
 }
 
+/** The files of a split with the hash of each one's content. */
+export interface HashedFiles {
+  readonly paths: readonly string[];
+  readonly hashes: readonly string[];
+}
+
 /** The same stored image in training and evaluation. */
-export async function auditLeakage(
+export function auditLeakage(
   findings: FindingLog,
   where: string,
-  train: ImageSplit,
-  val: ImageSplit,
-): Promise<void> {
-  const seen = new Map((await train.contentHashes()).map((hash, i) => [hash, i]));
-  const shared = (await val.contentHashes()).flatMap((hash, i) => {
+  train: HashedFiles,
+  val: HashedFiles,
+): void {
+  const seen = new Map(train.hashes.map((hash, i) => [hash, i]));
+  const shared = val.hashes.flatMap((hash, i) => {
     const match = seen.get(hash);
     return match === undefined ? [] : [{ train: train.paths[match]!, val: val.paths[i]! }];
   });
