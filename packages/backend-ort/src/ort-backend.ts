@@ -7,10 +7,9 @@ import type {
   Program,
   Weights,
 } from '@kora-bench/core';
-import { checkWeights } from '@kora-bench/core';
+import { checkWeights, RunQueue } from '@kora-bench/core';
 import type { OrtDevice } from './devices.js';
 import type { Engine } from './engine/engine.js';
-import { RunQueue } from './engine/run-queue.js';
 import { openSession } from './engine/session.js';
 import { nativeComposites } from './export/emit-composite.js';
 import { exportProgram } from './export/export-program.js';

@@ -1,10 +1,9 @@
-import type { Executable, HostTensor, Program, RunOptions, Shape } from '@kora-bench/core';
+import type { Executable, HostTensor, Program, RunOptions, RunQueue, Shape } from '@kora-bench/core';
 import { BackendError, checkRun, InputError, sourcesOf } from '@kora-bench/core';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Engine } from './engine/engine.js';
 import { reasonOf } from './engine/engine.js';
 import { allocate, fromEngine, toEngine } from './engine/host-transfer.js';
-import type { RunQueue } from './engine/run-queue.js';
 import { feedName, outputName, stateName, updateName } from './export/export-program.js';
 import { OrtState } from './ort-state.js';
 

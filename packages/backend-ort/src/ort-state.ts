@@ -1,9 +1,8 @@
-import type { DeviceState, HostTensor, HostTensors, Shape } from '@kora-bench/core';
+import type { DeviceState, HostTensor, HostTensors, RunQueue, Shape } from '@kora-bench/core';
 import { formatShape, InputError, ShapeError, sameShape } from '@kora-bench/core';
 import type { Tensor } from 'onnxruntime-node';
 import type { Engine } from './engine/engine.js';
 import { allocate } from './engine/host-transfer.js';
-import type { RunQueue } from './engine/run-queue.js';
 
 interface Slot {
   readonly shape: Shape;

@@ -1,0 +1,57 @@
+import type { DType, HostData, HostTensor, Shape } from '@kora-bench/core';
+import { BackendError, sizeOf } from '@kora-bench/core';
+
+/** A storage buffer. @throws BackendError naming `what` when the device allows none of this size */
+export function createBuffer(device: GPUDevice, bytes: number, what: string): GPUBuffer {
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  if (bytes > limit) {
+    throw new BackendError(`The ${what} is too large for this GPU.`, {
+      where: what,
+      expected: `at most ${limit} bytes in one buffer`,
+      received: `${bytes} bytes`,
+      fix: 'Use a smaller batch or model.',
+    });
+  }
+  const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+  return device.createBuffer({ label: what, size: Math.max(4, bytes), usage: STORAGE | COPY_SRC | COPY_DST });
+}
+
+/** Starts the transfer of a tensor's elements; the device's queue keeps the order. */
+export function writeTensor(device: GPUDevice, buffer: GPUBuffer, { dtype, data }: HostTensor): void {
+  const stored = storedAs(dtype, data);
+  device.queue.writeBuffer(buffer, 0, stored, 0, stored.length);
+}
+
+/** Masks take 4 bytes per element in a buffer: WGSL cannot store `bool`. */
+function storedAs(dtype: DType, data: HostData): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
+  const typed = dtype === 'f32' ? Float32Array : Int32Array;
+  return (data instanceof typed ? data : typed.from(data)) as Float32Array<ArrayBuffer>;
+}
+
+/** Copies a buffer's elements to the host when all work before is done. */
+export async function readBuffer(
+  device: GPUDevice,
+  buffer: GPUBuffer,
+  dtype: DType,
+  shape: Shape,
+): Promise<HostTensor> {
+  const size = 4 * sizeOf(shape);
+  const staging = device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+  try {
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffer, 0, staging, 0, size);
+    device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    const bytes = staging.getMappedRange().slice(0);
+    return { dtype, shape, data: hostData(dtype, bytes) };
+  } finally {
+    staging.destroy();
+  }
+}
+
+function hostData(dtype: DType, bytes: ArrayBuffer): HostData {
+  if (dtype === 'f32') return new Float32Array(bytes);
+  const integers = new Int32Array(bytes);
+  return dtype === 'i32' ? integers : Uint8Array.from(integers);
+}

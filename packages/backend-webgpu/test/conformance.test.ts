@@ -1,0 +1,4 @@
+import definition from '@kora-bench/backend-webgpu';
+import { describeBackend } from '@kora-bench/conformance';
+
+describeBackend(definition);
