@@ -1,5 +1,5 @@
 import type { Executable, HostTensor, Program, RunOptions, RunQueue, Shape } from '@kora-bench/core';
-import { BackendError, checkRun, InputError, sourcesOf } from '@kora-bench/core';
+import { BackendError, checkRun, ownState, sourcesOf } from '@kora-bench/core';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Engine } from './engine/engine.js';
 import { reasonOf } from './engine/engine.js';
@@ -63,7 +63,8 @@ export class OrtExecutable implements Executable {
     if (this.#session === undefined) {
       throw new BackendError('The program was disposed of.', { fix: 'Compile the program again to run it.' });
     }
-    const state = stateOf(options, this.#states.length + this.#updates.length > 0);
+    const stateful = this.#states.length + this.#updates.length > 0;
+    const state = stateful ? ownState(OrtState, options.state) : undefined;
     const fetch = [...new Set(options.fetch ?? [])];
     if (fetch.length + this.#updates.length === 0) return {};
 
@@ -110,14 +111,4 @@ export class OrtExecutable implements Executable {
   #output(name: string): Program['nodes'][number] {
     return this.#program.nodes[this.#program.outputs.get(name)!]!;
   }
-}
-
-function stateOf({ state }: RunOptions, needed: boolean): OrtState | undefined {
-  if (!needed) return undefined;
-  if (state instanceof OrtState) return state;
-  throw new InputError('The state was made by another backend.', {
-    expected: 'a state from createState of this backend',
-    received: state?.constructor.name ?? 'nothing',
-    where: 'state',
-  });
 }

@@ -1,5 +1,4 @@
 import type {
-  DeviceState,
   Executable,
   GraphNode,
   HostTensor,
@@ -15,6 +14,7 @@ import {
   formatShape,
   InputError,
   InternalError,
+  ownState,
   sameShape,
 } from '@kora-bench/core';
 import { toFloat64 } from './float64.js';
@@ -41,7 +41,7 @@ export class ReferenceExecutable implements Executable {
     if (this.#disposed)
       throw new BackendError('This executable was disposed.', { fix: 'Compile the program again.' });
     checkRun(this.program, options);
-    const state = ownState(options.state);
+    const state = ownState(ReferenceState, options.state);
     checkStateShapes(this.program, state);
 
     const { outputs, updates } = this.program;
@@ -65,14 +65,6 @@ export class ReferenceExecutable implements Executable {
     if (op.kind === 'state' && state !== undefined) return state.get(op.name);
     throw new InternalError(`${op.kind} is no source.`);
   }
-}
-
-function ownState(state: DeviceState | undefined): ReferenceState | undefined {
-  if (state === undefined || state instanceof ReferenceState) return state;
-  throw new InputError('The state lives on another backend.', {
-    expected: 'a state made by createState of this backend',
-    where: 'state',
-  });
 }
 
 function checkStateShapes(program: Program, state: ReferenceState | undefined): void {

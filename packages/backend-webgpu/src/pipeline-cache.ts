@@ -11,11 +11,10 @@ export class PipelineCache {
 
   /** @throws BackendError when the driver refuses the kernel */
   get(code: string): Promise<GPUComputePipeline> {
-    const key = code.replaceAll(/\bv\d+\b/g, renumbering());
-    let pipeline = this.#pipelines.get(key);
+    let pipeline = this.#pipelines.get(code);
     if (pipeline === undefined) {
-      pipeline = this.#compile(key);
-      this.#pipelines.set(key, pipeline);
+      pipeline = this.#compile(code);
+      this.#pipelines.set(code, pipeline);
     }
     return pipeline;
   }
@@ -36,17 +35,4 @@ export class PipelineCache {
       });
     }
   }
-}
-
-/** Names of subexpressions are numbered over all kernels; equal kernels should have equal text. */
-function renumbering(): (name: string) => string {
-  const known = new Map<string, string>();
-  return (name) => {
-    let short = known.get(name);
-    if (short === undefined) {
-      short = `v${known.size}`;
-      known.set(name, short);
-    }
-    return short;
-  };
 }

@@ -1,5 +1,5 @@
 import type { Executable, HostTensor, NodeId, Program, RunOptions, RunQueue, Shape } from '@kora-bench/core';
-import { BackendError, checkRun, InputError, sourcesOf } from '@kora-bench/core';
+import { BackendError, checkRun, ownState, sourcesOf } from '@kora-bench/core';
 import type { CompiledProgram } from './compile-program.js';
 import { readBuffer, writeTensor } from './device/transfer.js';
 import type { Watch } from './device/watch.js';
@@ -52,7 +52,8 @@ export class WebgpuExecutable implements Executable {
     if (compiled === undefined) {
       throw new BackendError('The program was disposed of.', { fix: 'Compile the program again to run it.' });
     }
-    const state = stateOf(options, this.#states.length + this.#updates.length > 0);
+    const stateful = this.#states.length + this.#updates.length > 0;
+    const state = stateful ? ownState(WebgpuState, options.state) : undefined;
     const { device, program, buffers } = compiled;
     const stateBuffers = new Map<NodeId, GPUBuffer>();
     for (const { name, shape, id } of this.#states) stateBuffers.set(id, state!.current(name, shape));
@@ -84,14 +85,4 @@ export class WebgpuExecutable implements Executable {
     state?.swap(this.#updates.map(({ name }) => name));
     return fetched;
   }
-}
-
-function stateOf({ state }: RunOptions, needed: boolean): WebgpuState | undefined {
-  if (!needed) return undefined;
-  if (state instanceof WebgpuState) return state;
-  throw new InputError('The state was made by another backend.', {
-    expected: 'a state from createState of this backend',
-    received: state?.constructor.name ?? 'nothing',
-    where: 'state',
-  });
 }

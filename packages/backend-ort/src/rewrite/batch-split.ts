@@ -33,8 +33,8 @@ export interface BatchSplit {
 }
 
 /**
- * Bytes of the largest intermediate value of one part, per thread: a part's values should fit into the
- * second-level caches of the cores that work on it.
+ * Bytes of the largest intermediate value of one part, per thread: a part's values should stay in
+ * the caches, and its products be large enough to pay for packing their operands.
  */
 const partBytesPerThread = 1.5 * 2 ** 20;
 /** A program is cut only if this share of its FLOPs is work on single examples. */

@@ -9,14 +9,11 @@ const lanes = 8;
  * Products straight from the buffers, for devices without fast shared memory (software drivers on a CPU):
  * each lane holds up to 8 × 4 results in registers, and all lanes read the same rows of the left operand.
  */
-export function directProduct(
-  { program, stored, readings, store }: KernelContext,
-  product: Product,
-): KernelBody {
+export function directProduct(context: KernelContext, product: Product): KernelBody {
   const { M, N, K, batch } = product;
   const rows = range(Math.min(8, M));
   const columns = range(Math.min(4, Math.ceil(N / lanes)));
-  const writer = new ValueWriter({ program, stored, readings });
+  const writer = new ValueWriter(context);
   const left = rows.map((i) => product.left(writer, `row${i}`, 'k'));
   const right = columns.map((j) => product.right(writer, 'k', `column${j}`));
   const cells = rows.flatMap((i) => columns.map((j) => [i, j] as const));
@@ -40,7 +37,7 @@ let column = firstColumn + c * ${lanes}u;
 if (row < ${M}u && column < ${N}u) {
 let flat = (batch * ${M}u + row) * ${N}u + column;
 let result = results[r * ${columns.length}u + c];
-${store('flat', 'result')}
+${context.store('flat', 'result')}
 }
 }
 }`,

@@ -3,8 +3,8 @@ import { InternalError, sizeOf } from '@kora-bench/core';
 import { axesOf, axesPlace, flatPlace } from './place.js';
 import { literal } from './scalar.js';
 import { ValueWriter } from './value-writer.js';
+import { spread } from './workgroup-grid.js';
 import type { KernelBody, KernelContext } from './write-kernel.js';
-import { spread } from './write-kernel.js';
 
 const lanes = 64;
 
@@ -15,13 +15,13 @@ const lanes = 64;
 export function reduceBody(context: KernelContext, node: GraphNode): KernelBody {
   const { op, shape, inputs } = node;
   if (op.kind !== 'reduce') throw new InternalError('Not a reduction.');
-  const { program, stored, readings, store } = context;
+  const { program, store } = context;
   const input = program.nodes[inputs[0]!]!;
   const results = sizeOf(shape);
   const count = sizeOf(input.shape) / results;
   const combine = (a: string, b: string) => (op.fn === 'max' ? `larger(${a}, ${b})` : `${a} + ${b}`);
 
-  const writer = new ValueWriter({ program, stored, readings });
+  const writer = new ValueWriter(context);
   const extents = (reduced: boolean) =>
     input.shape.map((extent, axis) => (op.axes.includes(axis) === reduced ? extent : 1));
   const kept = axesOf(flatPlace('o'), extents(false), writer.define);

@@ -4,11 +4,18 @@ import type { Place } from './place.js';
 import { axesOf, axesPlace, flatOf, flatPlace, placeKey } from './place.js';
 import { binary, cast, compare, literal, unary } from './scalar.js';
 
-/** The buffers that a kernel reads, each under one name. */
-export class Readings {
+/** The names in a kernel: of the buffers that it reads and of what it computes. */
+export class KernelNames {
   readonly #names = new Map<NodeId, string>();
+  #values = 0;
 
-  nameOf(id: NodeId): string {
+  /** A new name for a value. */
+  fresh(): string {
+    return `v${this.#values++}`;
+  }
+
+  /** The name of the buffer of `id`, which the kernel reads from now on. */
+  bufferOf(id: NodeId): string {
     let name = this.#names.get(id);
     if (name === undefined) {
       name = `in${this.#names.size}`;
@@ -17,7 +24,7 @@ export class Readings {
     return name;
   }
 
-  get ids(): readonly NodeId[] {
+  get buffers(): readonly NodeId[] {
     return [...this.#names.keys()];
   }
 }
@@ -26,12 +33,10 @@ export interface ValueWriterContext {
   readonly program: Program;
   /** Values that are in a buffer of their own; all others are computed where they are read. */
   readonly stored: ReadonlySet<NodeId>;
-  readonly readings: Readings;
+  readonly names: KernelNames;
   /** Values that the kernel has computed itself, at the element that it works on. */
   readonly given?: ReadonlyMap<NodeId, string>;
 }
-
-let fresh = 0;
 
 /**
  * Writes WGSL statements that compute elements of values. Views (reshape, transpose, slice, …) only change
@@ -49,7 +54,7 @@ export class ValueWriter {
   readonly define = (expression: string): string => {
     const known = this.#known.get(expression);
     if (known !== undefined) return known;
-    const name = `v${fresh++}`;
+    const name = this.#context.names.fresh();
     this.lines.push(`let ${name} = ${expression};`);
     this.#known.set(expression, name);
     return name;
@@ -57,14 +62,14 @@ export class ValueWriter {
 
   /** The name of the element of `id` at `place`. */
   value(id: NodeId, place: Place): string {
-    const { program, stored, given, readings } = this.#context;
+    const { program, stored, given, names } = this.#context;
     const own = given?.get(id);
     if (own !== undefined) return own;
     const node = program.nodes[id]!;
     const { op, shape, dtype } = node;
     if (op.kind === 'constant' && sizeOf(shape) === 1) return literal(op.data[0]!, dtype);
     if (stored.has(id)) {
-      const element = `${readings.nameOf(id)}[${flatOf(place, shape, this.define)}]`;
+      const element = `${names.bufferOf(id)}[${flatOf(place, shape, this.define)}]`;
       return this.define(dtype === 'bool' ? `${element} != 0u` : element);
     }
     const key = `value ${id} ${placeKey(place)}`;

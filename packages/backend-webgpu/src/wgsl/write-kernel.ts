@@ -6,7 +6,8 @@ import { flatPlace } from './place.js';
 import { prelude } from './prelude.js';
 import { reduceBody } from './reduce.js';
 import { storageType } from './scalar.js';
-import { Readings, ValueWriter } from './value-writer.js';
+import { KernelNames, ValueWriter } from './value-writer.js';
+import { spread } from './workgroup-grid.js';
 
 /** A kernel as WGSL. Binding 0 is the buffer written to, the others follow in the order of `reads`. */
 export interface KernelCode {
@@ -28,13 +29,10 @@ export interface KernelContext {
   /** Whether products go through the shared memory of workgroups. */
   readonly staging: boolean;
   readonly stored: ReadonlySet<NodeId>;
-  readonly readings: Readings;
+  readonly names: KernelNames;
   /** Statements that store the kernel's result; `given` is the anchor's value at the element `flat`. */
   store(flat: string, given?: string): string;
 }
-
-/** The most workgroups along one axis of a dispatch. */
-const mostWorkgroups = 65_535;
 
 /** @param staging whether products go through the shared memory of workgroups */
 export function writeKernel(
@@ -43,19 +41,19 @@ export function writeKernel(
   kernel: Kernel,
   staging: boolean,
 ): KernelCode {
-  const readings = new Readings();
+  const names = new KernelNames();
   const root = program.nodes[kernel.root]!;
   const context: KernelContext = {
     program,
     staging,
     stored: kernel.destination.buffer === kernel.root ? without(stored, kernel.root) : stored,
-    readings,
+    names,
     store: (flat, given) => storeStatements(context, kernel, root, flat, given),
   };
   const { declarations, body, workgroupSize, workgroups } = bodyOf(context, kernel, root);
-  const bindings = readings.ids.map((id, i) => {
+  const bindings = names.buffers.map((id, i) => {
     const type = storageType[program.nodes[id]!.dtype];
-    return `@group(0) @binding(${i + 1}) var<storage, read> ${readings.nameOf(id)}: array<${type}>;`;
+    return `@group(0) @binding(${i + 1}) var<storage, read> ${names.bufferOf(id)}: array<${type}>;`;
   });
   return {
     code: [
@@ -68,7 +66,7 @@ export function writeKernel(
       body,
       '}',
     ].join('\n'),
-    reads: readings.ids,
+    reads: names.buffers,
     workgroups,
   };
 }
@@ -100,22 +98,15 @@ ${store('i')}`,
   };
 }
 
-/** `count` workgroups in a grid that no axis of is too long; the last row may be longer than needed. */
-export function spread(count: number): readonly [number, number, number] {
-  if (count <= mostWorkgroups) return [count, 1, 1];
-  const rows = Math.ceil(count / mostWorkgroups);
-  return [Math.ceil(count / rows), rows, 1];
-}
-
 function storeStatements(
-  { program, stored, readings }: KernelContext,
+  { program, stored, names }: KernelContext,
   { root: id, anchor, destination }: Kernel,
   root: GraphNode,
   flat: string,
   given: string | undefined,
 ): string {
   const own = new Map(anchor !== undefined && given !== undefined ? [[anchor, given]] : []);
-  const writer = new ValueWriter({ program, stored, readings, given: own });
+  const writer = new ValueWriter({ program, stored, names, given: own });
   const value = writer.value(id, flatPlace(flat));
   const target = elementOf(destination, flat, sizeOf(root.shape));
   const written = root.dtype === 'bool' ? `select(0u, 1u, ${value})` : value;
