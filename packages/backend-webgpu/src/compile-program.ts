@@ -1,18 +1,13 @@
-import type { NodeId, Program, Weights } from '@kora-bench/core';
-import {
-  BackendError,
-  lowerComposites,
-  rewriteProgram,
-  simplify,
-  sizeOf,
-  stackParallel,
-} from '@kora-bench/core';
+import type { Cost, NodeId, Program, Weights } from '@kora-bench/core';
+import { BackendError, sizeOf } from '@kora-bench/core';
 import { createBuffer, writeTensor } from './device/transfer.js';
 import type { BufferPlan } from './memory/plan-buffers.js';
 import { planBuffers } from './memory/plan-buffers.js';
 import type { PipelineCache } from './pipeline-cache.js';
-import type { Kernel } from './plan/plan-kernels.js';
+import { kernelCost, kernelLabel } from './plan/kernel-cost.js';
 import { planKernels } from './plan/plan-kernels.js';
+import { prepareProgram } from './prepare-program.js';
+import type { KernelTarget } from './wgsl/kernel-target.js';
 import type { KernelCode } from './wgsl/write-kernel.js';
 import { writeKernel } from './wgsl/write-kernel.js';
 
@@ -20,6 +15,9 @@ import { writeKernel } from './wgsl/write-kernel.js';
 export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly workgroups: readonly [number, number, number];
+  /** What it computes, for tables of times. */
+  readonly label: string;
+  readonly cost: Cost;
   /** The bind group, given the buffers of states in this run. */
   bind(states: ReadonlyMap<NodeId, GPUBuffer>): GPUBindGroup;
 }
@@ -29,15 +27,16 @@ export interface CompiledProgram {
   /** After rewriting. */
   readonly program: Program;
   readonly dispatches: readonly Dispatch[];
-  /** Of every stored value that is not a state. */
+  /** Of every stored value that is neither a state nor written into one. */
   readonly buffers: ReadonlyMap<NodeId, GPUBuffer>;
+  /** The state that the kernel of a value writes into, by value. */
+  readonly intoStates: ReadonlyMap<NodeId, string>;
   readonly memory: BufferPlan;
   dispose(): void;
 }
 
 /**
  * Turns a program into kernels with their buffers.
- * @param staging whether products go through the shared memory of workgroups
  * @throws BackendError when a value is too large or the driver refuses a kernel
  */
 export async function compileProgram(
@@ -45,73 +44,112 @@ export async function compileProgram(
   pipelines: PipelineCache,
   given: Program,
   weights: Weights,
-  staging: boolean,
+  target: KernelTarget,
 ): Promise<CompiledProgram> {
-  const lowered = lowerComposites(rewriteProgram(given, simplify), new Set());
-  const program = stackParallel(rewriteProgram(lowered, simplify));
-  const { kernels, stored } = planKernels(program, device.limits.maxStorageBuffersPerShaderStage - 1);
-  const codes = kernels.map((kernel) => ({ kernel, code: writeKernel(program, stored, kernel, staging) }));
-  const compiled = await Promise.all(codes.map(({ code }) => pipelines.get(code.code)));
+  const program = prepareProgram(given);
+  const { kernels, stored } = planKernels(program, target.mostBuffers - 1);
+  const codes = kernels.map((kernel) => writeKernel(program, stored, kernel, target));
+  const compiled = await Promise.all(codes.map(({ code }) => pipelines.get(code)));
 
-  const memory = planMemory(program, codes);
+  const intoStates = valuesIntoStates(program, codes);
+  const memory = planMemory(program, codes, intoStates);
   const owned: GPUBuffer[] = [];
-  const make = (bytes: number, what: string) => {
-    const buffer = createBuffer(device, bytes, what);
+  const own = (buffer: GPUBuffer) => {
     owned.push(buffer);
     return buffer;
   };
-  const buffers = new Map<NodeId, GPUBuffer>();
-  try {
-    for (const { id, op, shape, dtype } of program.nodes) {
-      if (!stored.has(id)) continue;
-      if (op.kind === 'feed') buffers.set(id, make(4 * sizeOf(shape), `feed "${op.name}"`));
-      if (op.kind !== 'frozen' && op.kind !== 'constant') continue;
-      const what = op.kind === 'frozen' ? `frozen weight "${op.name}"` : 'constant';
-      const buffer = make(4 * sizeOf(shape), what);
-      const data = op.kind === 'frozen' ? weights.get(op.name)!.data : op.data;
-      writeTensor(device, buffer, { dtype, shape, data });
-      buffers.set(id, buffer);
-    }
-    const shared = memory.sizes.map((bytes, i) => make(bytes, largestIn(program, memory, i)));
-    for (const [id, buffer] of memory.bufferOf) buffers.set(id, shared[buffer]!);
-  } catch (error) {
+  const dispose = () => {
     for (const buffer of owned) buffer.destroy();
+  };
+  try {
+    const buffers = new Map([
+      ...sourceBuffers(device, program, stored, weights, own),
+      ...plannedBuffers(device, program, memory, own),
+    ]);
+    const dispatches = codes.map(({ writes, reads, offsets, workgroups }, i): Dispatch => {
+      requireGrid(device, workgroups);
+      const pipeline = compiled[i]!;
+      const constants = offsets.length === 0 ? [] : [own(offsetBuffer(device, offsets))];
+      return {
+        pipeline,
+        workgroups,
+        label: kernelLabel(program, kernels[i]!),
+        cost: kernelCost(program, stored, kernels[i]!),
+        bind: binder(device, pipeline, [...writes, ...reads], buffers, constants),
+      };
+    });
+    return { device, program, dispatches, buffers, intoStates, memory, dispose };
+  } catch (error) {
+    dispose();
     throw error;
   }
-  const dispatches = codes.map(({ kernel, code: { reads, workgroups } }, i): Dispatch => {
-    requireGrid(device, workgroups);
-    const pipeline = compiled[i]!;
-    const ids = [kernel.destination.buffer, ...reads];
-    return { pipeline, workgroups, bind: binder(device, pipeline, ids, buffers) };
-  });
-  return {
-    device,
-    program,
-    dispatches,
-    buffers,
-    memory,
-    dispose: () => {
-      for (const buffer of owned) buffer.destroy();
-    },
-  };
+}
+
+/** Updates that a kernel can write straight into the next value of their state. */
+function valuesIntoStates({ updates }: Program, codes: readonly KernelCode[]): Map<NodeId, string> {
+  const written = new Set(codes.flatMap(({ writes }) => writes));
+  // Of two states with the same new value, one is written and the other copied.
+  return new Map([...updates].flatMap(([name, id]) => (written.has(id) ? [[id, name] as const] : [])));
 }
 
 function planMemory(
   program: Program,
-  codes: readonly { readonly kernel: Kernel; readonly code: KernelCode }[],
+  codes: readonly KernelCode[],
+  intoStates: ReadonlyMap<NodeId, string>,
 ): BufferPlan {
-  const uses = codes.map(({ kernel, code }) => ({ writes: kernel.destination.buffer, reads: code.reads }));
-  const written = new Set(uses.map(({ writes }) => writes));
+  const written = new Set(codes.flatMap(({ writes }) => writes));
   const keep = new Set([...program.outputs.values(), ...program.updates.values()]);
-  const bytesOf = (id: NodeId) => (written.has(id) ? 4 * sizeOf(program.nodes[id]!.shape) : undefined);
-  return planBuffers(uses, bytesOf, keep);
+  const bytesOf = (id: NodeId) =>
+    written.has(id) && !intoStates.has(id) ? 4 * sizeOf(program.nodes[id]!.shape) : undefined;
+  return planBuffers(codes, bytesOf, keep);
 }
 
-function largestIn({ nodes }: Program, { bufferOf, sizes }: BufferPlan, buffer: number): string {
-  const node = nodes.find(
-    ({ id, shape }) => bufferOf.get(id) === buffer && 4 * sizeOf(shape) === sizes[buffer],
-  )!;
-  return `value of ${node.op.kind}${node.scope === '' ? '' : ` in ${node.scope}`}, [${node.shape.join(', ')}]`;
+/** Buffers of feeds, weights and constants. */
+function sourceBuffers(
+  device: GPUDevice,
+  program: Program,
+  stored: ReadonlySet<NodeId>,
+  weights: Weights,
+  own: (buffer: GPUBuffer) => GPUBuffer,
+): Map<NodeId, GPUBuffer> {
+  const buffers = new Map<NodeId, GPUBuffer>();
+  for (const { id, op, shape, dtype } of program.nodes) {
+    if (!stored.has(id)) continue;
+    const bytes = 4 * sizeOf(shape);
+    if (op.kind === 'feed') buffers.set(id, own(createBuffer(device, bytes, `feed "${op.name}"`)));
+    if (op.kind !== 'frozen' && op.kind !== 'constant') continue;
+    const what = op.kind === 'frozen' ? `frozen weight "${op.name}"` : 'constant';
+    const buffer = own(createBuffer(device, bytes, what));
+    const data = op.kind === 'frozen' ? weights.get(op.name)!.data : op.data;
+    writeTensor(device, buffer, { dtype, shape, data });
+    buffers.set(id, buffer);
+  }
+  return buffers;
+}
+
+function plannedBuffers(
+  device: GPUDevice,
+  program: Program,
+  { bufferOf, sizes }: BufferPlan,
+  own: (buffer: GPUBuffer) => GPUBuffer,
+): Map<NodeId, GPUBuffer> {
+  const shared = sizes.map((bytes, i) => {
+    const largest = program.nodes.find(
+      ({ id, shape }) => bufferOf.get(id) === i && 4 * sizeOf(shape) === bytes,
+    )!;
+    const { op, scope, shape } = largest;
+    const where = scope === '' ? '' : ` in ${scope}`;
+    return own(createBuffer(device, bytes, `value of ${op.kind}${where}, [${shape.join(', ')}]`));
+  });
+  return new Map([...bufferOf].map(([id, buffer]) => [id, shared[buffer]!]));
+}
+
+function offsetBuffer(device: GPUDevice, offsets: readonly number[]): GPUBuffer {
+  const { UNIFORM, COPY_DST } = GPUBufferUsage;
+  const size = 16 * Math.ceil(offsets.length / 4);
+  const buffer = device.createBuffer({ label: 'offsets', size, usage: UNIFORM | COPY_DST });
+  device.queue.writeBuffer(buffer, 0, Uint32Array.from(offsets));
+  return buffer;
 }
 
 /** Bind groups are kept; where a state is bound, one for each of its two buffers. */
@@ -120,15 +158,18 @@ function binder(
   pipeline: GPUComputePipeline,
   ids: readonly NodeId[],
   buffers: ReadonlyMap<NodeId, GPUBuffer>,
+  constants: readonly GPUBuffer[],
 ): Dispatch['bind'] {
   const known: { readonly bound: readonly GPUBuffer[]; readonly group: GPUBindGroup }[] = [];
+  const fixed = ids.every((id) => buffers.has(id));
   return (states) => {
+    if (fixed && known.length === 1) return known[0]!.group;
     const bound = ids.map((id) => states.get(id) ?? buffers.get(id)!);
     const found = known.find((entry) => entry.bound.every((buffer, i) => buffer === bound[i]));
     if (found !== undefined) return found.group;
     const group = device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
-      entries: bound.map((buffer, binding) => ({ binding, resource: { buffer } })),
+      entries: [...bound, ...constants].map((buffer, binding) => ({ binding, resource: { buffer } })),
     });
     if (known.length === 4) known.shift();
     known.push({ bound, group });

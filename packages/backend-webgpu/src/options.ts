@@ -5,10 +5,10 @@ export const webgpuOptions = z.strictObject({
   /** Which GPU to prefer where there are several. */
   powerPreference: z.enum(['low-power', 'high-performance']).optional(),
   /**
-   * Whether matrix products go through the shared memory of workgroups; by default on GPUs, and not on
-   * software drivers, which have none that is faster than the rest.
+   * How the lanes of a kernel share what they load: through the memory of a workgroup, the default on GPUs,
+   * or within subgroups, which software drivers are faster with.
    */
-  staging: z.boolean().optional(),
+  kernels: z.enum(['workgroup', 'subgroup']).optional(),
 });
 
 export type WebgpuOptions = z.infer<typeof webgpuOptions>;

@@ -9,6 +9,8 @@ export interface OpenDevice {
   readonly description: string;
   /** Whether it is a driver that computes on the CPU. */
   readonly software: boolean;
+  /** Lanes of a subgroup, where that is known before a kernel runs. */
+  readonly subgroupSize: number | undefined;
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -40,11 +42,17 @@ export async function openDevice({ powerPreference }: WebgpuOptions): Promise<Op
   }
   try {
     const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]]));
-    const device = await adapter.requestDevice({ requiredLimits });
+    const subgroups = adapter.features.has('subgroups');
+    const device = await adapter.requestDevice({
+      requiredLimits,
+      requiredFeatures: subgroups ? ['subgroups'] : [],
+    });
+    const { subgroupMinSize, subgroupMaxSize } = adapter.info;
+    const subgroupSize = subgroups && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
     const { vendor, architecture, device: model, description } = adapter.info;
     const words = description || [vendor, architecture, model].filter((part) => part !== '').join(' ');
     const software = /llvmpipe|swiftshader/i.test(`${architecture} ${words}`);
-    return { device, description: words || 'unnamed GPU', software, versions };
+    return { device, description: words || 'unnamed GPU', software, subgroupSize, versions };
   } catch (cause) {
     throw new BackendError('The GPU gave no device.', {
       where: 'webgpu',

@@ -50,7 +50,8 @@ export async function readBuffer(
   }
 }
 
-function hostData(dtype: DType, bytes: ArrayBuffer): HostData {
+/** Elements as the host keeps them, from their bytes in a buffer. */
+export function hostData(dtype: DType, bytes: ArrayBuffer): HostData {
   if (dtype === 'f32') return new Float32Array(bytes);
   const integers = new Int32Array(bytes);
   return dtype === 'i32' ? integers : Uint8Array.from(integers);

@@ -2,7 +2,7 @@ import type { NodeId } from '@kora-bench/core';
 
 /** What a kernel writes and reads, for planning its memory. */
 export interface BufferUse {
-  readonly writes: NodeId;
+  readonly writes: readonly NodeId[];
   readonly reads: readonly NodeId[];
 }
 
@@ -29,7 +29,7 @@ export function planBuffers(
 ): BufferPlan {
   const lastUse = new Map<NodeId, number>();
   uses.forEach(({ writes, reads }, i) => {
-    for (const id of [writes, ...reads]) lastUse.set(id, i);
+    for (const id of [...writes, ...reads]) lastUse.set(id, i);
   });
   const bufferOf = new Map<NodeId, number>();
   const sizes: number[] = [];
@@ -37,13 +37,14 @@ export function planBuffers(
   let alive = 0;
   let lowerBound = 0;
   uses.forEach(({ writes, reads }, i) => {
-    const bytes = bytesOf(writes);
-    if (bytes !== undefined && !bufferOf.has(writes)) {
-      bufferOf.set(writes, takeBuffer(sizes, free, bytes));
+    for (const id of writes) {
+      const bytes = bytesOf(id);
+      if (bytes === undefined || bufferOf.has(id)) continue;
+      bufferOf.set(id, takeBuffer(sizes, free, bytes));
       alive += bytes;
       lowerBound = Math.max(lowerBound, alive);
     }
-    for (const id of new Set([writes, ...reads])) {
+    for (const id of new Set([...writes, ...reads])) {
       const buffer = bufferOf.get(id);
       if (buffer === undefined || lastUse.get(id) !== i || keep.has(id)) continue;
       free.add(buffer);

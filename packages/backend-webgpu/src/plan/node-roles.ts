@@ -1,4 +1,4 @@
-import type { Op } from '@kora-bench/core';
+import type { CompositeKind, Op, OpKind } from '@kora-bench/core';
 
 /** How a node takes part in kernels. */
 export type Role =
@@ -13,21 +13,37 @@ export type Role =
   /** Is written part by part, by the kernels of its parts. */
   | 'joined';
 
+/** Composites that have kernels; all others are lowered. */
+export const nativeComposites: ReadonlySet<CompositeKind> = new Set([
+  'layerNorm',
+  'layerNormGrad',
+  'softmax',
+  'softmaxGrad',
+  'crossEntropy',
+  'crossEntropyGrad',
+  'gelu',
+  'geluGrad',
+]);
+
+/** Ops that only change the place that is read. */
+export const views: ReadonlySet<OpKind> = new Set(['reshape', 'transpose', 'broadcast', 'slice', 'pad']);
+
 export function roleOf(op: Op): Role {
+  if (views.has(op.kind)) return 'view';
   switch (op.kind) {
     case 'feed':
     case 'frozen':
     case 'state':
     case 'constant':
       return 'source';
-    case 'reshape':
-    case 'transpose':
-    case 'broadcast':
-    case 'slice':
-    case 'pad':
-      return 'view';
     case 'reduce':
     case 'matmul':
+    case 'layerNorm':
+    case 'layerNormGrad':
+    case 'softmax':
+    case 'softmaxGrad':
+    case 'crossEntropy':
+    case 'crossEntropyGrad':
       return 'anchor';
     case 'concat':
       return 'joined';

@@ -1,20 +1,45 @@
 import type { Shape } from '@kora-bench/core';
 import { sizeOf, stridesOf } from '@kora-bench/core';
 
-/** One element of a value in WGSL: its row-major number, or its coordinate along each axis, as `u32`. */
+/** How many elements are computed at once: one, or four that lie side by side along the last axis. */
+export type Width = 1 | 4;
+
+/**
+ * One element of a value in WGSL, or the first of four: its row-major number, or its coordinate along each
+ * axis, as `u32`. With width 4 the number, or the last coordinate, is a multiple of 4; where coordinates
+ * are given, the extent of the last axis is one too.
+ */
 export type Place =
-  | { readonly kind: 'flat'; readonly flat: string }
-  | { readonly kind: 'axes'; readonly axes: readonly string[] };
+  | { readonly kind: 'flat'; readonly flat: string; readonly width: Width }
+  | { readonly kind: 'axes'; readonly axes: readonly string[]; readonly width: Width };
 
 /** Names a subexpression and returns its name, so that it is computed once. */
 export type Let = (expression: string) => string;
 
-export const flatPlace = (flat: string): Place => ({ kind: 'flat', flat });
-export const axesPlace = (axes: readonly string[]): Place => ({ kind: 'axes', axes });
+export const flatPlace = (flat: string, width: Width = 1): Place => ({ kind: 'flat', flat, width });
+export const axesPlace = (axes: readonly string[], width: Width = 1): Place => ({
+  kind: 'axes',
+  axes,
+  width,
+});
 
 /** Equal for equal places of one value. */
 export function placeKey(place: Place): string {
-  return place.kind === 'flat' ? place.flat : `[${place.axes.join()}]`;
+  return `${place.width} ${place.kind === 'flat' ? place.flat : `[${place.axes.join()}]`}`;
+}
+
+/** Whether four elements side by side never cross the end of a row of `shape`. */
+export function hasQuads(shape: Shape): boolean {
+  return shape.length > 0 && shape.at(-1)! % 4 === 0;
+}
+
+/** The places of the four elements from `place` on. */
+export function elementsOf(place: Place, define: Let): readonly Place[] {
+  return [0, 1, 2, 3].map((i) => {
+    const moved = (first: string) => (i === 0 ? first : define(`${first} + ${i}u`));
+    if (place.kind === 'flat') return flatPlace(moved(place.flat));
+    return axesPlace([...place.axes.slice(0, -1), moved(place.axes.at(-1)!)]);
+  });
 }
 
 /** The row-major number of `place` in a value of `shape`. */

@@ -1,58 +1,66 @@
 import type { GraphNode } from '@kora-bench/core';
 import { InternalError, sizeOf } from '@kora-bench/core';
+import { accumulate, partialsDeclaration } from './accumulate.js';
+import type { KernelTarget } from './kernel-target.js';
+import type { Width } from './place.js';
 import { axesOf, axesPlace, flatPlace } from './place.js';
-import { literal } from './scalar.js';
-import { ValueWriter } from './value-writer.js';
 import { spread } from './workgroup-grid.js';
 import type { KernelBody, KernelContext } from './write-kernel.js';
 
-const lanes = 64;
+/** Lanes of a workgroup, each with a result of its own or all with one. */
+const workgroupSize = 64;
+/** Up to this many elements, a lane is quicker alone. */
+const fewElements = 16;
 
-/**
- * One workgroup per result: its lanes take every 64th element, then add up their sums in a tree. Sums of
- * many elements lose little precision this way.
- */
+/** A reduction over any axes. */
 export function reduceBody(context: KernelContext, node: GraphNode): KernelBody {
   const { op, shape, inputs } = node;
   if (op.kind !== 'reduce') throw new InternalError('Not a reduction.');
-  const { program, store } = context;
-  const input = program.nodes[inputs[0]!]!;
+  const input = context.program.nodes[inputs[0]!]!;
   const results = sizeOf(shape);
   const count = sizeOf(input.shape) / results;
-  const combine = (a: string, b: string) => (op.fn === 'max' ? `larger(${a}, ${b})` : `${a} + ${b}`);
+  const overRows = op.axes.includes(input.shape.length - 1);
+  const together = overRows && count > fewElements && shareResults(context.target);
+  const width: Width = together && context.target.quads && input.shape.at(-1)! % 4 === 0 ? 4 : 1;
 
-  const writer = new ValueWriter(context);
+  const writer = context.writer();
   const extents = (reduced: boolean) =>
     input.shape.map((extent, axis) => (op.axes.includes(axis) === reduced ? extent : 1));
   const kept = axesOf(flatPlace('o'), extents(false), writer.define);
   const reduced = axesOf(flatPlace('k'), extents(true), writer.define);
-  const place = axesPlace(
-    input.shape.map((_, axis) => (op.axes.includes(axis) ? reduced[axis]! : kept[axis]!)),
-  );
-  const element = writer.value(input.id, place);
-
-  const workgroups = spread(results);
-  const result = op.fn === 'mean' ? `partial[0] / ${literal(count, 'f32')}` : 'partial[0]';
+  const axes = input.shape.map((_, axis) => (op.axes.includes(axis) ? reduced[axis]! : kept[axis]!));
+  const element = writer.value(input.id, axesPlace(axes, width));
+  const lanes = together ? workgroupSize : 1;
+  const { declarations, index, workgroups } = resultPerLanes(results, lanes);
   return {
-    declarations: `var<workgroup> partial: array<f32, ${lanes}>;`,
-    body: `let o = group.y * ${workgroups[0]}u + group.x;
-if (o >= ${results}u) { return; }
-var sum = ${op.fn === 'max' ? '-infinity()' : '0.0f'};
-for (var k = lane; k < ${count}u; k += ${lanes}u) {
-${writer.lines.join('\n')}
-sum = ${combine('sum', element)};
-}
-partial[lane] = sum;
-workgroupBarrier();
-for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {
-if (lane < half) { partial[lane] = ${combine('partial[lane]', 'partial[lane + half]')}; }
-workgroupBarrier();
-}
-if (lane == 0u) {
-let total = ${result};
-${store('o', 'total')}
+    declarations,
+    body: `${index}
+${accumulate('total', { fn: op.fn, count, lanes, width }, writer.lines, element)}
+${lanes === 1 ? '' : 'if (lane == 0u) '}{
+${context.store(node.id, 'o', 'total', 1)}
 }`,
-    workgroupSize: lanes,
+    workgroupSize,
+    workgroups,
+  };
+}
+
+/** Whether several lanes should work on one result. */
+export function shareResults({ sharing }: KernelTarget): boolean {
+  return sharing.kind === 'workgroup';
+}
+
+/** Makes `o` the number of the result that a lane works on, alone or with its whole workgroup. */
+export function resultPerLanes(
+  results: number,
+  lanes: number,
+): { readonly declarations: string; readonly index: string; readonly workgroups: KernelBody['workgroups'] } {
+  const groups = lanes === 1 ? Math.ceil(results / workgroupSize) : results;
+  const workgroups = spread(groups);
+  const group = `(group.y * ${workgroups[0]}u + group.x)`;
+  return {
+    declarations: lanes === 1 ? '' : partialsDeclaration(lanes),
+    index: `let o = ${lanes === 1 ? `${group} * ${workgroupSize}u + lane` : group};
+if (o >= ${results}u) { return; }`,
     workgroups,
   };
 }

@@ -1,7 +1,19 @@
-import type { BinaryFn, CompareFn, DType, GraphNode, UnaryFn } from '@kora-bench/core';
+import type { BinaryFn, CompareFn, DType, UnaryFn } from '@kora-bench/core';
+import type { Width } from './place.js';
+import { preludeName } from './prelude.js';
 
-/** How an element type is stored in a buffer. */
-export const storageType: Readonly<Record<DType, string>> = { f32: 'f32', i32: 'i32', bool: 'u32' };
+const storedTypes = { f32: ['f32', 'vec4f'], i32: ['i32', 'vec4i'], bool: ['u32', 'vec4u'] } as const;
+const computedTypes = { f32: ['f32', 'vec4f'], i32: ['i32', 'vec4i'], bool: ['bool', 'vec4<bool>'] } as const;
+
+/** How elements, `width` at a time, are stored in a buffer. */
+export function storedType(dtype: DType, width: Width): string {
+  return storedTypes[dtype][width === 1 ? 0 : 1];
+}
+
+/** What elements are, `width` at a time, where they are computed. */
+export function computedType(dtype: DType, width: Width): string {
+  return computedTypes[dtype][width === 1 ? 0 : 1];
+}
 
 /** A number as WGSL. */
 export function literal(value: number, dtype: DType): string {
@@ -13,18 +25,16 @@ export function literal(value: number, dtype: DType): string {
   return Object.is(rounded, -0) ? '(-0.0f)' : rounded < 0 ? `(${rounded}f)` : `${rounded}f`;
 }
 
-export function unary(fn: UnaryFn, x: string): string {
+export function unary(fn: UnaryFn, x: string, width: Width): string {
   switch (fn) {
     case 'neg':
       return `-(${x})`;
     case 'reciprocal':
       return `1.0 / ${x}`;
     case 'tanh':
-      return `tanh_of(${x})`;
     case 'erf':
-      return `erf_of(${x})`;
     case 'sign':
-      return `sign_of(${x})`;
+      return `${preludeName(`${fn}_of`, width)}(${x})`;
     case 'exp':
     case 'log':
     case 'sqrt':
@@ -33,7 +43,7 @@ export function unary(fn: UnaryFn, x: string): string {
   }
 }
 
-export function binary(fn: BinaryFn, a: string, b: string): string {
+export function binary(fn: BinaryFn, a: string, b: string, width: Width): string {
   switch (fn) {
     case 'add':
       return `${a} + ${b}`;
@@ -44,11 +54,11 @@ export function binary(fn: BinaryFn, a: string, b: string): string {
     case 'div':
       return `${a} / ${b}`;
     case 'max':
-      return `larger(${a}, ${b})`;
+      return `${preludeName('larger', width)}(${a}, ${b})`;
     case 'min':
-      return `smaller(${a}, ${b})`;
+      return `${preludeName('smaller', width)}(${a}, ${b})`;
     case 'pow':
-      return `power(${a}, ${b})`;
+      return `${preludeName('power', width)}(${a}, ${b})`;
   }
 }
 
@@ -56,8 +66,8 @@ export function compare(fn: CompareFn, a: string, b: string): string {
   return `${a} ${{ equal: '==', less: '<', greater: '>' }[fn]} ${b}`;
 }
 
-export function cast(from: GraphNode['dtype'], to: DType, x: string): string {
+export function cast(from: DType, to: DType, x: string, width: Width): string {
   if (from === to) return x;
-  if (to === 'bool') return `${x} != ${from}(0)`;
-  return `${to}(${x})`;
+  if (to === 'bool') return `${x} != ${computedType(from, width)}(0)`;
+  return `${computedType(to, width)}(${x})`;
 }

@@ -1,137 +1,188 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
+import type { GraphNode, NodeId, Program, Shape } from '@kora-bench/core';
 import { InternalError, sizeOf } from '@kora-bench/core';
-import type { Place } from './place.js';
-import { axesOf, axesPlace, flatOf, flatPlace, placeKey } from './place.js';
-import { binary, cast, compare, literal, unary } from './scalar.js';
-
-/** The names in a kernel: of the buffers that it reads and of what it computes. */
-export class KernelNames {
-  readonly #names = new Map<NodeId, string>();
-  #values = 0;
-
-  /** A new name for a value. */
-  fresh(): string {
-    return `v${this.#values++}`;
-  }
-
-  /** The name of the buffer of `id`, which the kernel reads from now on. */
-  bufferOf(id: NodeId): string {
-    let name = this.#names.get(id);
-    if (name === undefined) {
-      name = `in${this.#names.size}`;
-      this.#names.set(id, name);
-    }
-    return name;
-  }
-
-  get buffers(): readonly NodeId[] {
-    return [...this.#names.keys()];
-  }
-}
+import type { KernelNames } from './kernel-names.js';
+import type { Place, Width } from './place.js';
+import { axesOf, axesPlace, elementsOf, flatOf, flatPlace, hasQuads, placeKey } from './place.js';
+import { preludeName } from './prelude.js';
+import { binary, cast, compare, computedType, literal, unary } from './scalar.js';
 
 export interface ValueWriterContext {
   readonly program: Program;
   /** Values that are in a buffer of their own; all others are computed where they are read. */
   readonly stored: ReadonlySet<NodeId>;
   readonly names: KernelNames;
-  /** Values that the kernel has computed itself, at the element that it works on. */
-  readonly given?: ReadonlyMap<NodeId, string>;
+  /** Whether buffers may be read four elements at a time. */
+  readonly quads: boolean;
+  /** A value that the kernel has in a register already, at the elements that it works on. */
+  readonly given?: (id: NodeId, place: Place) => string | undefined;
 }
 
 /**
- * Writes WGSL statements that compute elements of values. Views (reshape, transpose, slice, …) only change
- * the place that is read, elementwise ops are computed in registers. One writer serves one WGSL block.
+ * Writes WGSL statements that compute elements of values, one or four at a time. Views (reshape, transpose,
+ * slice, …) only change the place that is read, elementwise ops are computed in registers. One writer
+ * serves one WGSL block.
  */
 export class ValueWriter {
-  readonly lines: string[] = [];
+  readonly lines: string[];
   readonly #context: ValueWriterContext;
-  readonly #known = new Map<string, string>();
+  readonly #expressions: Map<string, string>;
+  readonly #values = new Map<string, string>();
 
-  constructor(context: ValueWriterContext) {
+  /** @param outer writes the same block, for another program */
+  constructor(context: ValueWriterContext, outer?: ValueWriter) {
     this.#context = context;
+    this.lines = outer?.lines ?? [];
+    this.#expressions = outer === undefined ? new Map() : outer.#expressions;
   }
 
   readonly define = (expression: string): string => {
-    const known = this.#known.get(expression);
+    const known = this.#expressions.get(expression);
     if (known !== undefined) return known;
     const name = this.#context.names.fresh();
     this.lines.push(`let ${name} = ${expression};`);
-    this.#known.set(expression, name);
+    this.#expressions.set(expression, name);
     return name;
   };
 
-  /** The name of the element of `id` at `place`. */
+  /** The name of the element of `id` at `place`, or of the vector of four elements from there on. */
   value(id: NodeId, place: Place): string {
-    const { program, stored, given, names } = this.#context;
-    const own = given?.get(id);
+    const { program, stored, given } = this.#context;
+    const own = given?.(id, place);
     if (own !== undefined) return own;
     const node = program.nodes[id]!;
-    const { op, shape, dtype } = node;
-    if (op.kind === 'constant' && sizeOf(shape) === 1) return literal(op.data[0]!, dtype);
-    if (stored.has(id)) {
-      const element = `${names.bufferOf(id)}[${flatOf(place, shape, this.define)}]`;
-      return this.define(dtype === 'bool' ? `${element} != 0u` : element);
+    const { op, dtype } = node;
+    if (op.kind === 'constant' && sizeOf(node.shape) === 1) {
+      const scalar = literal(op.data[0]!, dtype);
+      return place.width === 1 ? scalar : `${computedType(dtype, 4)}(${scalar})`;
     }
-    const key = `value ${id} ${placeKey(place)}`;
-    let name = this.#known.get(key);
+    const key = `${id} ${placeKey(place)}`;
+    let name = this.#values.get(key);
     if (name === undefined) {
-      name = this.#compute(node, place);
-      this.#known.set(key, name);
+      if (place.width === 4 && !this.#readsTogether(node, place)) name = this.#oneByOne(node, place);
+      else name = stored.has(id) ? this.#load(node, place) : this.#compute(node, place);
+      this.#values.set(key, name);
     }
     return name;
+  }
+
+  /** The same number in all elements of a vector of `width`. */
+  spread(scalar: string, dtype: GraphNode['dtype'], width: Width): string {
+    return width === 1 ? scalar : this.define(`${computedType(dtype, 4)}(${scalar})`);
+  }
+
+  #load({ id, shape, dtype }: GraphNode, place: Place): string {
+    const flat = flatOf(place, shape, this.define);
+    const buffer = this.#context.names.bufferOf(id, place.width);
+    const element = `${buffer}[${place.width === 1 ? flat : this.define(`${flat} / 4u`)}]`;
+    const none = place.width === 1 ? '0u' : 'vec4u(0u)';
+    return this.define(dtype === 'bool' ? `${element} != ${none}` : element);
+  }
+
+  #oneByOne(node: GraphNode, place: Place): string {
+    const elements = elementsOf(place, this.define).map((one) => this.value(node.id, one));
+    return this.define(`${computedType(node.dtype, 4)}(${elements.join(', ')})`);
+  }
+
+  /** Whether four elements of `node` come from four side by side, or from one, of each operand. */
+  #readsTogether({ id, op, shape, inputs }: GraphNode, place: Place): boolean {
+    const { program, stored, quads } = this.#context;
+    if (stored.has(id)) return quads;
+    const rows = place.kind === 'axes' || hasQuads(shape);
+    const operand = (i: number): Shape => program.nodes[inputs[i]!]!.shape;
+    switch (op.kind) {
+      case 'reshape':
+        return true;
+      case 'transpose':
+        return rows && op.perm.at(-1) === op.perm.length - 1;
+      case 'slice':
+        return rows && op.starts.at(-1)! % 4 === 0 && hasQuads(operand(0));
+      case 'pad':
+        return rows && op.before.at(-1)! % 4 === 0 && hasQuads(operand(0));
+      case 'oneHot':
+        return rows;
+      default:
+        return rows || inputs.every((_, i) => [1, sizeOf(shape)].includes(sizeOf(operand(i))));
+    }
   }
 
   #compute(node: GraphNode, place: Place): string {
     const { op, shape, inputs } = node;
+    const { width } = place;
     const nodes = inputs.map((input) => this.#context.program.nodes[input]!);
     const first = nodes[0]!;
-    const operand = (i: number) => this.value(inputs[i]!, this.#broadcast(place, shape, nodes[i]!));
+    const operand = (i: number) => {
+      const source = this.#broadcast(place, shape, nodes[i]!);
+      const value = this.value(inputs[i]!, source);
+      return source.width === width ? value : this.spread(value, nodes[i]!.dtype, width);
+    };
     switch (op.kind) {
       case 'unary':
-        return this.define(unary(op.fn, operand(0)));
+        return this.define(unary(op.fn, operand(0), width));
       case 'binary':
-        return this.define(binary(op.fn, operand(0), operand(1)));
+        return this.define(binary(op.fn, operand(0), operand(1), width));
       case 'compare':
         return this.define(compare(op.fn, operand(0), operand(1)));
       case 'where':
         return this.define(`select(${operand(2)}, ${operand(1)}, ${operand(0)})`);
       case 'cast':
-        return this.define(cast(first.dtype, op.to, operand(0)));
+        return this.define(cast(first.dtype, op.to, operand(0), width));
+      case 'gelu':
+        return this.define(`${preludeName('gelu_of', width)}(${operand(0)})`);
+      case 'geluGrad':
+        return this.define(`${preludeName('gelu_grad_of', width)}(${operand(0)}, ${operand(1)})`);
       case 'broadcast':
         return operand(0);
       case 'reshape':
-        return this.value(first.id, flatPlace(flatOf(place, shape, this.define)));
+        return this.value(first.id, flatPlace(flatOf(place, shape, this.define), width));
       case 'transpose': {
         const axes = axesOf(place, shape, this.define);
         const source = new Array<string>(axes.length);
         op.perm.forEach((axis, i) => {
           source[axis] = axes[i]!;
         });
-        return this.value(first.id, axesPlace(source));
+        return this.value(first.id, axesPlace(source, width));
       }
       case 'slice': {
         const axes = axesOf(place, shape, this.define);
         const source = axes.map((axis, i) => {
           const start = op.starts[i]!;
+          const outermost = first.shape.slice(0, i).every((extent) => extent === 1);
+          if (outermost && shape[i] !== first.shape[i])
+            return this.define(`${axis} + ${this.#offset(first.id, start)}`);
           if (start === 0) return axis;
           return axis === '0u' ? `${start}u` : this.define(`${axis} + ${start}u`);
         });
-        return this.value(first.id, axesPlace(source));
+        return this.value(first.id, axesPlace(source, width));
       }
       case 'pad':
         return this.#pad(node, first, place);
       case 'oneHot': {
         const axes = axesOf(place, shape, this.define);
         const label = this.value(first.id, axesPlace(axes.slice(0, -1)));
-        return this.define(`select(0.0f, 1.0f, ${label} == i32(${axes.at(-1)!}))`);
+        const column = axes.at(-1)!;
+        if (width === 1) return this.define(`select(0.0f, 1.0f, ${label} == i32(${column}))`);
+        const columns = `vec4i(i32(${column})) + vec4i(0, 1, 2, 3)`;
+        return this.define(`select(vec4f(0.0f), vec4f(1.0f), vec4i(${label}) == ${columns})`);
       }
       default:
         throw new InternalError(`${op.kind} has no value that could be computed where it is read.`);
     }
   }
 
+  /** Where a part of a vector starts: the same name for all readings of it in a block. */
+  #offset(vector: NodeId, start: number): string {
+    const key = `${vector} from ${start}`;
+    let name = this.#values.get(key);
+    if (name === undefined) {
+      name = this.define(this.#context.names.offset(start));
+      this.#values.set(key, name);
+    }
+    return name;
+  }
+
   #pad({ op, shape }: GraphNode, first: GraphNode, place: Place): string {
     if (op.kind !== 'pad') throw new InternalError('Not a pad.');
+    const { width } = place;
     const axes = axesOf(place, shape, this.define);
     const inside: string[] = [];
     const source = axes.map((axis, i) => {
@@ -140,20 +191,26 @@ export class ValueWriter {
       // Below the start the difference wraps around to a large number, so one comparison sees both ends.
       const moved = before === 0 ? axis : this.define(`${axis} - ${before}u`);
       inside.push(`${moved} < ${extent}u`);
-      return this.define(`min(${moved}, ${extent - 1}u)`);
+      const last = i === axes.length - 1 ? extent - width : extent - 1;
+      return this.define(`min(${moved}, ${last}u)`);
     });
-    const value = this.value(first.id, axesPlace(source));
+    const value = this.value(first.id, axesPlace(source, width));
     if (inside.length === 0) return value;
-    return this.define(`select(${literal(0, first.dtype)}, ${value}, ${inside.join(' && ')})`);
+    const nothing = this.spread(literal(0, first.dtype), first.dtype, width);
+    return this.define(`select(${nothing}, ${value}, ${inside.join(' && ')})`);
   }
 
-  /** The place in `operand` that an element of a result of `shape` is computed from, by NumPy's broadcasting. */
-  #broadcast(place: Place, shape: readonly number[], operand: GraphNode): Place {
+  /**
+   * The place in `operand` that an element of a result of `shape` is computed from, by NumPy's
+   * broadcasting; of width 1 where four elements of the result need the same one.
+   */
+  #broadcast(place: Place, shape: Shape, operand: GraphNode): Place {
     const size = sizeOf(operand.shape);
     if (size === 1) return flatPlace('0u');
-    if (size === sizeOf(shape)) return flatPlace(flatOf(place, shape, this.define));
+    if (size === sizeOf(shape)) return flatPlace(flatOf(place, shape, this.define), place.width);
     const axes = axesOf(place, shape, this.define);
     const offset = shape.length - operand.shape.length;
-    return axesPlace(operand.shape.map((extent, axis) => (extent === 1 ? '0u' : axes[axis + offset]!)));
+    const source = operand.shape.map((extent, axis) => (extent === 1 ? '0u' : axes[axis + offset]!));
+    return axesPlace(source, operand.shape.at(-1) === 1 ? 1 : place.width);
   }
 }

@@ -1,0 +1,55 @@
+import type { DType, HostTensor, Shape } from '@kora-bench/core';
+import { sizeOf } from '@kora-bench/core';
+import { hostData } from './transfer.js';
+
+export interface ReadbackItem {
+  readonly name: string;
+  readonly buffer: GPUBuffer;
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** Brings values to the host at the end of a command buffer, all in one transfer. */
+export class Readback {
+  readonly #device: GPUDevice;
+  readonly #items: readonly ReadbackItem[];
+  readonly #staging: GPUBuffer | undefined;
+
+  /** Encodes the copies. */
+  constructor(device: GPUDevice, encoder: GPUCommandEncoder, items: readonly ReadbackItem[]) {
+    this.#device = device;
+    this.#items = items;
+    const size = items.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+    if (size === 0) return;
+    const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+    this.#staging = device.createBuffer({ label: 'readback', size, usage });
+    let offset = 0;
+    for (const { buffer, shape } of items) {
+      encoder.copyBufferToBuffer(buffer, 0, this.#staging, offset, 4 * sizeOf(shape));
+      offset += 4 * sizeOf(shape);
+    }
+  }
+
+  /** The values by name, once the submitted commands are done. */
+  async read(): Promise<Record<string, HostTensor>> {
+    if (this.#staging === undefined) {
+      await this.#device.queue.onSubmittedWorkDone();
+      return {};
+    }
+    try {
+      await this.#staging.mapAsync(GPUMapMode.READ);
+      const bytes = this.#staging.getMappedRange().slice(0);
+      let offset = 0;
+      return Object.fromEntries(
+        this.#items.map(({ name, dtype, shape }) => {
+          const end = offset + 4 * sizeOf(shape);
+          const data = hostData(dtype, bytes.slice(offset, end));
+          offset = end;
+          return [name, { dtype, shape, data }];
+        }),
+      );
+    } finally {
+      this.#staging.destroy();
+    }
+  }
+}

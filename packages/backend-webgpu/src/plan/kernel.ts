@@ -1,0 +1,27 @@
+import type { NodeId, Shape } from '@kora-bench/core';
+
+/** Where a kernel writes: the element with coordinates c goes to `offset + Σ cᵢ · stridesᵢ` of the buffer. */
+export interface Destination {
+  readonly buffer: NodeId;
+  /** The value that is stored, seen as having these extents in row-major order. */
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+/** One value that a kernel stores. */
+export interface KernelOutput {
+  readonly root: NodeId;
+  /** The anchor whose result the elementwise ops up to `root` read in registers. */
+  readonly anchor?: NodeId;
+  readonly destination: Destination;
+}
+
+/** One dispatch. */
+export interface Kernel {
+  /** What it computes beside elementwise ops: nothing, or one value that needs a loop over others. */
+  readonly anchors: readonly NodeId[];
+  /** Where the anchor is a sum of matrix products: these. */
+  readonly terms: readonly NodeId[];
+  readonly outputs: readonly KernelOutput[];
+}

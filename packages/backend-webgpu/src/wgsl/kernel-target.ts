@@ -1,0 +1,17 @@
+/** What kernels are written for. */
+export interface KernelTarget {
+  /**
+   * How lanes share what they load: through the memory of a workgroup, or through the registers of a
+   * subgroup whose size is known. The latter is for software drivers, where memory of a workgroup is no
+   * faster than any other and a barrier costs a change of stacks.
+   */
+  readonly sharing: Sharing;
+  /** Whether lanes work on four elements at a time where these lie side by side. */
+  readonly quads: boolean;
+  /** Bytes of memory that a workgroup may have. */
+  readonly workgroupBytes: number;
+  /** Buffers that one kernel may use. */
+  readonly mostBuffers: number;
+}
+
+export type Sharing = { readonly kind: 'workgroup' } | { readonly kind: 'subgroup'; readonly size: number };
