@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-ort';
-import { GraphBuilder, hostTensor, makeProgram, matmul, programCost } from '@kora-bench/core';
-import { vitLoraStep } from './vit-lora-program.mjs';
+import { matrixProduct, vitLoraStep } from '@kora-bench/bench-programs';
+import { programCost } from '@kora-bench/core';
 
 /*
  * Speed of a training step of ViT-Tiny/16 with LoRA r = 8 on all linear layers, beside the best matrix
@@ -38,14 +38,10 @@ const seconds = async (run) => {
 
 const products = await Promise.all(
   [512, 1024, 2048].map(async (n) => {
-    const builder = new GraphBuilder();
-    const program = makeProgram({ y: matmul(builder.feed('x', [n, n]), builder.frozen('w', [n, n])) });
-    const matrix = hostTensor(
-      [n, n],
-      Float32Array.from({ length: n * n }, (_, i) => Math.sin(i)),
-    );
-    const executable = await backend.compile(program, new Map([['w', matrix]]));
-    return { n, flops: 2 * n ** 3, run: () => executable.run({ feeds: { x: matrix }, fetch: ['y'] }) };
+    const { program, weights, state: values, flops } = matrixProduct(n);
+    const executable = await backend.compile(program, weights);
+    const state = await backend.createState(values);
+    return { n, flops, run: () => executable.run({ feeds: {}, state, fetch: ['y'] }) };
   }),
 );
 const batch = Number(args.batch);

@@ -62,7 +62,11 @@ const lora = {
         : site.value,
 };
 
-/** A training step of ViT-Tiny with LoRA, its random weights, state and feeds. */
+/**
+ * A training step of a ViT with LoRA (scale 1, no dropout) and a linear head, cross-entropy and AdamW.
+ * @returns the program with its layout of trainable parameters, random frozen weights, start state and the
+ *   feeds of step `step` (from 0)
+ */
 export function vitLoraStep(batchSize, { model = vitTiny, rank = 8, classes = 100 } = {}) {
   const method = { definition: lora, options: { rank } };
   const task = classificationTask(classes);
@@ -106,5 +110,5 @@ export function vitLoraStep(batchSize, { model = vitTiny, rank = 8, classes = 10
     data: new Float32Array(batchSize).fill(1 / batchSize),
   };
   const feeds = (step) => ({ images, labels, exampleWeight, ...optimizerFeeds(defaultAdamW, step, 1e-3) });
-  return { program, weights, state, feeds };
+  return { program, layout, weights, state, feeds };
 }
