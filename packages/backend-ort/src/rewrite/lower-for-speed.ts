@@ -1,19 +1,5 @@
 import type { Program, Tensor } from '@kora-bench/core';
-import {
-  add,
-  div,
-  erf,
-  exp,
-  matmul,
-  mul,
-  rewriteProgram,
-  scaledDotProductAttention,
-  sizeOf,
-  softmax,
-  sub,
-  sum,
-  transpose,
-} from '@kora-bench/core';
+import { add, div, erf, exp, matmul, mul, rewriteProgram, sizeOf, transpose } from '@kora-bench/core';
 
 /** Up to this size, the fixed cost of an operator is more than its work. */
 const fewElements = 16_384;
@@ -33,7 +19,6 @@ export function lowerForSpeed(program: Program): Program {
     if (op.kind === 'gelu' && differentiated.has(node.inputs[0]!) && sizeOf(node.shape) > fewElements)
       return geluShared(inputs[0]!);
     if (op.kind === 'matmul') return narrowProduct(inputs[0]!, inputs[1]!, op.transposeA, op.transposeB);
-    if (op.kind === 'attentionGrad') return attentionAdjoint(inputs, op.scale, op.wrt);
     return undefined;
   });
 }
@@ -53,19 +38,6 @@ function geluAdjoint(x: Tensor, dy: Tensor): Tensor {
   const slope = add(add(erf(t), 1), mul(bell, 2 / Math.sqrt(Math.PI)));
   // Many small slopes are computed as one; what is left to do for each should be one product.
   return sizeOf(x.shape) > fewElements ? mul(mul(dy, slope), 0.5) : mul(dy, mul(slope, 0.5));
-}
-
-/**
- * The adjoints of attention with the row sums of P∘dP taken as those of dO∘O, which are equal and
- * narrower (Dao et al. 2022, FlashAttention, appendix B).
- */
-function attentionAdjoint([q, k, v, dy]: readonly Tensor[], scale: number, wrt: 'q' | 'k' | 'v'): Tensor {
-  const p = softmax(mul(matmul(q!, k!, { transposeB: true }), scale));
-  if (wrt === 'v') return matmul(p, dy!, { transposeA: true });
-  const output = scaledDotProductAttention(q!, k!, v!, scale);
-  const rows = sum(mul(dy!, output), { axes: [-1], keepDims: true });
-  const ds = mul(p, sub(matmul(dy!, v!, { transposeB: true }), rows));
-  return mul(wrt === 'q' ? matmul(ds, k!) : matmul(ds, q!, { transposeA: true }), scale);
 }
 
 /**

@@ -61,6 +61,7 @@ export type CompositeOp =
   | { readonly kind: 'gelu' }
   | { readonly kind: 'geluGrad' }
   | { readonly kind: 'attention'; readonly scale: number }
+  | { readonly kind: 'attentionStatistics'; readonly scale: number }
   | { readonly kind: 'attentionGrad'; readonly scale: number; readonly wrt: 'q' | 'k' | 'v' }
   | { readonly kind: 'crossEntropy'; readonly labelSmoothing: number }
   | { readonly kind: 'crossEntropyGrad'; readonly labelSmoothing: number };

@@ -2,18 +2,22 @@ import { sameShape, sizeOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { OpDefinition, Typed } from './definition.js';
-import { mul } from './elementwise.js';
+import { add, exp, log, mul, sub } from './elementwise.js';
 import { fill } from './evaluation.js';
 import { matmul, matmulDefinition } from './matmul.js';
+import { max, sum } from './reduce.js';
 import { requireDType, requireShape } from './requirements.js';
-import { softmax, softmaxDefinition, softmaxGrad, softmaxGradDefinition } from './softmax.js';
+import { softmax, softmaxDefinition } from './softmax.js';
+
+const last = { axes: [-1], keepDims: true };
 
 /*
  * Scaled dot-product attention (Vaswani et al. 2017), without mask: P = softmax(scale·q·kᵀ), o = P·v.
- * Adjoints: dv = Pᵀ·do, dP = do·vᵀ, dS = softmaxGrad(P, dP), dq = scale·dS·k, dk = scale·dSᵀ·q.
- * The three adjoints are separate ops, so that one which nobody needs is not computed and a fused
- * backend can write each without the scores in memory; unfused, they share P and dS as common
- * subexpressions.
+ * Adjoints (Dao et al. 2022, FlashAttention, appendix B): dv = Pᵀ·do, dP = do·vᵀ, dS = P∘(dP − δ) with
+ * δ = Σ do∘o per query, dq = scale·dS·k, dk = scale·dSᵀ·q. The three adjoints are separate ops, so that one
+ * which nobody needs is not computed. They are given δ and the logarithm of each query's sum of
+ * exponentials, from which a fused backend makes any part of P again, so that it need not be in memory;
+ * unfused, they share P and dS as common subexpressions.
  */
 
 export const attentionDefinition: OpDefinition<'attention'> = {
@@ -37,9 +41,12 @@ export const attentionDefinition: OpDefinition<'attention'> = {
   evaluate(op, [q, k, v], output) {
     return product(probabilities(q!, k!, op.scale), v!, false, false, output);
   },
-  gradient(op, { inputs, dy, needs }) {
+  gradient({ scale }, { inputs, output, dy, needs }) {
+    const { builder } = dy;
+    const statistics = builder.emit({ kind: 'attentionStatistics', scale }, [inputs[0]!, inputs[1]!]);
+    const delta = sum(mul(dy, output), last);
     const adjoint = (wrt: 'q' | 'k' | 'v') =>
-      dy.builder.emit({ kind: 'attentionGrad', scale: op.scale, wrt }, [...inputs, dy]);
+      builder.emit({ kind: 'attentionGrad', scale, wrt }, [...inputs, dy, statistics, delta]);
     return [
       needs(0) ? adjoint('q') : undefined,
       needs(1) ? adjoint('k') : undefined,
@@ -47,7 +54,7 @@ export const attentionDefinition: OpDefinition<'attention'> = {
     ];
   },
   lower(op, [q, k, v]) {
-    return matmul(softmax(mul(matmul(q!, k!, { transposeB: true }), op.scale)), v!);
+    return matmul(softmax(scores(q!, k!, op.scale)), v!);
   },
   flops(_op, [q, k, v]) {
     const scores = (sizeOf(q!.shape) / q!.shape.at(-1)!) * k!.shape.at(-2)!;
@@ -55,23 +62,50 @@ export const attentionDefinition: OpDefinition<'attention'> = {
   },
 };
 
+/** log Σ exp(scale·q·kᵀ) per query: `[…, N, d]` and `[…, M, d]` → `[…, N, 1]`. */
+export const attentionStatisticsDefinition: OpDefinition<'attentionStatistics'> = {
+  infer(_op, [q, k]) {
+    requireDType('attentionStatistics', 'f32', q!, k!);
+    return { shape: [...q!.shape.slice(0, -1), 1], dtype: 'f32' };
+  },
+  evaluate(op, [q, k], output) {
+    const keys = k!.shape.at(-2)!;
+    const { data } = rawScores(q!, k!, op.scale);
+    return fill(output, (row) => {
+      const values = data.subarray(row * keys, (row + 1) * keys) as Float64Array;
+      const largest = values.reduce((a, b) => Math.max(a, b), -Infinity);
+      return largest + Math.log(values.reduce((total, value) => total + Math.exp(value - largest), 0));
+    });
+  },
+  lower(op, [q, k]) {
+    const all = scores(q!, k!, op.scale);
+    const largest = max(all, last);
+    return add(largest, log(sum(exp(sub(all, largest)), last)));
+  },
+  flops(_op, [q, k]) {
+    const count = (sizeOf(q!.shape) / q!.shape.at(-1)!) * k!.shape.at(-2)!;
+    return count * (2 * q!.shape.at(-1)! + 3);
+  },
+};
+
 export const attentionGradDefinition: OpDefinition<'attentionGrad'> = {
   infer(op, [q, k, v]) {
     return { shape: { q: q!, k: k!, v: v! }[op.wrt].shape, dtype: 'f32' };
   },
-  evaluate(op, [q, k, v, dy], output) {
+  evaluate(op, [q, k, v, dy, _statistics, delta], output) {
     const p = probabilities(q!, k!, op.scale);
     if (op.wrt === 'v') return product(p, dy!, true, false, output);
+    const keys = k!.shape.at(-2)!;
     const dp = product(dy!, v!, false, true, p);
-    const ds = softmaxGradDefinition.evaluate({ kind: 'softmaxGrad' }, [p, dp], p);
+    const ds = fill(p, (i) => p.data[i]! * (dp.data[i]! - delta!.data[Math.floor(i / keys)]!));
     const raw = op.wrt === 'q' ? product(ds, k!, false, false, output) : product(ds, q!, true, false, output);
     return fill(output, (i) => op.scale * raw.data[i]!);
   },
-  lower(op, [q, k, v, dy]) {
-    const p = softmax(mul(matmul(q!, k!, { transposeB: true }), op.scale));
+  lower(op, [q, k, v, dy, _statistics, delta]) {
+    const p = softmax(scores(q!, k!, op.scale));
     if (op.wrt === 'v') return matmul(p, dy!, { transposeA: true });
-    const ds = mul(softmaxGrad(p, matmul(dy!, v!, { transposeB: true })), op.scale);
-    return op.wrt === 'q' ? matmul(ds, k!) : matmul(ds, q!, { transposeA: true });
+    const ds = mul(p, sub(matmul(dy!, v!, { transposeB: true }), delta!));
+    return mul(op.wrt === 'q' ? matmul(ds, k!) : matmul(ds, q!, { transposeA: true }), op.scale);
   },
   flops(op, [q, k, v]) {
     const scores = (sizeOf(q!.shape) / q!.shape.at(-1)!) * k!.shape.at(-2)!;
@@ -83,9 +117,14 @@ export const attentionGradDefinition: OpDefinition<'attentionGrad'> = {
 };
 
 function probabilities(q: HostTensor, k: HostTensor, scale: number): HostTensor {
+  const all = rawScores(q, k, scale);
+  return softmaxDefinition.evaluate({ kind: 'softmax' }, [all], { shape: all.shape, dtype: 'f32' });
+}
+
+function rawScores(q: HostTensor, k: HostTensor, scale: number): HostTensor {
   const type: Typed = { shape: [...q.shape.slice(0, -1), k.shape.at(-2)!], dtype: 'f32' };
-  const scores = product(q, k, false, true, type);
-  return softmaxDefinition.evaluate({ kind: 'softmax' }, [fill(type, (i) => scale * scores.data[i]!)], type);
+  const { data } = product(q, k, false, true, type);
+  return fill(type, (i) => scale * data[i]!);
 }
 
 function product(
@@ -96,6 +135,10 @@ function product(
   output: Typed,
 ): HostTensor {
   return matmulDefinition.evaluate({ kind: 'matmul', transposeA, transposeB }, [a, b], output);
+}
+
+function scores(q: Tensor, k: Tensor, scale: number): Tensor {
+  return mul(matmul(q, k, { transposeB: true }), scale);
 }
 
 /** `softmax(scale · q · kᵀ) · v` with q `[B, H, N, d]`, k `[B, H, M, d]`, v `[B, H, M, e]` → `[B, H, N, e]`. */

@@ -1,5 +1,5 @@
 import type { CompositeKind, Op, OpKind } from '../graph/op.js';
-import { attentionDefinition, attentionGradDefinition } from './attention.js';
+import { attentionDefinition, attentionGradDefinition, attentionStatisticsDefinition } from './attention.js';
 import { crossEntropyDefinition, crossEntropyGradDefinition } from './cross-entropy.js';
 import type { OpDefinition } from './definition.js';
 import {
@@ -47,6 +47,7 @@ const definitions: { readonly [K in OpKind]: OpDefinition<K> } = {
   gelu: geluDefinition,
   geluGrad: geluGradDefinition,
   attention: attentionDefinition,
+  attentionStatistics: attentionStatisticsDefinition,
   attentionGrad: attentionGradDefinition,
   crossEntropy: crossEntropyDefinition,
   crossEntropyGrad: crossEntropyGradDefinition,

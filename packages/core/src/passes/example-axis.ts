@@ -61,6 +61,7 @@ function axisOf(node: GraphNode, inputs: readonly Followed[], perExample: Readon
     case 'matmul':
       return matmulAxis(node, inputs, op.transposeA, op.transposeB);
     case 'attention':
+    case 'attentionStatistics':
     case 'attentionGrad': {
       const axis = agreed(inputs.map((input) => input.axis));
       return typeof axis === 'number' && axis < node.shape.length - 2 ? axis : 'mixed';

@@ -46,7 +46,7 @@ ${storeAll(context, anchor, product, rows, columns, size, lastRow, lastColumn)}`
 }
 
 /** How many passes through a loop take as long as compiling its code, spread over the runs of a program. */
-const passesPerCompilation = 1000;
+const passesPerCompilation = 20_000;
 
 /** Fewest loads, those for rows and columns beyond the edges and those that are only compiled included. */
 function chooseBlock(
