@@ -9,7 +9,9 @@ import type {
 } from '@kora-bench/core';
 import { checkWeights, RunQueue } from '@kora-bench/core';
 import { compileProgram } from './compile-program.js';
+import { allocate } from './device/allocate.js';
 import type { OpenDevice } from './device/open-device.js';
+import { Waiter } from './device/waiter.js';
 import { Watch } from './device/watch.js';
 import type { WebgpuOptions } from './options.js';
 import { PipelineCache } from './pipeline-cache.js';
@@ -28,12 +30,15 @@ export class WebgpuBackend implements Backend {
   readonly #staging: boolean;
   readonly #queue = new RunQueue();
 
-  constructor({ device, description, software, versions }: OpenDevice, { staging }: WebgpuOptions) {
+  constructor(
+    { device, description, software, versions }: OpenDevice,
+    { staging, timeoutSeconds }: WebgpuOptions,
+  ) {
     this.#device = device;
     this.device = description;
     this.versions = versions;
     this.#staging = staging ?? !software;
-    this.#watch = new Watch(device);
+    this.#watch = new Watch(device, { waiter: new Waiter(software), timeoutSeconds });
     this.#pipelines = new PipelineCache(device);
   }
 
@@ -41,16 +46,17 @@ export class WebgpuBackend implements Backend {
     checkWeights(program, weights);
     this.#watch.check();
     const compiled = await compileProgram(this.#device, this.#pipelines, program, weights, this.#staging);
+    // What the compilation allocated is there, or was refused.
+    await this.#watch.finish(compiled, () => this.#device.queue.onSubmittedWorkDone());
     return new WebgpuExecutable(this.#watch, this.#queue, program, compiled);
   }
 
   async createState(values: HostTensors): Promise<DeviceState> {
-    this.#watch.check();
-    return new WebgpuState(this.#device, this.#queue, values);
+    const make = () => new WebgpuState(this.#device, this.#watch, this.#queue, values);
+    return allocate(this.#device, this.#watch, make, (state) => state.dispose());
   }
 
   async dispose(): Promise<void> {
     this.#watch.release();
-    this.#device.destroy();
   }
 }

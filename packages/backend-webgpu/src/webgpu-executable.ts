@@ -75,13 +75,14 @@ export class WebgpuExecutable implements Executable {
       encoder.copyBufferToBuffer(bufferOf(id), 0, next, 0, next.size);
     }
     device.queue.submit([encoder.finish()]);
+    await this.#watch.finish(this, () => device.queue.onSubmittedWorkDone());
     const fetched: Record<string, HostTensor> = {};
     for (const name of new Set(options.fetch ?? [])) {
       const id = program.outputs.get(name)!;
       const { dtype, shape } = program.nodes[id]!;
-      fetched[name] = await this.#watch.guard(readBuffer(device, bufferOf(id), dtype, shape));
+      const buffer = bufferOf(id);
+      fetched[name] = await this.#watch.finish(buffer, () => readBuffer(device, buffer, dtype, shape));
     }
-    await this.#watch.guard(device.queue.onSubmittedWorkDone());
     state?.swap(this.#updates.map(({ name }) => name));
     return fetched;
   }
