@@ -31,23 +31,24 @@ export class WebgpuBackend implements Backend {
   readonly #queue = new RunQueue();
 
   constructor(
-    { device, description, software, versions }: OpenDevice,
+    { device, description, software, polls, versions }: OpenDevice,
     { staging, timeoutSeconds }: WebgpuOptions,
   ) {
     this.#device = device;
     this.device = description;
     this.versions = versions;
     this.#staging = staging ?? !software;
-    this.#watch = new Watch(device, { waiter: new Waiter(software), timeoutSeconds });
+    this.#watch = new Watch(device, { waiter: new Waiter(software && polls), timeoutSeconds });
     this.#pipelines = new PipelineCache(device);
   }
 
   async compile(program: Program, weights: Weights): Promise<Executable> {
     checkWeights(program, weights);
-    this.#watch.check();
-    const compiled = await compileProgram(this.#device, this.#pipelines, program, weights, this.#staging);
+    const compiled = await this.#watch.finish({}, () =>
+      compileProgram(this.#device, this.#pipelines, program, weights, this.#staging),
+    );
     // What the compilation allocated is there, or was refused.
-    await this.#watch.finish(compiled, () => this.#device.queue.onSubmittedWorkDone());
+    await this.#watch.finish({}, () => this.#device.queue.onSubmittedWorkDone());
     return new WebgpuExecutable(this.#watch, this.#queue, program, compiled);
   }
 

@@ -18,6 +18,9 @@ export function withAdapter(register: () => void): void {
       expect.fail(`CI must have a driver for WebGPU. ${reason}`);
     });
   } else {
-    test.skip(`skipped: ${reason} Then run the tests with --force.`);
+    const skipped = `Skipped: no WebGPU here. ${reason} Then run the tests with --force.`;
+    // The reporter does not name the tests that it skipped.
+    console.warn(skipped);
+    test.skip(skipped);
   }
 }

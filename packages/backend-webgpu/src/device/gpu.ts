@@ -5,6 +5,8 @@ import { importDawn } from './node-half.js';
 /** What opens adapters: the browser's own, or Dawn in Node through the `webgpu` package. */
 export interface GpuEntry {
   readonly gpu: GPU;
+  /** Whether a core is busy while one of its promises is pending. */
+  readonly polls: boolean;
   /** Name and version of the implementation, for records. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -28,7 +30,7 @@ export function surroundingGpu(): GPU | undefined {
 
 async function findGpu(): Promise<GpuEntry> {
   const gpu = surroundingGpu();
-  if (gpu !== undefined) return { gpu, versions: { webgpu: 'browser' } };
+  if (gpu !== undefined) return { gpu, polls: false, versions: { webgpu: 'browser' } };
   try {
     return (await importDawn()).openDawn();
   } catch (cause) {

@@ -14,6 +14,8 @@ export interface OpenDevice {
   readonly description: string;
   /** Whether it is a driver that computes on the CPU. */
   readonly software: boolean;
+  /** Whether waiting for it keeps a core busy. */
+  readonly polls: boolean;
   /** What kernels may use beyond the core of WGSL. */
   readonly features: DeviceFeatures;
   /** Of the engine and the driver, and the features in use: all that can change numbers. */
@@ -33,7 +35,8 @@ const wantedLimits = [
 /** @throws BackendError with the fix when there is no adapter, its driver does not work, or gives no device */
 export async function openDevice(options: WebgpuOptions): Promise<OpenDevice> {
   const { adapter: facts, features, versions } = await survey(options);
-  const adapter = await requestAdapter(await openGpu(), options);
+  const entry = await openGpu();
+  const adapter = await requestAdapter(entry, options);
   try {
     const device = await adapter.requestDevice({
       requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
@@ -45,6 +48,7 @@ export async function openDevice(options: WebgpuOptions): Promise<OpenDevice> {
       device,
       description,
       software,
+      polls: entry.polls,
       features,
       versions: { ...versions, ...(driver && { driver }), features: used || 'none' },
     };

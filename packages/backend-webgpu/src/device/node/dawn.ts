@@ -14,5 +14,5 @@ const toggles = [
 export function openDawn(): GpuEntry {
   Object.assign(globalThis, globals);
   const { version } = createRequire(import.meta.url)('webgpu/package.json') as { version: string };
-  return { gpu: create(toggles), versions: { webgpu: version } };
+  return { gpu: create(toggles), polls: true, versions: { webgpu: version } };
 }
