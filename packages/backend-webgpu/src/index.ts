@@ -1,6 +1,7 @@
-import type { BackendDefinition, DeviceProbe } from '@kora-bench/core';
-import { BackendError, KoraError } from '@kora-bench/core';
+import type { BackendDefinition } from '@kora-bench/core';
+import { BackendError } from '@kora-bench/core';
 import { openDevice } from './device/open-device.js';
+import { probeDevice } from './device/probe.js';
 import type { WebgpuOptions } from './options.js';
 import { webgpuOptions } from './options.js';
 import { WebgpuBackend } from './webgpu-backend.js';
@@ -27,19 +28,7 @@ const definition: BackendDefinition<WebgpuOptions> = {
     }
     return new WebgpuBackend(await openDevice(options), options);
   },
-  probe: async () => [await probe()],
+  probe: async () => [await probeDevice(device, webgpuOptions.parse({}))],
 };
 
 export default definition;
-
-async function probe(): Promise<DeviceProbe> {
-  try {
-    const opened = await openDevice({});
-    opened.device.destroy();
-    return { device, available: true, detail: opened.description };
-  } catch (error) {
-    const fix = error instanceof KoraError ? error.fix : undefined;
-    const detail = error instanceof Error ? error.message : String(error);
-    return { device, available: false, detail, ...(fix !== undefined && { fix }) };
-  }
-}

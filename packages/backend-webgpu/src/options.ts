@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { featureNames } from './device/features.js';
 
 /** Options of the WebGPU backend. */
 export const webgpuOptions = z.strictObject({
@@ -9,6 +10,13 @@ export const webgpuOptions = z.strictObject({
    * or within subgroups, which software drivers are faster with.
    */
   kernels: z.enum(['workgroup', 'subgroup']).optional(),
+  /** Features of the GPU that are not used, nor tried, even where it has them. */
+  disabledFeatures: z.array(z.enum(featureNames)).default([]),
+  /**
+   * How long one run of a program may take, in seconds, before the driver counts as hung. A program's first
+   * run gets ten times as long: many drivers compile kernels then.
+   */
+  timeoutSeconds: z.number().positive().default(300),
 });
 
 export type WebgpuOptions = z.infer<typeof webgpuOptions>;

@@ -9,7 +9,10 @@ import type {
 } from '@kora-bench/core';
 import { checkWeights, RunQueue } from '@kora-bench/core';
 import { compileProgram } from './compile-program.js';
+import { allocate } from './device/allocate.js';
+import type { DeviceFeatures } from './device/features.js';
 import type { OpenDevice } from './device/open-device.js';
+import { Waiter } from './device/waiter.js';
 import { Watch } from './device/watch.js';
 import type { WebgpuOptions } from './options.js';
 import { PipelineCache } from './pipeline-cache.js';
@@ -28,47 +31,53 @@ export class WebgpuBackend implements Backend {
   readonly #watch: Watch;
   readonly #pipelines: PipelineCache;
   readonly #target: KernelTarget;
+  /** Software drivers and whoever feeds them share the same cores. */
+  readonly #waits: boolean;
   readonly #queue = new RunQueue();
 
-  constructor({ device, description, software, subgroupSize, versions }: OpenDevice, options: WebgpuOptions) {
+  constructor(
+    { device, description, software, polls, features, versions }: OpenDevice,
+    options: WebgpuOptions,
+  ) {
     this.#device = device;
     this.device = description;
     this.versions = versions;
-    this.#target = targetOf(device, subgroupSize, software, options);
-    this.#watch = new Watch(device);
+    this.#target = targetOf(device, features, software, options);
+    this.#waits = software;
+    const { timeoutSeconds } = options;
+    this.#watch = new Watch(device, { waiter: new Waiter(software && polls), timeoutSeconds });
     this.#pipelines = new PipelineCache(device);
   }
 
   async compile(program: Program, weights: Weights): Promise<Executable> {
     checkWeights(program, weights);
-    this.#watch.check();
-    const compiled = await compileProgram(this.#device, this.#pipelines, program, weights, this.#target);
-    return new WebgpuExecutable(this.#watch, this.#queue, program, compiled);
+    const compiled = await this.#watch.finish({}, () =>
+      compileProgram(this.#device, this.#pipelines, program, weights, this.#target),
+    );
+    // What the compilation allocated is there, or was refused.
+    await this.#watch.finish({}, () => this.#device.queue.onSubmittedWorkDone());
+    return new WebgpuExecutable(this.#watch, this.#queue, program, compiled, this.#waits);
   }
 
   async createState(values: HostTensors): Promise<DeviceState> {
-    this.#watch.check();
-    return new WebgpuState(this.#device, this.#queue, values);
+    const make = () => new WebgpuState(this.#device, this.#watch, this.#queue, values);
+    return allocate(this.#device, this.#watch, make, (state) => state.dispose());
   }
 
   async dispose(): Promise<void> {
     this.#watch.release();
-    this.#device.destroy();
   }
 }
 
 function targetOf(
   { limits }: GPUDevice,
-  subgroupSize: number | undefined,
+  { subgroups }: DeviceFeatures,
   software: boolean,
-  { kernels }: WebgpuOptions,
+  { kernels = software ? 'subgroup' : 'workgroup' }: WebgpuOptions,
 ): KernelTarget {
-  const inSubgroups = kernels === 'subgroup' || (kernels === undefined && software);
+  const inSubgroups = kernels === 'subgroup' && subgroups !== undefined && subgroups.min === subgroups.max;
   return {
-    sharing:
-      inSubgroups && subgroupSize !== undefined
-        ? { kind: 'subgroup', size: subgroupSize }
-        : { kind: 'workgroup' },
+    sharing: inSubgroups ? { kind: 'subgroup', size: subgroups.min } : { kind: 'workgroup' },
     quads: !inSubgroups,
     workgroupBytes: limits.maxComputeWorkgroupStorageSize,
     mostBuffers: limits.maxStorageBuffersPerShaderStage,

@@ -33,10 +33,16 @@ export class WebgpuExecutable implements Executable {
   readonly #updates: readonly Named[];
   readonly #feeds: readonly { readonly name: string; readonly node: GraphNode }[];
   readonly #device: GPUDevice;
+  readonly #waits: boolean;
+  readonly #underWay: Promise<unknown>[] = [];
   #compiled: CompiledProgram | undefined;
 
-  /** @param given the program as it was given to the backend, before any rewriting */
-  constructor(watch: Watch, queue: RunQueue, given: Program, compiled: CompiledProgram) {
+  /**
+   * @param given the program as it was given to the backend, before any rewriting
+   * @param waits whether a run waits for the device even where nothing is fetched
+   */
+  constructor(watch: Watch, queue: RunQueue, given: Program, compiled: CompiledProgram, waits: boolean) {
+    this.#waits = waits;
     this.#watch = watch;
     this.#queue = queue;
     this.#given = given;
@@ -72,7 +78,7 @@ export class WebgpuExecutable implements Executable {
       const timer = new KernelTimer(this.#device, this.#require().dispatches.length);
       try {
         const fetched = await this.#run(options, timer);
-        const times = await this.#watch.guard(timer.read());
+        const times = await this.#watch.finish(timer, () => timer.read());
         const kernels = this.#require().dispatches.map(({ label, cost }, i) => ({
           label,
           nanoseconds: times[i]!,
@@ -125,8 +131,21 @@ export class WebgpuExecutable implements Executable {
     );
     timer?.resolve(encoder);
     device.queue.submit([encoder.finish()]);
-    const fetched = await this.#watch.guard(readback.read());
+    const fetched = await this.#finish(readback, names.length > 0);
     state?.swap(this.#updates.map(({ name }) => name));
     return fetched;
   }
+
+  /** Where nothing is brought back, the next run is prepared while the device still works on this one. */
+  async #finish(readback: Readback, fetches: boolean): Promise<Record<string, HostTensor>> {
+    const done = this.#watch.finish(this, () => readback.read());
+    if (fetches || this.#waits) return done;
+    done.catch(() => undefined);
+    this.#underWay.push(done);
+    if (this.#underWay.length > mostUnderWay) await this.#underWay.shift();
+    return {};
+  }
 }
+
+/** Runs that the device may still have to do when another one is submitted. */
+const mostUnderWay = 2;

@@ -1,4 +1,5 @@
 import definition from '@kora-bench/backend-webgpu';
 import { describeBackend } from '@kora-bench/conformance';
+import { withAdapter } from './with-adapter.js';
 
-describeBackend(definition);
+withAdapter(() => describeBackend(definition));

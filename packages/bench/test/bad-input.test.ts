@@ -58,7 +58,7 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
   ],
   'an unknown backend': [
     ['--backend', 'onnx-runtime'],
-    /one of onnxruntime, reference/,
+    /one of onnxruntime, webgpu, reference/,
     /Did you mean onnxruntime\?/,
   ],
   'an unknown device': [

@@ -1,21 +1,21 @@
 import { BackendError } from '@kora-bench/core';
+import { firstLine } from './first-line.js';
+import { importDawn } from './node-half.js';
 
 /** What opens adapters: the browser's own, or Dawn in Node through the `webgpu` package. */
 export interface GpuEntry {
   readonly gpu: GPU;
+  /** Whether a core is busy while one of its promises is pending. */
+  readonly polls: boolean;
   /** Name and version of the implementation, for records. */
   readonly versions: Readonly<Record<string, string>>;
-}
-
-interface NodePackage {
-  create(options: readonly string[]): GPU;
-  readonly globals: Readonly<Record<string, unknown>>;
 }
 
 let opened: Promise<GpuEntry> | undefined;
 
 /**
- * The entry point of WebGPU. Asking Dawn for a second one in the same process can crash it, so there is one.
+ * The entry point of WebGPU. Asking Dawn for a second one in the same process can crash it, so there is one,
+ * and it is never let go: Dawn crashes when it is collected before its adapters and devices.
  * @throws BackendError where there is none
  */
 export function openGpu(): Promise<GpuEntry> {
@@ -23,19 +23,21 @@ export function openGpu(): Promise<GpuEntry> {
   return opened;
 }
 
+/** `navigator.gpu`, where the surroundings have it. */
+export function surroundingGpu(): GPU | undefined {
+  return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+}
+
 async function findGpu(): Promise<GpuEntry> {
-  const browser = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
-  if (browser !== undefined) return { gpu: browser, versions: { webgpu: 'browser' } };
-  const name = 'webgpu';
+  const gpu = surroundingGpu();
+  if (gpu !== undefined) return { gpu, polls: false, versions: { webgpu: 'browser' } };
   try {
-    const dawn = (await import(name)) as NodePackage;
-    Object.assign(globalThis, dawn.globals);
-    return { gpu: dawn.create([]), versions: { webgpu: 'dawn' } };
+    return (await importDawn()).openDawn();
   } catch (cause) {
     throw new BackendError('WebGPU is not available.', {
       where: 'webgpu',
       expected: 'a browser with navigator.gpu, or the package `webgpu` in Node',
-      received: cause instanceof Error ? cause.message.split('\n')[0]! : String(cause),
+      received: firstLine(cause),
       fix: 'Install the dependencies again; on Linux, the package needs glibc and libvulkan.so.1.',
       cause,
     });

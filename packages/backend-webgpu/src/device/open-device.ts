@@ -1,6 +1,11 @@
 import { BackendError } from '@kora-bench/core';
 import type { WebgpuOptions } from '../options.js';
+import { driverFix, requestAdapter } from './adapter.js';
+import type { DeviceFeatures } from './features.js';
+import { featureNames, hasFeature, requiredFeatures } from './features.js';
+import { firstLine } from './first-line.js';
 import { openGpu } from './gpu.js';
+import { survey } from './survey.js';
 
 /** A device, ready for programs. */
 export interface OpenDevice {
@@ -9,14 +14,13 @@ export interface OpenDevice {
   readonly description: string;
   /** Whether it is a driver that computes on the CPU. */
   readonly software: boolean;
-  /** Lanes of a subgroup, where that is known before a kernel runs. */
-  readonly subgroupSize: number | undefined;
+  /** Whether waiting for it keeps a core busy. */
+  readonly polls: boolean;
+  /** What kernels may use beyond the core of WGSL. */
+  readonly features: DeviceFeatures;
+  /** Of the engine and the driver, and the features in use: all that can change numbers. */
   readonly versions: Readonly<Record<string, string>>;
 }
-
-const noAdapterFix =
-  'Install a Vulkan driver. Without a GPU, Mesa 25’s lavapipe does (Debian 12: mesa-vulkan-drivers from ' +
-  'bookworm-backports); Mesa 22.3 is too old.';
 
 /** Limits that are asked for as large as the adapter has them. */
 const wantedLimits = [
@@ -28,36 +32,31 @@ const wantedLimits = [
   'maxComputeWorkgroupSizeX',
 ] as const;
 
-/** @throws BackendError with the fix when there is no adapter or it gives no device */
-export async function openDevice({ powerPreference }: WebgpuOptions): Promise<OpenDevice> {
-  const { gpu, versions } = await openGpu();
-  const adapter = await gpu.requestAdapter(powerPreference && { powerPreference });
-  if (!adapter) {
-    throw new BackendError('No GPU was found.', {
-      where: 'webgpu',
-      expected: 'an adapter',
-      received: 'none',
-      fix: noAdapterFix,
-    });
-  }
+/** @throws BackendError with the fix when there is no adapter, its driver does not work, or gives no device */
+export async function openDevice(options: WebgpuOptions): Promise<OpenDevice> {
+  const { adapter: facts, features, versions } = await survey(options);
+  const entry = await openGpu();
+  const adapter = await requestAdapter(entry, options);
   try {
-    const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]]));
-    const subgroups = adapter.features.has('subgroups');
     const device = await adapter.requestDevice({
-      requiredLimits,
-      requiredFeatures: subgroups ? ['subgroups'] : [],
+      requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
+      requiredFeatures: requiredFeatures(features),
     });
-    const { subgroupMinSize, subgroupMaxSize } = adapter.info;
-    const subgroupSize = subgroups && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
-    const { vendor, architecture, device: model, description } = adapter.info;
-    const words = description || [vendor, architecture, model].filter((part) => part !== '').join(' ');
-    const software = /llvmpipe|swiftshader/i.test(`${architecture} ${words}`);
-    return { device, description: words || 'unnamed GPU', software, subgroupSize, versions };
+    const { name: description, software, driver } = facts;
+    const used = featureNames.filter((name) => hasFeature(features, name)).join(', ');
+    return {
+      device,
+      description,
+      software,
+      polls: entry.polls,
+      features,
+      versions: { ...versions, ...(driver && { driver }), features: used || 'none' },
+    };
   } catch (cause) {
     throw new BackendError('The GPU gave no device.', {
       where: 'webgpu',
-      received: cause instanceof Error ? cause.message : String(cause),
-      fix: noAdapterFix,
+      received: firstLine(cause),
+      fix: driverFix,
       cause,
     });
   }

@@ -1,44 +1,102 @@
-import { BackendError } from '@kora-bench/core';
+import type { BackendError } from '@kora-bench/core';
+import { KoraError } from '@kora-bench/core';
+import { hung, lost, outOfMemory, refused } from './device-errors.js';
+import { firstLine } from './first-line.js';
+import type { Waiter } from './waiter.js';
 
-/** Turns what a device reports beside its calls (errors, its loss) into failures of the work at hand. */
+/** How many times as long the first job of its identity may take: drivers compile kernels then. */
+const firstPatience = 10;
+/** How long the report of why something failed may come after the failure, in milliseconds. */
+const reportDelay = 100;
+
+export interface WatchSettings {
+  readonly waiter: Waiter;
+  /** How long a job may take before the driver counts as hung. */
+  readonly timeoutSeconds: number;
+}
+
+/**
+ * Waits for the GPU's work, and turns what a device reports beside its calls (errors, its loss) or does not
+ * report at all (a driver that hangs) into failures of the work at hand. After one of these the device is not
+ * used again.
+ */
 export class Watch {
-  #failure: BackendError | undefined;
+  readonly #device: GPUDevice;
+  readonly #settings: WatchSettings;
   readonly #lost: Promise<never>;
-  #expected = false;
+  readonly #seen = new WeakSet<object>();
+  #failure: BackendError | undefined;
+  #released = false;
+  #hung = false;
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, settings: WatchSettings) {
+    this.#device = device;
+    this.#settings = settings;
     device.addEventListener('uncapturederror', (event) => {
-      this.#failure ??= failure('The GPU refused a command.', event.error.message);
+      // The next one who waits is told; by default it would also be printed.
+      event.preventDefault();
+      const { error } = event;
+      this.#failure ??= error instanceof GPUOutOfMemoryError ? outOfMemory(error) : refused(error);
     });
-    this.#lost = device.lost.then(({ message }) => {
-      this.#failure ??= failure('The GPU device was lost.', message);
+    this.#lost = device.lost.then((info) => {
+      this.#failure ??= lost(info);
       throw this.#failure;
     });
     this.#lost.catch(() => undefined);
   }
 
-  /** What `work` gives, unless the device reports an error first. @throws BackendError */
-  async guard<T>(work: Promise<T>): Promise<T> {
-    const result = await Promise.race([work, this.#lost]);
+  /**
+   * Waits for submitted work.
+   * @param job what is waited for, e.g. an executable; the same one takes about as long each time
+   * @param start makes the promise of its end
+   * @throws BackendError when the device reports an error, is lost, or does not answer in time
+   */
+  async finish<T>(job: object, start: () => Promise<T>): Promise<T> {
     this.check();
-    return result;
+    const { waiter, timeoutSeconds } = this.#settings;
+    const seconds = timeoutSeconds * (this.#seen.has(job) ? 1 : firstPatience);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.#hung = true;
+        this.#failure ??= hung(seconds);
+        reject(this.#failure);
+      }, seconds * 1000);
+    });
+    const work = waiter.wait(job, start);
+    try {
+      const result = await Promise.race([work, this.#lost, late]);
+      this.check();
+      this.#seen.add(job);
+      return result;
+    } catch (cause) {
+      // It may still fail when nobody listens any more.
+      work.catch(() => undefined);
+      throw await this.#explain(cause);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** @throws BackendError when the device reported an error */
   check(): void {
-    if (this.#failure !== undefined && !this.#expected) throw this.#failure;
+    if (this.#failure !== undefined && !this.#released) throw this.#failure;
   }
 
-  /** From now on, the loss of the device is no failure. */
+  /** Gives the device up; its loss is no failure from now on. */
   release(): void {
-    this.#expected = true;
+    this.#released = true;
+    // Destroying a device waits for its work, which on a hung one never ends.
+    if (!this.#hung) this.#device.destroy();
   }
-}
 
-function failure(message: string, received: string): BackendError {
-  return new BackendError(message, {
-    where: 'webgpu',
-    received,
-    fix: 'If memory ran out, use a smaller batch; if the driver hung, update it.',
-  });
+  /** Why work failed, as far as the device tells. */
+  async #explain(cause: unknown): Promise<unknown> {
+    if (cause instanceof KoraError) return cause;
+    // Work that fails because the device is lost can end before the loss is told.
+    const delay = new Promise((resolve) => setTimeout(resolve, reportDelay));
+    await Promise.race([this.#lost, delay]).catch(() => undefined);
+    this.#failure ??= refused({ message: firstLine(cause) });
+    return this.#failure;
+  }
 }

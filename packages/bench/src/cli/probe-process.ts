@@ -16,8 +16,9 @@ export interface ProbeMessage {
 async function probe({ backend, plugins }: ProbeJob): Promise<void> {
   const probes = await (await loadKind('backends', plugins)).get(backend)!.probe();
   const message: ProbeMessage = { probes };
-  // An engine may keep the process alive, so it ends as soon as the answer is out.
-  process.send?.(message, () => process.exit(0));
+  // An engine may keep the process alive, so it ends as soon as the answer is out. Closing the channel first
+  // tells the parent to kill it where a driver does not even let it exit.
+  process.send?.(message, () => process.disconnect());
 }
 
 process.on('disconnect', () => process.exit());

@@ -52,6 +52,7 @@ async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
 process.on('disconnect', () => process.exit());
 process.once('message', async (job: ThroughputJob) => {
   const message = await measure(job);
-  // An engine may keep the process alive, so it ends as soon as the answer is out.
-  process.send?.(message, () => process.exit(0));
+  // An engine may keep the process alive, so it ends as soon as the answer is out. Closing the channel first
+  // tells the parent to kill it where a driver does not even let it exit.
+  process.send?.(message, () => process.disconnect());
 });

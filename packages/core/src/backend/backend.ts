@@ -73,6 +73,8 @@ export interface DeviceProbe {
   readonly detail: string;
   /** What would make it available. */
   readonly fix?: string;
+  /** More about an available device, for people: what each thing is called, and its value. */
+  readonly facts?: Readonly<Record<string, string>>;
 }
 
 /** What a backend package registers; importing it loads no engine. */

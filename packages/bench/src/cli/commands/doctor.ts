@@ -51,9 +51,10 @@ export async function doctor({ json }: { readonly json?: boolean }): Promise<num
   return backends.some(({ available }) => available) ? exitCode.done : exitCode.failed;
 }
 
-function probeText({ backend, device, available, detail, fix }: Probe): string {
-  const line = `${available ? '✓' : '✗'} ${backend}:${device}  ${detail}`;
-  return fix === undefined || available ? line : `${line}\n    fix: ${fix}`;
+function probeText({ backend, device, available, detail, fix, facts = {} }: Probe): string {
+  const more = Object.entries(available || fix === undefined ? facts : { ...facts, fix });
+  const lines = more.map(([name, value]) => `    ${name}: ${value}`);
+  return [`${available ? '✓' : '✗'} ${backend}:${device}  ${detail}`, ...lines].join('\n');
 }
 
 async function probe(job: ProbeJob, devices: readonly string[]): Promise<readonly DeviceProbe[]> {

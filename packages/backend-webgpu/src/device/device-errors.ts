@@ -1,0 +1,46 @@
+import { BackendError } from '@kora-bench/core';
+import { firstLine } from './first-line.js';
+
+/*
+ * What a device reports, as errors of the suite. Dawn's messages say in their second line which call it was,
+ * and end with places in its own source.
+ */
+
+export function outOfMemory({ message }: GPUError): BackendError {
+  const call = /While calling [^\n]*/.exec(message)?.[0];
+  return deviceError(
+    'The GPU has no memory left.',
+    [firstLine(message), call].filter(Boolean).join(' '),
+    'Use a smaller batch or model, or close other programs that use the GPU.',
+  );
+}
+
+export function refused({ message }: { readonly message: string }): BackendError {
+  return deviceError(
+    'The GPU refused a command.',
+    firstLine(message),
+    'Update the driver; if it repeats, this is a fault of the backend, please report it. Other backends can run the program.',
+  );
+}
+
+export function lost({ message }: GPUDeviceLostInfo): BackendError {
+  return deviceError(
+    'The GPU device was lost.',
+    firstLine(message),
+    'The driver was reset or the GPU taken away. Run again; if it repeats, use a smaller batch, update the driver or choose another backend.',
+  );
+}
+
+/** @param seconds how long it was waited for */
+export function hung(seconds: number): BackendError {
+  return new BackendError('The GPU did not answer.', {
+    where: 'webgpu',
+    expected: `the end of a run within ${seconds} s`,
+    received: 'nothing',
+    fix: 'If the GPU is only slow, raise the option timeoutSeconds or use a smaller batch; if its driver hangs, restart the machine, update the driver or choose another backend.',
+  });
+}
+
+function deviceError(message: string, received: string, fix: string): BackendError {
+  return new BackendError(message, { where: 'webgpu', received, fix });
+}

@@ -1,0 +1,16 @@
+/*
+ * What runs in Node alone. A bundler for browsers cannot follow these imports, because it does not see what
+ * is imported.
+ */
+
+/** How Dawn is opened. */
+export function importDawn(): Promise<typeof import('./node/dawn.js')> {
+  const path: string = './node/dawn.js';
+  return import(/* @vite-ignore */ path);
+}
+
+/** How a driver is tried in a process of its own. */
+export function importDriverTrial(): Promise<typeof import('./node/try-driver.js')> {
+  const path: string = './node/try-driver.js';
+  return import(/* @vite-ignore */ path);
+}

@@ -1,0 +1,2 @@
+export type { TrialEnd } from './run-trial.js';
+export { runTrial } from './run-trial.js';
