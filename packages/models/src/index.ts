@@ -9,4 +9,5 @@ export { type DownloadOptions, type DownloadProgress, download } from './hub/dow
 export type { LoadOptions, ModelContext, ModelDefinition } from './model-definition.js';
 export { models } from './registry/models.js';
 export { resolveModel } from './registry/resolve-model.js';
-export { vitMicroConfig, vitMicroFolder, vitMicroPreprocessing } from './registry/vit-micro.js';
+export { vitMicroFolder } from './registry/vit-micro.js';
+export { vitMicroConfig, vitMicroPreprocessing } from './registry/vit-micro-config.js';

@@ -5,10 +5,10 @@ import {
   type PixelBatch,
   type PixelReader,
   type Preprocessing,
-  randomStream,
 } from '@kora-bench/core';
 import type { View } from './canvas.js';
 import type { ProceduralFamily, RenderedImage } from './family.js';
+import { renderExample } from './render-example.js';
 
 /** Height and width of the pictures as the data set defines them, in pixels. */
 export const PROCEDURAL_IMAGE_SIZE = 64;
@@ -49,8 +49,7 @@ export function proceduralSplit(family: ProceduralFamily, options: ProceduralSpl
 
   const render = (index: number, view: View): RenderedImage => {
     const label = isDepth ? 0 : Math.floor(index / perClass);
-    const stream = randomStream(seed, `${dataset}/${split}/${label}/${index % perClass}`);
-    return family.render(label, stream, view);
+    return renderExample(family, { dataset, seed, split, label, number: index % perClass }, view);
   };
 
   return {

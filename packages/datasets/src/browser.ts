@@ -1,0 +1,11 @@
+/*
+ * What a page can use of this package: pictures and their normalisation, without files, hashes and image
+ * decoding, which are Node's. The pixels are those of the registered data set.
+ */
+
+export { augmentationMap, type SourceMap } from './batches/augmentation.js';
+export { normalisationTable, normaliseImage } from './batches/normalise.js';
+export type { View } from './procedural/canvas.js';
+export type { ProceduralFamily, RenderedImage } from './procedural/family.js';
+export { type ProceduralExample, renderExample } from './procedural/render-example.js';
+export { sourceFamily } from './procedural/source-family.js';

@@ -1,0 +1,24 @@
+import type { Weights } from '@kora-bench/core';
+import { FormatError, interpolatePositionEmbedding, patchGrid, readSafetensors } from '@kora-bench/core';
+import { vitMicroConfig } from '@kora-bench/models/vit-micro-config';
+import { model } from './recipe.js';
+
+/**
+ * The embedded backbone's weights with its position embedding interpolated to the recipe's image size.
+ * @param bytes its `model.safetensors`
+ * @throws FormatError when the file is not whole
+ */
+export function readBackbone(bytes: Uint8Array): Weights {
+  const { tensors } = readSafetensors(bytes, 'model.safetensors');
+  const positions = tensors.get('pos_embed');
+  if (positions === undefined) {
+    throw new FormatError('The backbone has no position embedding.', {
+      where: 'model.safetensors: pos_embed',
+      expected: `the weights of ${vitMicroConfig.name}`,
+      received: [...tensors.keys()].join(', '),
+      fix: 'Restore the file from the package, or make it with `pnpm pretrain`.',
+    });
+  }
+  const resized = interpolatePositionEmbedding(positions, patchGrid(vitMicroConfig), patchGrid(model));
+  return new Map([...tensors, ['pos_embed', resized]]);
+}

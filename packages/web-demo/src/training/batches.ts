@@ -1,0 +1,50 @@
+import { randomStream } from '@kora-bench/core';
+import {
+  augmentationMap,
+  normalisationTable,
+  normaliseImage,
+  renderExample,
+  sourceFamily,
+} from '@kora-bench/datasets/browser';
+import { batchSize, classes, preprocessing, seed, steps } from './recipe.js';
+
+const dataset = 'procedural-source';
+const [height, width] = preprocessing.imageSize;
+
+/** Each picture is seen once in a run. */
+const perClass = (steps * batchSize) / classes.length;
+
+export interface Batch {
+  /** Normalised images `[B, 3, H, W]`. */
+  readonly images: Float32Array;
+  /** Places in the recipe's classes, `[B]`. */
+  readonly labels: Int32Array;
+  /** The same images as RGB bytes `[H, W, 3]` each, to be shown. */
+  readonly pictures: readonly Uint8Array[];
+}
+
+/** All batches of a run in order: pictures of the data set's training split, rendered when asked for. */
+export function* trainingBatches(): Generator<Batch, void, undefined> {
+  const family = sourceFamily(seed);
+  const order = randomStream(seed, 'web-demo/order').permutation(perClass * classes.length);
+  const table = normalisationTable(preprocessing);
+  const unmoved = augmentationMap('none', height, width, seed, 0, 0);
+  for (let step = 0; step < steps; step++) {
+    const chosen = order.subarray(step * batchSize, (step + 1) * batchSize);
+    const labels = chosen.map((place) => Math.floor(place / perClass));
+    const pictures = Array.from(chosen, (place, i) => {
+      const example = {
+        dataset,
+        seed,
+        split: 'train',
+        label: classes[labels[i]!]!,
+        number: place % perClass,
+      } as const;
+      return renderExample(family, example, { height, width, extent: preprocessing.cropPct }).pixels;
+    });
+    const images = new Float32Array(batchSize * 3 * height * width);
+    for (const [i, picture] of pictures.entries())
+      normaliseImage(picture, table, unmoved, images.subarray(i * 3 * height * width));
+    yield { images, labels, pictures };
+  }
+}
