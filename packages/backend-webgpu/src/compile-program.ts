@@ -1,13 +1,15 @@
 import type { Cost, NodeId, Program, Weights } from '@kora-bench/core';
 import { BackendError, sizeOf } from '@kora-bench/core';
-import { createBuffer, writeTensor } from './device/transfer.js';
+import { createBuffer, writeHalves, writeTensor } from './device/transfer.js';
 import type { BufferPlan } from './memory/plan-buffers.js';
 import { planBuffers } from './memory/plan-buffers.js';
 import type { PipelineCache } from './pipeline-cache.js';
 import { kernelCost, kernelLabel } from './plan/kernel-cost.js';
+import type { KernelPlan } from './plan/plan-kernels.js';
 import { planKernels } from './plan/plan-kernels.js';
 import { prepareProgram } from './prepare-program.js';
 import type { KernelTarget } from './wgsl/kernel-target.js';
+import { storedBytes } from './wgsl/scalar.js';
 import type { KernelCode } from './wgsl/write-kernel.js';
 import { writeKernel } from './wgsl/write-kernel.js';
 
@@ -47,12 +49,12 @@ export async function compileProgram(
   target: KernelTarget,
 ): Promise<CompiledProgram> {
   const program = prepareProgram(given);
-  const { kernels, stored } = planKernels(program, target.mostBuffers - 1);
-  const codes = kernels.map((kernel) => writeKernel(program, stored, kernel, target));
+  const plan = planKernels(program, target.mostBuffers - 1, target.precision);
+  const codes = plan.kernels.map((kernel) => writeKernel(program, plan, kernel, target));
   const compiled = await Promise.all(codes.map(({ code }) => pipelines.get(code)));
 
   const intoStates = valuesIntoStates(program, codes);
-  const memory = planMemory(program, codes, intoStates);
+  const memory = planMemory(program, plan, codes, intoStates);
   const owned: GPUBuffer[] = [];
   const own = (buffer: GPUBuffer) => {
     owned.push(buffer);
@@ -63,8 +65,8 @@ export async function compileProgram(
   };
   try {
     const buffers = new Map([
-      ...sourceBuffers(device, program, stored, weights, own),
-      ...plannedBuffers(device, program, memory, own),
+      ...sourceBuffers(device, program, plan, weights, own),
+      ...plannedBuffers(device, program, plan, memory, own),
     ]);
     const dispatches = codes.map(({ writes, reads, offsets, workgroups }, i): Dispatch => {
       requireGrid(device, workgroups);
@@ -73,8 +75,8 @@ export async function compileProgram(
       return {
         pipeline,
         workgroups,
-        label: kernelLabel(program, kernels[i]!),
-        cost: kernelCost(program, stored, kernels[i]!),
+        label: kernelLabel(program, plan.kernels[i]!),
+        cost: kernelCost(program, plan, plan.kernels[i]!),
         bind: binder(device, pipeline, [...writes, ...reads], buffers, constants),
       };
     });
@@ -94,34 +96,41 @@ function valuesIntoStates({ updates }: Program, codes: readonly KernelCode[]): M
 
 function planMemory(
   program: Program,
+  plan: KernelPlan,
   codes: readonly KernelCode[],
   intoStates: ReadonlyMap<NodeId, string>,
 ): BufferPlan {
   const written = new Set(codes.flatMap(({ writes }) => writes));
   const keep = new Set([...program.outputs.values(), ...program.updates.values()]);
-  const bytesOf = (id: NodeId) =>
-    written.has(id) && !intoStates.has(id) ? 4 * sizeOf(program.nodes[id]!.shape) : undefined;
-  return planBuffers(codes, bytesOf, keep);
+  const plannedBytes = (id: NodeId) =>
+    written.has(id) && !intoStates.has(id) ? bytesOf(program, plan, id) : undefined;
+  return planBuffers(codes, plannedBytes, keep);
+}
+
+/** Of a stored value. */
+function bytesOf({ nodes }: Program, { storageOf }: KernelPlan, id: NodeId): number {
+  return storedBytes(storageOf(id)) * sizeOf(nodes[id]!.shape);
 }
 
 /** Buffers of feeds, weights and constants. */
 function sourceBuffers(
   device: GPUDevice,
   program: Program,
-  stored: ReadonlySet<NodeId>,
+  plan: KernelPlan,
   weights: Weights,
   own: (buffer: GPUBuffer) => GPUBuffer,
 ): Map<NodeId, GPUBuffer> {
   const buffers = new Map<NodeId, GPUBuffer>();
   for (const { id, op, shape, dtype } of program.nodes) {
-    if (!stored.has(id)) continue;
-    const bytes = 4 * sizeOf(shape);
+    if (!plan.stored.has(id)) continue;
+    const bytes = bytesOf(program, plan, id);
     if (op.kind === 'feed') buffers.set(id, own(createBuffer(device, bytes, `feed "${op.name}"`)));
     if (op.kind !== 'frozen' && op.kind !== 'constant') continue;
     const what = op.kind === 'frozen' ? `frozen weight "${op.name}"` : 'constant';
     const buffer = own(createBuffer(device, bytes, what));
     const data = op.kind === 'frozen' ? weights.get(op.name)!.data : op.data;
-    writeTensor(device, buffer, { dtype, shape, data });
+    if (plan.storageOf(id) === 'f16') writeHalves(device, buffer, data);
+    else writeTensor(device, buffer, { dtype, shape, data });
     buffers.set(id, buffer);
   }
   return buffers;
@@ -130,12 +139,13 @@ function sourceBuffers(
 function plannedBuffers(
   device: GPUDevice,
   program: Program,
+  plan: KernelPlan,
   { bufferOf, sizes }: BufferPlan,
   own: (buffer: GPUBuffer) => GPUBuffer,
 ): Map<NodeId, GPUBuffer> {
   const shared = sizes.map((bytes, i) => {
     const largest = program.nodes.find(
-      ({ id, shape }) => bufferOf.get(id) === i && 4 * sizeOf(shape) === bytes,
+      ({ id }) => bufferOf.get(id) === i && bytesOf(program, plan, id) === bytes,
     )!;
     const { op, scope, shape } = largest;
     const where = scope === '' ? '' : ` in ${scope}`;

@@ -10,6 +10,12 @@ export const webgpuOptions = z.strictObject({
    * or within subgroups, which software drivers are faster with.
    */
   kernels: z.enum(['workgroup', 'subgroup']).optional(),
+  /**
+   * How frozen weights and the values of the forward pass are kept: f16 halves their memory and lets products
+   * use matrix units. Sums, gradients and all that is trained stay in f32, and everything does on a GPU without
+   * 16-bit floats; records tell which it was.
+   */
+  precision: z.enum(['f32', 'f16']).default('f32'),
   /** Features of the GPU that are not used, nor tried, even where it has them. */
   disabledFeatures: z.array(z.enum(featureNames)).default([]),
   /**

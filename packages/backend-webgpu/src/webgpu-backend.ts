@@ -41,8 +41,8 @@ export class WebgpuBackend implements Backend {
   ) {
     this.#device = device;
     this.device = description;
-    this.versions = versions;
     this.#target = targetOf(device, features, software, options);
+    this.versions = { ...versions, precision: this.#target.precision };
     this.#waits = software;
     const { timeoutSeconds } = options;
     this.#watch = new Watch(device, { waiter: new Waiter(software && polls), timeoutSeconds });
@@ -71,14 +71,15 @@ export class WebgpuBackend implements Backend {
 
 function targetOf(
   { limits }: GPUDevice,
-  { subgroups }: DeviceFeatures,
+  { f16, subgroups }: DeviceFeatures,
   software: boolean,
-  { kernels = software ? 'subgroup' : 'workgroup' }: WebgpuOptions,
+  { precision, kernels = software ? 'subgroup' : 'workgroup' }: WebgpuOptions,
 ): KernelTarget {
   const inSubgroups = kernels === 'subgroup' && subgroups !== undefined && subgroups.min === subgroups.max;
   return {
     sharing: inSubgroups ? { kind: 'subgroup', size: subgroups.min } : { kind: 'workgroup' },
     quads: !inSubgroups,
+    precision: f16 ? precision : 'f32',
     workgroupBytes: limits.maxComputeWorkgroupStorageSize,
     mostBuffers: limits.maxStorageBuffersPerShaderStage,
   };

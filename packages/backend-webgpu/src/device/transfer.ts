@@ -1,5 +1,6 @@
 import type { DType, HostData, HostTensor, Shape } from '@kora-bench/core';
 import { BackendError, sizeOf } from '@kora-bench/core';
+import { halfBits } from './half-bits.js';
 
 /** A storage buffer. @throws BackendError naming `what` when the device allows none of this size */
 export function createBuffer(device: GPUDevice, bytes: number, what: string): GPUBuffer {
@@ -14,13 +15,24 @@ export function createBuffer(device: GPUDevice, bytes: number, what: string): GP
     });
   }
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
-  return device.createBuffer({ label: what, size: Math.max(4, bytes), usage: STORAGE | COPY_SRC | COPY_DST });
+  return device.createBuffer({
+    label: what,
+    size: 4 * Math.ceil(bytes / 4),
+    usage: STORAGE | COPY_SRC | COPY_DST,
+  });
 }
 
 /** Starts the transfer of a tensor's elements; the device's queue keeps the order. */
 export function writeTensor(device: GPUDevice, buffer: GPUBuffer, { dtype, data }: HostTensor): void {
   const stored = storedAs(dtype, data);
   device.queue.writeBuffer(buffer, 0, stored, 0, stored.length);
+}
+
+/** Starts the transfer of real numbers that the buffer keeps in 16 bits. */
+export function writeHalves(device: GPUDevice, buffer: GPUBuffer, data: HostData): void {
+  const halves = new Uint16Array(2 * Math.ceil(data.length / 2));
+  for (let i = 0; i < data.length; i++) halves[i] = halfBits(data[i]!);
+  device.queue.writeBuffer(buffer, 0, halves);
 }
 
 /** Masks take 4 bytes per element in a buffer: WGSL cannot store `bool`. */

@@ -1,9 +1,11 @@
 import type { Cost, NodeId, Program } from '@kora-bench/core';
 import { nodeCost, sizeOf } from '@kora-bench/core';
+import { storedBytes } from '../wgsl/scalar.js';
 import type { Kernel } from './kernel.js';
+import type { KernelPlan } from './plan-kernels.js';
 
 /** The arithmetic of one run of a kernel and the bytes it must at least read and write. */
-export function kernelCost(program: Program, stored: ReadonlySet<NodeId>, kernel: Kernel): Cost {
+export function kernelCost(program: Program, { stored, storageOf }: KernelPlan, kernel: Kernel): Cost {
   const { nodes } = program;
   const seen = new Set<NodeId>();
   let flops = 0;
@@ -13,17 +15,18 @@ export function kernelCost(program: Program, stored: ReadonlySet<NodeId>, kernel
     seen.add(id);
     const node = nodes[id]!;
     if (stored.has(id) && !root) {
-      bytes += 4 * sizeOf(node.shape);
+      bytes += storedBytes(storageOf(id)) * sizeOf(node.shape);
       return;
     }
     flops += nodeCost(program, node).flops;
     // Of a value that a slice is taken of, only the slice is read.
     const [source] = node.inputs;
-    if (node.op.kind === 'slice' && stored.has(source!)) bytes += 4 * sizeOf(node.shape);
+    if (node.op.kind === 'slice' && stored.has(source!))
+      bytes += storedBytes(storageOf(source!)) * sizeOf(node.shape);
     else for (const input of node.inputs) visit(input, false);
   };
   for (const { root, destination } of kernel.outputs) {
-    bytes += 4 * sizeOf(nodes[root]!.shape);
+    bytes += storedBytes(storageOf(destination.buffer)) * sizeOf(nodes[root]!.shape);
     visit(root, destination.buffer === root);
   }
   return { flops, bytes };

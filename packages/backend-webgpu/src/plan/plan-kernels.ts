@@ -1,24 +1,34 @@
 import type { GraphNode, NodeId, Program } from '@kora-bench/core';
 import { countUses, sizeOf } from '@kora-bench/core';
+import type { Storage } from '../wgsl/scalar.js';
+import { backwardNodes, halfValues } from './half-values.js';
 import { joinedParts } from './joined-parts.js';
 import type { Destination, Kernel } from './kernel.js';
 import { roleOf } from './node-roles.js';
 import type { PlanView } from './plan-view.js';
 import { sumsOfProducts } from './sums-of-products.js';
 
+/** How many bits real numbers are kept in. */
+export type Precision = 'f32' | 'f16';
+
 export interface KernelPlan {
   /** In an order to run in. */
   readonly kernels: readonly Kernel[];
   /** Nodes with a buffer of their own. */
   readonly stored: ReadonlySet<NodeId>;
+  /** Values that may be too small for 16 bits. */
+  readonly backward: ReadonlySet<NodeId>;
+  /** How the elements of a node with a buffer are kept. */
+  storageOf(id: NodeId): Storage;
 }
 
 /**
  * Decides which values get a buffer and which kernels compute them. An elementwise op joins its only
  * reader or, behind a product or a reduction, the kernel before it; views cost nothing.
  * @param mostReadings buffers that one kernel can read
+ * @param precision how real numbers are kept, as far as they allow it
  */
-export function planKernels(program: Program, mostReadings: number): KernelPlan {
+export function planKernels(program: Program, mostReadings: number, precision: Precision): KernelPlan {
   const { nodes } = program;
   const { terms, absorbed } = sumsOfProducts(program);
   const readers: NodeId[][] = nodes.map(() => []);
@@ -50,7 +60,10 @@ export function planKernels(program: Program, mostReadings: number): KernelPlan 
     ];
   });
   for (const id of parts.inPlace.keys()) stored.delete(id);
-  return { kernels, stored };
+  const backward = backwardNodes(program);
+  const halves = precision === 'f16' ? halfValues(program, stored, backward) : new Set<NodeId>();
+  const storageOf = (id: NodeId) => (halves.has(id) ? 'f16' : nodes[id]!.dtype);
+  return { kernels, stored, backward, storageOf };
 }
 
 function whole({ id, shape }: GraphNode): Destination {

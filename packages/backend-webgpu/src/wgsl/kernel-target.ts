@@ -1,3 +1,5 @@
+import type { Precision } from '../plan/plan-kernels.js';
+
 /** What kernels are written for. */
 export interface KernelTarget {
   /**
@@ -10,6 +12,8 @@ export interface KernelTarget {
   readonly quads: boolean;
   /** Bytes of memory that a workgroup may have. */
   readonly workgroupBytes: number;
+  /** What real numbers are kept in; sums are always added up in 32 bits. */
+  readonly precision: Precision;
   /** Buffers that one kernel may use. */
   readonly mostBuffers: number;
 }

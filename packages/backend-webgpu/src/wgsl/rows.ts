@@ -42,7 +42,14 @@ export function rowBody(context: KernelContext, node: GraphNode): KernelBody {
       return operands.value(operand, flatPlace(flat, place.width));
     };
     const writer = new ValueWriter(
-      { program: lowered, stored: new Set(), names: context.names, quads: target.quads, given },
+      {
+        program: lowered,
+        stored: new Set(),
+        names: context.names,
+        storageOf: (id) => lowered.nodes[id]!.dtype,
+        quads: target.quads,
+        given,
+      },
       operands,
     );
     return {

@@ -2,12 +2,25 @@ import type { BinaryFn, CompareFn, DType, UnaryFn } from '@kora-bench/core';
 import type { Width } from './place.js';
 import { preludeName } from './prelude.js';
 
-const storedTypes = { f32: ['f32', 'vec4f'], i32: ['i32', 'vec4i'], bool: ['u32', 'vec4u'] } as const;
+/** How elements are kept in a buffer: real numbers in 32 or in 16 bits. */
+export type Storage = DType | 'f16';
+
+const storedTypes = {
+  f32: ['f32', 'vec4f'],
+  f16: ['f16', 'vec4<f16>'],
+  i32: ['i32', 'vec4i'],
+  bool: ['u32', 'vec4u'],
+} as const;
 const computedTypes = { f32: ['f32', 'vec4f'], i32: ['i32', 'vec4i'], bool: ['bool', 'vec4<bool>'] } as const;
 
 /** How elements, `width` at a time, are stored in a buffer. */
-export function storedType(dtype: DType, width: Width): string {
-  return storedTypes[dtype][width === 1 ? 0 : 1];
+export function storedType(storage: Storage, width: Width): string {
+  return storedTypes[storage][width === 1 ? 0 : 1];
+}
+
+/** Bytes of one element in a buffer. */
+export function storedBytes(storage: Storage): number {
+  return storage === 'f16' ? 2 : 4;
 }
 
 /** What elements are, `width` at a time, where they are computed. */

@@ -4,6 +4,7 @@ import type { KernelNames } from './kernel-names.js';
 import type { Place, Width } from './place.js';
 import { axesOf, axesPlace, elementsOf, flatOf, flatPlace, hasQuads, placeKey } from './place.js';
 import { preludeName } from './prelude.js';
+import type { Storage } from './scalar.js';
 import { binary, cast, compare, computedType, literal, unary } from './scalar.js';
 
 export interface ValueWriterContext {
@@ -11,6 +12,7 @@ export interface ValueWriterContext {
   /** Values that are in a buffer of their own; all others are computed where they are read. */
   readonly stored: ReadonlySet<NodeId>;
   readonly names: KernelNames;
+  storageOf(id: NodeId): Storage;
   /** Whether buffers may be read four elements at a time. */
   readonly quads: boolean;
   /** A value that the kernel has in a register already, at the elements that it works on. */
@@ -75,7 +77,9 @@ export class ValueWriter {
     const buffer = this.#context.names.bufferOf(id, place.width);
     const element = `${buffer}[${place.width === 1 ? flat : this.define(`${flat} / 4u`)}]`;
     const none = place.width === 1 ? '0u' : 'vec4u(0u)';
-    return this.define(dtype === 'bool' ? `${element} != ${none}` : element);
+    if (dtype === 'bool') return this.define(`${element} != ${none}`);
+    const short = this.#context.storageOf(id) === 'f16';
+    return this.define(short ? `${computedType('f32', place.width)}(${element})` : element);
   }
 
   #oneByOne(node: GraphNode, place: Place): string {

@@ -1,0 +1,84 @@
+import type { NodeId, Program } from '@kora-bench/core';
+import { InternalError, sizeOf, stridesOf } from '@kora-bench/core';
+import type { Destination, KernelOutput } from '../plan/kernel.js';
+import type { KernelNames } from './kernel-names.js';
+import type { Width } from './place.js';
+import { flatPlace } from './place.js';
+import type { Storage } from './scalar.js';
+import { storedType } from './scalar.js';
+import type { ValueWriter } from './value-writer.js';
+
+/** The buffers that a kernel writes, `out0`, `out1`, … */
+export class KernelOutputs {
+  readonly #program: Program;
+  readonly #outputs: readonly KernelOutput[];
+  readonly #names: KernelNames;
+  readonly #storageOf: (id: NodeId) => Storage;
+  /** How many elements a buffer is written at a time, once that is known. */
+  readonly #widths: Width[] = [];
+
+  constructor(
+    program: Program,
+    outputs: readonly KernelOutput[],
+    names: KernelNames,
+    storageOf: (id: NodeId) => Storage,
+  ) {
+    this.#program = program;
+    this.#outputs = outputs;
+    this.#names = names;
+    this.#storageOf = storageOf;
+  }
+
+  /** Their declarations, the first bindings of the kernel. */
+  get declarations(): readonly string[] {
+    return this.#outputs.map(({ destination }, i) => {
+      const type = storedType(this.#storageOf(destination.buffer), this.#widths[i] ?? 1);
+      return `@group(0) @binding(${i}) var<storage, read_write> out${i}: array<${type}>;`;
+    });
+  }
+
+  /** Statements that compute and store the elements from `flat` on of one output; takes the writer's lines along. */
+  store(output: KernelOutput, writer: ValueWriter, flat: string, width: Width): string {
+    const index = this.#outputs.indexOf(output);
+    const { root, destination } = output;
+    const value = this.#asStored(output, writer.value(root, flatPlace(flat, width)), width);
+    const lines = writer.lines.splice(0);
+    const stored = width === 4 && keepsQuads(destination) ? 4 : 1;
+    if ((this.#widths[index] ?? stored) !== stored) throw new InternalError('A kernel stores in two widths.');
+    this.#widths[index] = stored;
+    const { strides, offset } = destination;
+    const start = strides.length === 1 && offset === 0 ? undefined : this.#names.offset(offset);
+    const target = (at: string) => elementAt(destination, at, start);
+    if (width === 1) return [...lines, `out${index}[${target(flat)}] = ${value};`].join('\n');
+    if (stored === 4) return [...lines, `out${index}[(${target(flat)}) / 4u] = ${value};`].join('\n');
+    const whole = writer.define(value);
+    const each = [0, 1, 2, 3].map((i) => `out${index}[${target(`(${flat} + ${i}u)`)}] = ${whole}[${i}];`);
+    return [...lines, ...writer.lines.splice(0), ...each].join('\n');
+  }
+
+  #asStored({ root, destination }: KernelOutput, value: string, width: Width): string {
+    const storage = this.#storageOf(destination.buffer);
+    const type = storedType(storage, width);
+    if (storage === 'f16') return `${type}(${value})`;
+    return this.#program.nodes[root]!.dtype === 'bool' ? `select(${type}(0u), ${type}(1u), ${value})` : value;
+  }
+}
+
+/** Whether four neighbours whose first has a number divisible by four stay that way. */
+function keepsQuads({ strides, offset, shape }: Destination): boolean {
+  const steps = [offset, ...strides.slice(0, -1), shape.at(-1)!];
+  return strides.at(-1) === 1 && steps.every((n) => n % 4 === 0);
+}
+
+/** The place in the buffer of element number `flat`; `start` names its offset where it has one. */
+function elementAt({ shape, strides }: Destination, flat: string, start: string | undefined): string {
+  const extents = stridesOf(shape);
+  const terms = shape.flatMap((extent, axis) => {
+    if (extent === 1) return [];
+    const steps = extents[axis] === 1 ? flat : `${flat} / ${extents[axis]}u`;
+    const outermost = extents[axis]! * extent === sizeOf(shape);
+    const coordinate = outermost ? steps : `${steps} % ${extent}u`;
+    return [strides[axis] === 1 ? coordinate : `(${coordinate}) * ${strides[axis]}u`];
+  });
+  return [...terms, ...(start === undefined ? [] : [start])].join(' + ') || '0u';
+}
