@@ -20,6 +20,7 @@ import { nativeComposites } from './plan/node-roles.js';
 import { WebgpuExecutable } from './webgpu-executable.js';
 import { WebgpuState } from './webgpu-state.js';
 import type { KernelTarget } from './wgsl/kernel-target.js';
+import { matrixBytes } from './wgsl/matmul/product-in-matrices.js';
 
 /** One WebGPU device. Runs are queued: they never overlap. */
 export class WebgpuBackend implements Backend {
@@ -71,16 +72,27 @@ export class WebgpuBackend implements Backend {
 
 function targetOf(
   { limits }: GPUDevice,
-  { f16, subgroups }: DeviceFeatures,
+  { f16, subgroups, subgroupMatrix }: DeviceFeatures,
   software: boolean,
   { precision, kernels = software ? 'subgroup' : 'workgroup' }: WebgpuOptions,
 ): KernelTarget {
-  const inSubgroups = kernels === 'subgroup' && subgroups !== undefined && subgroups.min === subgroups.max;
+  const size = subgroups !== undefined && subgroups.min === subgroups.max ? subgroups.min : undefined;
+  const inSubgroups = kernels === 'subgroup' && size !== undefined;
+  const kept = f16 ? precision : 'f32';
+  const workgroupBytes = limits.maxComputeWorkgroupStorageSize;
+  const units = subgroupMatrix
+    .filter(
+      ({ componentType, resultComponentType }) => componentType === kept && resultComponentType === 'f32',
+    )
+    .map(({ M, N, K }) => ({ M, N, K, component: kept, lanes: size ?? 0 }))
+    .filter((each) => matrixBytes(each) <= workgroupBytes)
+    .sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)[0];
   return {
-    sharing: inSubgroups ? { kind: 'subgroup', size: subgroups.min } : { kind: 'workgroup' },
+    sharing: inSubgroups ? { kind: 'subgroup', size } : { kind: 'workgroup' },
     quads: !inSubgroups,
-    precision: f16 ? precision : 'f32',
-    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    precision: kept,
+    ...(units !== undefined && size !== undefined && { matrixUnits: units }),
+    workgroupBytes,
     mostBuffers: limits.maxStorageBuffersPerShaderStage,
   };
 }

@@ -14,8 +14,19 @@ export interface KernelTarget {
   readonly workgroupBytes: number;
   /** What real numbers are kept in; sums are always added up in 32 bits. */
   readonly precision: Precision;
+  /** Matrix units that take numbers of this precision; absent where there are none. */
+  readonly matrixUnits?: MatrixUnits;
   /** Buffers that one kernel may use. */
   readonly mostBuffers: number;
 }
 
 export type Sharing = { readonly kind: 'workgroup' } | { readonly kind: 'subgroup'; readonly size: number };
+
+/** Units that add the product [M, K] · [K, N] to a matrix of 32-bit sums for a subgroup of `lanes` lanes. */
+export interface MatrixUnits {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly component: Precision;
+  readonly lanes: number;
+}

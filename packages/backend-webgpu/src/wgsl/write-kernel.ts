@@ -134,7 +134,14 @@ function offsetsDeclaration({ offsets, reads }: KernelNames, { outputs }: Kernel
 function extensionsOf(code: string): string[] {
   return [
     ...(/\bf16\b/.test(code) ? ['enable f16;'] : []),
-    ...(/\bsubgroup[A-Z]\w*\(/.test(code) ? ['enable subgroups;'] : []),
+    ...(/\bsubgroup(?!Matrix)[A-Z]\w*\(/.test(code) ? ['enable subgroups;'] : []),
+    // Which subgroup a lane belongs to is the same for all its lanes, which the compiler cannot see.
+    ...(/\bsubgroupMatrix/.test(code)
+      ? [
+          'enable chromium_experimental_subgroup_matrix;',
+          'diagnostic(off, chromium.subgroup_matrix_uniformity);',
+        ]
+      : []),
   ];
 }
 

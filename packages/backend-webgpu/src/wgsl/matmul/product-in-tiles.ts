@@ -1,5 +1,7 @@
 import type { NodeId } from '@kora-bench/core';
 import type { KernelBody, KernelContext } from '../write-kernel.js';
+import { finishFunction } from './finish-function.js';
+import { loadBlock } from './load-block.js';
 import type { Operand, Product, Term } from './product.js';
 import type { Tile } from './tile.js';
 import { lanesOf, stagedStride, tilesFor } from './tile.js';
@@ -90,7 +92,7 @@ function loadFunctions(
     const at = (i: number) => `(k + ${i}u) * ${stagedStride(lines)}u + line`;
     return `let line = ${line};
 let k = (${k}) * 4u;
-${loadBlock(context, operand, extent, lines, K, tile.depth, `${first} + line * 4u`)}
+${loadBlock(context, operand, { extent, lines, K, depth: tile.depth }, `${first} + line * 4u`)}
 ${range(4)
   .map((i) => `staged_${name}[${at(i)}] = x${i};`)
   .join('\n')}`;
@@ -102,78 +104,6 @@ ${stage('left', left, tile.rows, M, 'firstRow', 'e')}
 } else {
 ${stage('right', right, tile.columns, N, 'firstColumn', `(e - ${leftBlocks}u)`)}
 }
-}`;
-}
-
-/** Statements for `x0` … `x3`, the elements of four lines from `first` on at k, k + 1, k + 2 and k + 3. */
-function loadBlock(
-  context: KernelContext,
-  operand: Operand,
-  extent: number,
-  lines: number,
-  K: number,
-  depth: number,
-  first: string,
-): string {
-  const writer = context.writer();
-  const whole = { lines: extent % lines === 0, k: K % depth === 0 };
-  const clamp = (index: string, last: number, safe: boolean) =>
-    writer.define(safe ? index : `min(${index}, ${last}u)`);
-  const inside = (x: string, k: string) =>
-    whole.k ? x : writer.define(`select(${x.startsWith('vec4') ? 'vec4f()' : '0.0f'}, ${x}, ${k} < ${K}u)`);
-  const start = writer.define(first);
-  const k0 = writer.define('k0 + k');
-  const four = range(4);
-  const names = (() => {
-    if (operand.quads && context.target.quads) {
-      if (operand.along === 'lines') {
-        const line = clamp(start, extent - 4, whole.lines);
-        return four.map((i) => {
-          const k = writer.define(`${k0} + ${i}u`);
-          const x = operand.element(writer, line, clamp(k, K - 1, whole.k), 4);
-          return whole.k ? x : writer.define(`select(vec4f(), ${x}, ${k} < ${K}u)`);
-        });
-      }
-      const k = clamp(k0, K - 4, whole.k);
-      const rows = four.map((i) => {
-        const line = clamp(`${start} + ${i}u`, extent - 1, whole.lines);
-        const x = operand.element(writer, line, k, 4);
-        return whole.k ? x : writer.define(`select(vec4f(), ${x}, ${k0} < ${K}u)`);
-      });
-      const turned = writer.define(`transpose(mat4x4f(${rows.join(', ')}))`);
-      return four.map((i) => `${turned}[${i}]`);
-    }
-    const line = four.map((i) => clamp(`${start} + ${i}u`, extent - 1, whole.lines));
-    return four.map((i) => {
-      const k = writer.define(`${k0} + ${i}u`);
-      const clamped = clamp(k, K - 1, whole.k);
-      return writer.define(
-        `vec4f(${line.map((at) => inside(operand.element(writer, at, clamped, 1), k)).join(', ')})`,
-      );
-    });
-  })();
-  return [...writer.lines, ...names.map((name, i) => `let x${i} = ${name};`)].join('\n');
-}
-
-/** Stores four neighbours of a row, as far as they are inside. */
-function finishFunction(context: KernelContext, anchor: NodeId, { M, N }: Product, tile: Tile): string {
-  const rowInside = M % tile.rows === 0 ? '' : `row < ${M}u`;
-  const quads = context.target.quads && N % 4 === 0;
-  const inside = (column: string) =>
-    [rowInside, N % tile.columns === 0 ? '' : `${column} < ${N}u`].filter((test) => test !== '').join(' && ');
-  const guarded = (test: string, body: string) =>
-    test === '' ? `{\n${body}\n}` : `if (${test}) {\n${body}\n}`;
-  const store = quads
-    ? guarded(
-        inside('column'),
-        `let at = (batch * ${M}u + row) * ${N}u + column;\n${context.store(anchor, 'at', 'result', 4)}`,
-      )
-    : `for (var i = 0u; i < 4u; i++) {
-let own = column + i;
-${guarded(inside('own'), `let at = (batch * ${M}u + row) * ${N}u + own;\nlet element = result[i];\n${context.store(anchor, 'at', 'element', 1)}`)}
-}`;
-  return `fn finish(batch: u32, row: u32, column: u32, result: vec4f) {
-${store}
 }`;
 }
 
