@@ -1,0 +1,72 @@
+import { literal } from '../scalar.js';
+import type { KernelContext } from '../write-kernel.js';
+import type { AttentionGradProblem } from './attention-problem.js';
+import type { Side } from './load-quad.js';
+import type { RowShape } from './row-kernel.js';
+import { RowKernel } from './row-kernel.js';
+import type { AttentionBody, RowSource } from './row-source.js';
+
+/**
+ * The adjoint of q, k or v, in its shape, without the scores in memory (Dao et al. 2022): with
+ * P = exp(scale·q·kᵀ − statistics) and dS = P·(dy·vᵀ − delta), dq = scale·dS·k, dk = scale·dSᵀ·q and
+ * dv = Pᵀ·dy. Reads arrays of `f32`, `[heads, N]`, that the caller binds: `statistics` of the forward
+ * kernel and, for q and k, `delta` = Σ dy·o along the last axis, where o is the forward result.
+ */
+export function attentionGradBody(
+  context: KernelContext,
+  problem: AttentionGradProblem,
+  wrt: 'q' | 'k' | 'v',
+  source: RowSource,
+): AttentionBody {
+  const scale = literal(problem.scale, 'f32');
+  const kernel = new RowKernel(context, shapeOf(problem, wrt), source);
+  const ofQuery = (name: string, r: number) =>
+    wrt === 'q' ? `own_${name}[${r}]` : kernel.other.scalar(name);
+  const lines = (write: (r: number) => string) =>
+    Array.from({ length: kernel.rowsPerLane }, (_, r) => write(r)).join('\n');
+  const probabilities = `${kernel.dot('score', 0)}
+${lines((r) => `let p${r} = exp(${scale} * score${r} - ${ofQuery('statistics', r)});`)}`;
+  if (wrt === 'v') return kernel.body('', `${probabilities}\n${kernel.accumulate('p')}`, '', 'sum');
+  return kernel.body(
+    '',
+    `${probabilities}
+${kernel.dot('dp', 1)}
+${lines((r) => `let ds${r} = p${r} * (dp${r} - ${ofQuery('delta', r)});`)}
+${kernel.accumulate('ds')}`,
+    '',
+    `${scale} * sum`,
+  );
+}
+
+function shapeOf({ heads, N, M, d, e, q, k, v, dy }: AttentionGradProblem, wrt: 'q' | 'k' | 'v'): RowShape {
+  const queries: readonly [Side, Side] = [
+    { operand: q, columns: d },
+    { operand: dy, columns: e },
+  ];
+  const keys: readonly [Side, Side] = [
+    { operand: k, columns: d },
+    { operand: v, columns: e },
+  ];
+  const scalars = wrt === 'v' ? ['statistics'] : ['statistics', 'delta'];
+  if (wrt === 'q')
+    return {
+      heads,
+      rows: N,
+      own: queries,
+      ownScalars: scalars,
+      otherRows: M,
+      other: keys,
+      otherScalars: [],
+      summed: 0,
+    };
+  return {
+    heads,
+    rows: M,
+    own: wrt === 'k' ? keys : [keys[0]],
+    ownScalars: [],
+    otherRows: N,
+    other: queries,
+    otherScalars: scalars,
+    summed: wrt === 'k' ? 0 : 1,
+  };
+}

@@ -1,0 +1,43 @@
+import type { ValueWriter } from '../value-writer.js';
+
+/** Where kernels of attention read one of q, k, v or dy: `[heads, rows, columns]`, stored or computed. */
+export interface AttentionOperand {
+  /** The element at three WGSL expressions of `u32`; statements that it needs go into the writer's lines. */
+  element(writer: ValueWriter, head: string, row: string, column: string): string;
+  /**
+   * The elements at `column` … `column + 3` as one `vec4f`, where the operand can be read so; `column` is a
+   * multiple of 4. Used only if the number of columns is a multiple of 4 too.
+   */
+  quad?(writer: ValueWriter, head: string, row: string, column: string): string;
+}
+
+/** `softmax(scale·q·kᵀ)·v` for each of `heads` (batch × heads) as kernels see it. */
+export interface AttentionProblem {
+  readonly heads: number;
+  /** Rows of q, and of k and v. */
+  readonly N: number;
+  readonly M: number;
+  /** Columns of q and k, and of v. */
+  readonly d: number;
+  readonly e: number;
+  readonly scale: number;
+  readonly q: AttentionOperand;
+  readonly k: AttentionOperand;
+  readonly v: AttentionOperand;
+}
+
+/** The attention whose adjoints are computed from `dy`, the adjoint of its result, `[heads, N, e]`. */
+export interface AttentionGradProblem extends AttentionProblem {
+  readonly dy: AttentionOperand;
+}
+
+/**
+ * The most columns that the kernels of attention take; a lane holds up to three rows of them in registers.
+ * Wider ones are for the lowering.
+ */
+export const mostColumns = 256;
+
+/** Whether there are kernels for rows of `d` and `e` columns. */
+export function hasAttentionKernels({ d, e }: Pick<AttentionProblem, 'd' | 'e'>): boolean {
+  return Math.max(d, e) <= mostColumns;
+}

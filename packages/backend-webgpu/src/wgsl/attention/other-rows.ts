@@ -1,0 +1,14 @@
+/** Gives a kernel the rows of the other side, one after the other. */
+export interface OtherRows {
+  readonly declarations: string;
+  /** Runs `statements` for each row; within them, `quad` and `scalar` are of that row. */
+  forEach(statements: string): string;
+  /**
+   * A `vec4f` of the row.
+   * @param side which of the operands
+   * @param index which of the quads that this lane works on
+   */
+  quad(side: 0 | 1, index: number): string;
+  /** The row's number in an array `[heads, rows]` that was asked for by name. */
+  scalar(name: string): string;
+}

@@ -1,0 +1,51 @@
+import { ValueWriter } from '../value-writer.js';
+import type { KernelContext } from '../write-kernel.js';
+import type { Side } from './load-quad.js';
+import { loadQuad, quadsOf } from './load-quad.js';
+import type { OtherRows } from './other-rows.js';
+
+/** Bytes of shared memory for a tile: half of what every device has, so that two workgroups fit. */
+const tileBytes = 8192;
+const mostRows = 32;
+
+/** Rows in tiles that a workgroup of `lanes` lanes stages in its shared memory. */
+export function sharedRows(
+  context: KernelContext,
+  rows: number,
+  sides: readonly [Side, Side],
+  scalars: readonly string[],
+  { lanes, lanesPerRow }: { readonly lanes: number; readonly lanesPerRow: number },
+): OtherRows {
+  const quads = sides.map((side) => quadsOf(side, lanesPerRow));
+  const rowBytes = 16 * (quads[0]! + quads[1]!);
+  const height = Math.max(1, Math.min(mostRows, rows, Math.floor(tileBytes / rowBytes)));
+  const stageSide = (side: Side, i: number) => {
+    const writer = new ValueWriter(context);
+    const quad = loadQuad(writer, side, 'other', 'quad', quads[i]!);
+    return `for (var slot = lane; slot < ${height * quads[i]!}u; slot += ${lanes}u) {
+let other = min(firstOther + slot / ${quads[i]}u, ${rows - 1}u);
+let quad = slot % ${quads[i]}u;
+${writer.lines.join('\n')}
+tile${i}[slot] = ${quad};
+}`;
+  };
+  const stageScalar = (name: string) =>
+    `${name}Tile[lane] = ${name}[head * ${rows}u + min(firstOther + lane, ${rows - 1}u)];`;
+  return {
+    declarations: [
+      ...quads.map((count, i) => `var<workgroup> tile${i}: array<vec4f, ${height * count}>;`),
+      ...scalars.map((name) => `var<workgroup> ${name}Tile: array<f32, ${height}>;`),
+    ].join('\n'),
+    forEach: (statements) => `for (var firstOther = 0u; firstOther < ${rows}u; firstOther += ${height}u) {
+workgroupBarrier();
+${sides.map(stageSide).join('\n')}
+${scalars.length === 0 ? '' : `if (lane < ${height}u) {\n${scalars.map(stageScalar).join('\n')}\n}`}
+workgroupBarrier();
+for (var slot = 0u; slot < min(${height}u, ${rows}u - firstOther); slot++) {
+${statements}
+}
+}`,
+    quad: (side, index) => `tile${side}[slot * ${quads[side]}u + ${index * lanesPerRow}u + part]`,
+    scalar: (name) => `${name}Tile[slot]`,
+  };
+}
