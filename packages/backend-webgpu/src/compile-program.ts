@@ -8,6 +8,7 @@ import { kernelCost, kernelLabel } from './plan/kernel-cost.js';
 import type { KernelPlan } from './plan/plan-kernels.js';
 import { planKernels } from './plan/plan-kernels.js';
 import { prepareProgram } from './prepare-program.js';
+import type { TileTuner } from './tuning/tile-tuner.js';
 import type { KernelTarget } from './wgsl/kernel-target.js';
 import { storedBytes } from './wgsl/scalar.js';
 import type { KernelCode } from './wgsl/write-kernel.js';
@@ -39,6 +40,7 @@ export interface CompiledProgram {
 
 /**
  * Turns a program into kernels with their buffers.
+ * @param tuner finds the best kernels for `general`'s device; without one they are chosen by rules
  * @throws BackendError when a value is too large or the driver refuses a kernel
  */
 export async function compileProgram(
@@ -46,10 +48,12 @@ export async function compileProgram(
   pipelines: PipelineCache,
   given: Program,
   weights: Weights,
-  target: KernelTarget,
+  general: KernelTarget,
+  tuner?: TileTuner,
 ): Promise<CompiledProgram> {
   const program = prepareProgram(given);
-  const plan = planKernels(program, target.mostBuffers - 1, target.precision);
+  const plan = planKernels(program, general.mostBuffers - 1, general.precision);
+  const target = tuner === undefined ? general : await tuner.tune(program, plan, general);
   const codes = plan.kernels.map((kernel) => writeKernel(program, plan, kernel, target));
   const compiled = await Promise.all(codes.map(({ code }) => pipelines.get(code)));
 

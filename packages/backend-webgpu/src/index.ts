@@ -4,6 +4,7 @@ import { openDevice } from './device/open-device.js';
 import { probeDevice } from './device/probe.js';
 import type { WebgpuOptions } from './options.js';
 import { webgpuOptions } from './options.js';
+import { openTileStore } from './tuning/open-tile-store.js';
 import { WebgpuBackend } from './webgpu-backend.js';
 
 export type { WebgpuOptions } from './options.js';
@@ -26,7 +27,11 @@ const definition: BackendDefinition<WebgpuOptions> = {
         fix: `Choose ${device}; the option powerPreference says which one where there are several.`,
       });
     }
-    return new WebgpuBackend(await openDevice(options), options);
+    const opened = await openDevice(options);
+    const { description, software, versions } = opened;
+    const tunes = options.tune ?? !software;
+    const about = { description, ...versions, precision: options.precision };
+    return new WebgpuBackend(opened, options, tunes ? await openTileStore(about) : undefined);
   },
   probe: async () => [await probeDevice(device, webgpuOptions.parse({}))],
 };

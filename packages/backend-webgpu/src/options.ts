@@ -16,6 +16,11 @@ export const webgpuOptions = z.strictObject({
    * 16-bit floats; records tell which it was.
    */
   precision: z.enum(['f32', 'f16']).default('f32'),
+  /**
+   * Whether the tiles of matrix products are chosen by running some, once per device and shape: the default
+   * on GPUs. A file in the cache folder (`KORA_CACHE_DIR`) keeps what was found.
+   */
+  tune: z.boolean().optional(),
   /** Features of the GPU that are not used, nor tried, even where it has them. */
   disabledFeatures: z.array(z.enum(featureNames)).default([]),
   /**

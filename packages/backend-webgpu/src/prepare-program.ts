@@ -1,12 +1,23 @@
 import type { Program } from '@kora-bench/core';
-import { lowerComposites, rewriteProgram, simplify, stackParallel } from '@kora-bench/core';
+import { definitionOf, lowerComposites, rewriteProgram, simplify, stackParallel } from '@kora-bench/core';
 import { nativeComposites, views } from './plan/node-roles.js';
 import { gatherProducts } from './rewrite/gather-products.js';
 import { splitLongSums } from './rewrite/split-long-sums.js';
+import { hasAttentionKernels } from './wgsl/attention/attention-problem.js';
 
 /** Rewrites a program for kernels: what has none is lowered, small ops are stacked, sums are put in order. */
 export function prepareProgram(given: Program): Program {
-  const lowered = lowerComposites(rewriteProgram(given, simplify), nativeComposites);
+  const lowered = lowerComposites(lowerWideAttention(rewriteProgram(given, simplify)), nativeComposites);
   const stacked = stackParallel(rewriteProgram(lowered, simplify), views);
   return rewriteProgram(splitLongSums(gatherProducts(stacked)), simplify);
+}
+
+/** Lowers attention over vectors that are too long for the registers of a lane. */
+function lowerWideAttention(program: Program): Program {
+  return rewriteProgram(program, ({ op }, inputs) => {
+    if (op.kind !== 'attention' && op.kind !== 'attentionStatistics' && op.kind !== 'attentionGrad')
+      return undefined;
+    const [d, e] = [inputs[0]!.shape.at(-1)!, (inputs[2] ?? inputs[1]!).shape.at(-1)!];
+    return hasAttentionKernels({ d, e }) ? undefined : definitionOf(op).lower!(op, inputs);
+  });
 }

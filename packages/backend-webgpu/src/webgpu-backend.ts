@@ -17,6 +17,8 @@ import { Watch } from './device/watch.js';
 import type { WebgpuOptions } from './options.js';
 import { PipelineCache } from './pipeline-cache.js';
 import { nativeComposites } from './plan/node-roles.js';
+import type { TileStore } from './tuning/tile-store.js';
+import { TileTuner } from './tuning/tile-tuner.js';
 import { WebgpuExecutable } from './webgpu-executable.js';
 import { WebgpuState } from './webgpu-state.js';
 import type { KernelTarget } from './wgsl/kernel-target.js';
@@ -34,11 +36,14 @@ export class WebgpuBackend implements Backend {
   readonly #target: KernelTarget;
   /** Software drivers and whoever feeds them share the same cores. */
   readonly #waits: boolean;
+  readonly #tuner: TileTuner | undefined;
   readonly #queue = new RunQueue();
 
+  /** @param tiles where tiles that were measured are kept; without it, none are */
   constructor(
     { device, description, software, polls, features, versions }: OpenDevice,
     options: WebgpuOptions,
+    tiles?: TileStore,
   ) {
     this.#device = device;
     this.device = description;
@@ -48,12 +53,13 @@ export class WebgpuBackend implements Backend {
     const { timeoutSeconds } = options;
     this.#watch = new Watch(device, { waiter: new Waiter(software && polls), timeoutSeconds });
     this.#pipelines = new PipelineCache(device);
+    if (tiles !== undefined) this.#tuner = new TileTuner(device, this.#pipelines, tiles);
   }
 
   async compile(program: Program, weights: Weights): Promise<Executable> {
     checkWeights(program, weights);
     const compiled = await this.#watch.finish({}, () =>
-      compileProgram(this.#device, this.#pipelines, program, weights, this.#target),
+      compileProgram(this.#device, this.#pipelines, program, weights, this.#target, this.#tuner),
     );
     // What the compilation allocated is there, or was refused.
     await this.#watch.finish({}, () => this.#device.queue.onSubmittedWorkDone());
@@ -89,6 +95,7 @@ function targetOf(
     .sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K)[0];
   return {
     sharing: inSubgroups ? { kind: 'subgroup', size } : { kind: 'workgroup' },
+    shuffles: subgroups !== undefined && subgroups.min >= 4,
     quads: !inSubgroups,
     precision: kept,
     ...(units !== undefined && size !== undefined && { matrixUnits: units }),

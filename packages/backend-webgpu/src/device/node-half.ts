@@ -14,3 +14,9 @@ export function importDriverTrial(): Promise<typeof import('./node/try-driver.js
   const path: string = './node/try-driver.js';
   return import(/* @vite-ignore */ path);
 }
+
+/** Where the tiles that were found for a device are kept. */
+export function importTileFile(): Promise<typeof import('./node/tile-file.js')> {
+  const path: string = './node/tile-file.js';
+  return import(/* @vite-ignore */ path);
+}

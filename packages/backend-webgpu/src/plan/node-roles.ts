@@ -23,6 +23,9 @@ export const nativeComposites: ReadonlySet<CompositeKind> = new Set([
   'crossEntropyGrad',
   'gelu',
   'geluGrad',
+  'attention',
+  'attentionStatistics',
+  'attentionGrad',
 ]);
 
 /** Ops that only change the place that is read. */
@@ -44,6 +47,9 @@ export function roleOf(op: Op): Role {
     case 'softmaxGrad':
     case 'crossEntropy':
     case 'crossEntropyGrad':
+    case 'attention':
+    case 'attentionStatistics':
+    case 'attentionGrad':
       return 'anchor';
     case 'concat':
       return 'joined';

@@ -43,7 +43,8 @@ export function planKernels(program: Program, mostReadings: number, precision: P
   };
 
   const stored = storedValues(view);
-  const joins = joinAnchors(view, stored);
+  const pairs = attentionPairs(view);
+  const joins = joinAnchors(view, stored, pairs.partners);
   limitReadings(view, stored, joins, mostReadings);
   const parts = joinedParts(view, stored);
 
@@ -53,11 +54,14 @@ export function planKernels(program: Program, mostReadings: number, precision: P
     if (role === 'joined') return parts.copies.get(id) ?? [];
     if (!stored.has(id) || role === 'source') return [];
     const anchor = role === 'anchor' ? id : joins.anchors.get(id);
+    if (pairs.partners.has(id)) return [];
     const destination = parts.inPlace.get(id) ?? whole(node);
     if (anchor === undefined) return [{ anchors: [], terms: [], outputs: [{ root: id, destination }] }];
-    return [
-      { anchors: [anchor], terms: terms.get(anchor) ?? [], outputs: [{ root: id, anchor, destination }] },
-    ];
+    const outputs = [{ root: id, anchor, destination }];
+    const partner = pairs.partnerOf.get(anchor);
+    if (partner === undefined) return [{ anchors: [anchor], terms: terms.get(anchor) ?? [], outputs }];
+    const own = { root: partner, anchor: partner, destination: whole(nodes[partner]!) };
+    return [{ anchors: [anchor, partner], terms: [], outputs: [...outputs, own] }];
   });
   for (const id of parts.inPlace.keys()) stored.delete(id);
   const backward = backwardNodes(program);
@@ -114,14 +118,38 @@ interface Joins {
   readonly members: Map<NodeId, NodeId>;
 }
 
+interface AttentionPairs {
+  /** The statistics that the kernel of an attention computes too. */
+  readonly partnerOf: ReadonlyMap<NodeId, NodeId>;
+  readonly partners: ReadonlySet<NodeId>;
+}
+
+/** Finds the statistics of each attention's scores: the attention's kernel has them at hand. */
+function attentionPairs({ nodes, roles }: PlanView): AttentionPairs {
+  const attentions = new Map<string, NodeId>();
+  const partnerOf = new Map<NodeId, NodeId>();
+  for (const { id, op, inputs } of nodes) {
+    if (op.kind !== 'attention' && op.kind !== 'attentionStatistics') continue;
+    if (roles[id] !== 'anchor') continue;
+    const key = `${inputs[0]} ${inputs[1]} ${op.scale}`;
+    if (op.kind === 'attention') attentions.set(key, id);
+    else if (attentions.has(key)) partnerOf.set(attentions.get(key)!, id);
+  }
+  return { partnerOf, partners: new Set(partnerOf.values()) };
+}
+
 /**
  * Extends kernels of anchors over the elementwise ops behind them, as long as each is the only reader of
  * the one before. The last one is stored instead of the anchor.
  */
-function joinAnchors({ nodes, readers, uses, results, roles }: PlanView, stored: Set<NodeId>): Joins {
+function joinAnchors(
+  { nodes, readers, uses, results, roles }: PlanView,
+  stored: Set<NodeId>,
+  apart: ReadonlySet<NodeId>,
+): Joins {
   const joins: Joins = { anchors: new Map(), roots: new Map(), members: new Map() };
   for (const { id, shape } of nodes) {
-    if (roles[id] !== 'anchor') continue;
+    if (roles[id] !== 'anchor' || apart.has(id)) continue;
     const fits = (next: GraphNode) =>
       sizeOf(next.shape) === sizeOf(shape) &&
       !joins.members.has(next.id) &&

@@ -1,4 +1,5 @@
 import type { Precision } from '../plan/plan-kernels.js';
+import type { Tile } from './matmul/tile.js';
 
 /** What kernels are written for. */
 export interface KernelTarget {
@@ -8,6 +9,8 @@ export interface KernelTarget {
    * faster than any other and a barrier costs a change of stacks.
    */
   readonly sharing: Sharing;
+  /** Whether neighbouring lanes, four at least, can exchange what is in their registers. */
+  readonly shuffles: boolean;
   /** Whether lanes work on four elements at a time where these lie side by side. */
   readonly quads: boolean;
   /** Bytes of memory that a workgroup may have. */
@@ -16,6 +19,8 @@ export interface KernelTarget {
   readonly precision: Precision;
   /** Matrix units that take numbers of this precision; absent where there are none. */
   readonly matrixUnits?: MatrixUnits;
+  /** The best tiles of products, by `productKey`, as far as they were measured. */
+  readonly tiles?: ReadonlyMap<string, Tile>;
   /** Buffers that one kernel may use. */
   readonly mostBuffers: number;
 }

@@ -2,6 +2,7 @@ import type { NodeId, Program } from '@kora-bench/core';
 import { InternalError } from '@kora-bench/core';
 import type { Kernel } from '../plan/kernel.js';
 import type { KernelPlan } from '../plan/plan-kernels.js';
+import { attentionKernel } from './attention/attention-body.js';
 import { KernelNames } from './kernel-names.js';
 import { KernelOutputs } from './kernel-outputs.js';
 import type { KernelTarget } from './kernel-target.js';
@@ -162,6 +163,10 @@ function bodyOf(context: KernelContext, { anchors, terms, outputs }: Kernel): Ke
     case 'crossEntropy':
     case 'crossEntropyGrad':
       return rowBody(context, node);
+    case 'attention':
+    case 'attentionStatistics':
+    case 'attentionGrad':
+      return attentionKernel(context, anchors);
     default:
       throw new InternalError(`${node.op.kind} has no kernel.`);
   }

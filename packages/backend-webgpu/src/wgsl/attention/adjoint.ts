@@ -1,26 +1,25 @@
 import { literal } from '../scalar.js';
-import type { KernelContext } from '../write-kernel.js';
+import type { KernelBody, KernelContext } from '../write-kernel.js';
 import type { AttentionGradProblem } from './attention-problem.js';
 import type { Side } from './load-quad.js';
 import type { RowShape } from './row-kernel.js';
 import { RowKernel } from './row-kernel.js';
-import type { AttentionBody, RowSource } from './row-source.js';
+import type { RowSource } from './row-source.js';
 
 /**
  * The adjoint of q, k or v, in its shape, without the scores in memory (Dao et al. 2022): with
  * P = exp(scale·q·kᵀ − statistics) and dS = P·(dy·vᵀ − delta), dq = scale·dS·k, dk = scale·dSᵀ·q and
- * dv = Pᵀ·dy. Reads arrays of `f32`, `[heads, N]`, that the caller binds: `statistics` of the forward
- * kernel and, for q and k, `delta` = Σ dy·o along the last axis, where o is the forward result.
+ * dv = Pᵀ·dy.
  */
 export function attentionGradBody(
   context: KernelContext,
   problem: AttentionGradProblem,
   wrt: 'q' | 'k' | 'v',
   source: RowSource,
-): AttentionBody {
+): KernelBody {
   const scale = literal(problem.scale, 'f32');
   const kernel = new RowKernel(context, shapeOf(problem, wrt), source);
-  const ofQuery = (name: string, r: number) =>
+  const ofQuery = (name: 'statistics' | 'delta', r: number) =>
     wrt === 'q' ? `own_${name}[${r}]` : kernel.other.scalar(name);
   const lines = (write: (r: number) => string) =>
     Array.from({ length: kernel.rowsPerLane }, (_, r) => write(r)).join('\n');
@@ -38,7 +37,10 @@ ${kernel.accumulate('ds')}`,
   );
 }
 
-function shapeOf({ heads, N, M, d, e, q, k, v, dy }: AttentionGradProblem, wrt: 'q' | 'k' | 'v'): RowShape {
+function shapeOf(
+  { node, heads, N, M, d, e, q, k, v, dy, statistics, delta }: AttentionGradProblem,
+  wrt: 'q' | 'k' | 'v',
+): RowShape {
   const queries: readonly [Side, Side] = [
     { operand: q, columns: d },
     { operand: dy, columns: e },
@@ -47,9 +49,10 @@ function shapeOf({ heads, N, M, d, e, q, k, v, dy }: AttentionGradProblem, wrt: 
     { operand: k, columns: d },
     { operand: v, columns: e },
   ];
-  const scalars = wrt === 'v' ? ['statistics'] : ['statistics', 'delta'];
+  const scalars = wrt === 'v' ? [statistics] : [statistics, delta];
   if (wrt === 'q')
     return {
+      node,
       heads,
       rows: N,
       own: queries,
@@ -60,6 +63,7 @@ function shapeOf({ heads, N, M, d, e, q, k, v, dy }: AttentionGradProblem, wrt: 
       summed: 0,
     };
   return {
+    node,
     heads,
     rows: M,
     own: wrt === 'k' ? keys : [keys[0]],

@@ -1,3 +1,4 @@
+import type { NodeId } from '@kora-bench/core';
 import type { ValueWriter } from '../value-writer.js';
 
 /** Where kernels of attention read one of q, k, v or dy: `[heads, rows, columns]`, stored or computed. */
@@ -11,8 +12,17 @@ export interface AttentionOperand {
   quad?(writer: ValueWriter, head: string, row: string, column: string): string;
 }
 
+/** Where kernels of attention read one number per query, `[heads, N]`. */
+export interface AttentionScalar {
+  readonly name: string;
+  /** The number with the row-major index `flat`. */
+  element(writer: ValueWriter, flat: string): string;
+}
+
 /** `softmax(scale·q·kᵀ)·v` for each of `heads` (batch × heads) as kernels see it. */
 export interface AttentionProblem {
+  /** The node that the kernel computes. */
+  readonly node: NodeId;
   readonly heads: number;
   /** Rows of q, and of k and v. */
   readonly N: number;
@@ -29,6 +39,10 @@ export interface AttentionProblem {
 /** The attention whose adjoints are computed from `dy`, the adjoint of its result, `[heads, N, e]`. */
 export interface AttentionGradProblem extends AttentionProblem {
   readonly dy: AttentionOperand;
+  /** The logarithm of each query's sum of exponentials. */
+  readonly statistics: AttentionScalar;
+  /** Σ dy·o per query, where o is the result of the attention. */
+  readonly delta: AttentionScalar;
 }
 
 /**

@@ -1,25 +1,27 @@
+import type { NodeId } from '@kora-bench/core';
 import { literal } from '../scalar.js';
-import type { KernelContext } from '../write-kernel.js';
+import type { KernelBody, KernelContext } from '../write-kernel.js';
 import type { AttentionProblem } from './attention-problem.js';
 import { RowKernel } from './row-kernel.js';
-import type { AttentionBody, RowSource } from './row-source.js';
+import type { RowSource } from './row-source.js';
 
 /**
  * `softmax(scale·q·kᵀ)·v`, `[heads, N, e]`, without the scores in memory: each query's running maximum,
  * sum of powers and weighted sum of v are corrected whenever the maximum grows (Milakov and Gimelshein
- * 2018; Dao et al. 2022). With `withStatistics`, it also writes `statistics`, `[heads, N]`, the logarithm
- * of each query's sum of exponentials, an array of `f32` that the caller binds for writing.
+ * 2018; Dao et al. 2022). Where a node `statistics`, `[heads, N]`, is given, the kernel computes it too: the
+ * logarithm of each query's sum of exponentials.
  * NaN and infinite scores give what softmax gives: a row with NaN or +∞, or of −∞ alone, is NaN.
  */
 export function attentionBody(
   context: KernelContext,
-  { heads, N, M, d, e, scale, q, k, v }: AttentionProblem,
+  { node, heads, N, M, d, e, scale, q, k, v }: AttentionProblem,
   source: RowSource,
-  { withStatistics }: { readonly withStatistics: boolean },
-): AttentionBody {
+  statistics?: NodeId,
+): KernelBody {
   const kernel = new RowKernel(
     context,
     {
+      node,
       heads,
       rows: N,
       own: [{ operand: q, columns: d }],
@@ -52,7 +54,15 @@ let power${r} = exp(scaled${r} - largest[${r}]);
 total[${r}] = fma(total[${r}], factor${r}, power${r});`,
 )}
 ${kernel.accumulate('power', 'factor')}`,
-    withStatistics ? `if (part == 0u) { statistics[head * ${N}u + row] = largest[r] + log(total[r]); }` : '',
+    statistics === undefined ? '' : storeStatistics(context, statistics, N),
     'sum / total[r]',
   );
+}
+
+function storeStatistics(context: KernelContext, statistics: NodeId, N: number): string {
+  return `if (part == 0u) {
+let query = head * ${N}u + row;
+let logarithm = largest[r] + log(total[r]);
+${context.store(statistics, 'query', 'logarithm', 1)}
+}`;
 }

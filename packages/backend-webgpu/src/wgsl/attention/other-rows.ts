@@ -9,6 +9,6 @@ export interface OtherRows {
    * @param index which of the quads that this lane works on
    */
   quad(side: 0 | 1, index: number): string;
-  /** The row's number in an array `[heads, rows]` that was asked for by name. */
+  /** The row's number, of one that was asked for by name. */
   scalar(name: string): string;
 }

@@ -1,28 +1,31 @@
+import type { NodeId } from '@kora-bench/core';
 import { InternalError } from '@kora-bench/core';
-import { ValueWriter } from '../value-writer.js';
 import { spread } from '../workgroup-grid.js';
-import type { KernelContext } from '../write-kernel.js';
+import type { KernelBody, KernelContext } from '../write-kernel.js';
+import type { AttentionScalar } from './attention-problem.js';
 import { mostColumns } from './attention-problem.js';
 import type { Side } from './load-quad.js';
 import { loadQuad, quadsOf } from './load-quad.js';
 import type { OtherRows } from './other-rows.js';
 import { rolledLoop } from './rolled-loop.js';
-import type { AttentionBody, RowSource } from './row-source.js';
+import type { RowSource } from './row-source.js';
 import { sharedRows } from './shared-rows.js';
 import { subgroupRows } from './subgroup-rows.js';
 
 /** What a kernel of attention computes: for each own row, something of it and all rows of the other side. */
 export interface RowShape {
+  /** The node that the kernel computes. */
+  readonly node: NodeId;
   readonly heads: number;
   /** How many own rows a head has. */
   readonly rows: number;
   /** Operands whose own row a lane holds: `own0`, and `own1` where there are two. */
   readonly own: readonly Side[];
-  /** Arrays `[heads, rows]` whose number of the own row a lane holds, under `own_` and the name. */
-  readonly ownScalars: readonly string[];
+  /** Numbers of the own row that a lane holds, under `own_` and their name. */
+  readonly ownScalars: readonly AttentionScalar[];
   readonly otherRows: number;
   readonly other: readonly [Side, Side];
-  readonly otherScalars: readonly string[];
+  readonly otherScalars: readonly AttentionScalar[];
   /** Which of the other operands is added up, weighted, in `sums`: its columns are the result's. */
   readonly summed: 0 | 1;
 }
@@ -139,7 +142,7 @@ export class RowKernel {
    * @param after statements for each own row `r`, in which `row` is its number; `part` is 0 in its first lane
    * @param result the result's `vec4f` from `sum`, in the scope of `r`
    */
-  body(before: string, each: string, after: string, result: string): AttentionBody {
+  body(before: string, each: string, after: string, result: string): KernelBody {
     const { heads, rows, own, ownScalars, other, summed } = this.#shape;
     const rowsPerPass = this.#lanes / this.#lanesPerRow;
     const blocks = Math.ceil(rows / (rowsPerPass * this.rowsPerLane));
@@ -148,17 +151,10 @@ export class RowKernel {
     const quads = this.#quads(target);
     const declared = [...own.map((side, i) => [`own${i}`, side] as const), ['sums', target] as const];
     const row = `firstRow + r * ${rowsPerPass}u`;
-    const storeElement = `let column = 4u * (c * ${this.#lanesPerRow}u + part) + i;
-if (column < ${target.columns}u) {
-let flat = (head * ${rows}u + row) * ${target.columns}u + column;
-let element = result[i];
-${this.#context.store('flat', 'element')}
-}`;
     const storeQuad = `let sum = sums[r * ${quads}u + c];
 let result = ${result};
-${this.#unrolled ? `for (var i = 0u; i < 4u; i++) {\n${storeElement}\n}` : rolledLoop('i', 4, storeElement)}`;
+${this.#storeQuad(target)}`;
     return {
-      requires: this.#usesSubgroups ? ['subgroups'] : [],
       declarations: this.other.declarations,
       body: `let block = group.y * ${workgroups[0]}u + group.x;
 ${workgroups[0] * workgroups[1] === blocks * heads ? '' : `if (block >= ${blocks * heads}u) { return; }`}
@@ -166,7 +162,7 @@ let head = block / ${blocks}u;
 let firstRow = (block % ${blocks}u) * ${rowsPerPass * this.rowsPerLane}u + lane / ${this.#lanesPerRow}u;
 let part = lane % ${this.#lanesPerRow}u;
 ${declared.map(([name, side]) => `var ${name}: array<vec4f, ${this.rowsPerLane * this.#quads(side)}>;`).join('\n')}
-${ownScalars.map((name) => `var own_${name}: array<f32, ${this.rowsPerLane}>;`).join('\n')}
+${ownScalars.map(({ name }) => `var own_${name}: array<f32, ${this.rowsPerLane}>;`).join('\n')}
 ${this.repeat('r', this.rowsPerLane, `let row = min(${row}, ${rows - 1}u);\n${this.#loadOwn()}`)}
 ${before}
 ${this.other.forEach(each)}
@@ -184,26 +180,49 @@ ${this.repeat('c', quads, storeQuad)}
     };
   }
 
-  get #usesSubgroups(): boolean {
-    return !this.#unrolled || this.#lanesPerRow > 1;
-  }
-
   /** How many quads of a row a lane works on. */
   #quads(side: Side): number {
     return quadsOf(side, this.#lanesPerRow) / this.#lanesPerRow;
+  }
+
+  /** Statements that store `result`, as far as its columns are inside. */
+  #storeQuad({ columns }: Side): string {
+    const { node, rows } = this.#shape;
+    const context = this.#context;
+    const first = `4u * (c * ${this.#lanesPerRow}u + part)`;
+    const flat = (column: string) => `(head * ${rows}u + row) * ${columns}u + ${column}`;
+    if (columns % 4 === 0 && context.target.quads)
+      return `let column = ${first};
+if (column < ${columns}u) {
+let flat = ${flat('column')};
+${context.store(node, 'flat', 'result', 4)}
+}`;
+    const storeElement = `let column = ${first} + i;
+if (column < ${columns}u) {
+let flat = ${flat('column')};
+let element = result[i];
+${context.store(node, 'flat', 'element', 1)}
+}`;
+    return this.#unrolled
+      ? `for (var i = 0u; i < 4u; i++) {\n${storeElement}\n}`
+      : rolledLoop('i', 4, storeElement);
   }
 
   #loadOwn(): string {
     const { rows, own, ownScalars } = this.#shape;
     const vectors = own.map((side, i) => {
       const quads = this.#quads(side);
-      const writer = new ValueWriter(this.#context);
+      const writer = this.#context.writer();
       const number = writer.define(`c * ${this.#lanesPerRow}u + part`);
       const quad = loadQuad(writer, side, 'row', number, quads * this.#lanesPerRow);
       return this.repeat('c', quads, `${writer.lines.join('\n')}\nown${i}[r * ${quads}u + c] = ${quad};`);
     });
-    const scalars = ownScalars.map((name) => `own_${name}[r] = ${name}[head * ${rows}u + row];`);
-    return [...vectors, ...scalars].join('\n');
+    const writer = this.#context.writer();
+    const scalars = ownScalars.map((scalar) => {
+      const value = scalar.element(writer, writer.define(`head * ${rows}u + row`));
+      return `own_${scalar.name}[r] = ${value};`;
+    });
+    return [...vectors, ...writer.lines, ...scalars].join('\n');
   }
 
   /** Statements that add up `name` over the lanes that share a row. */

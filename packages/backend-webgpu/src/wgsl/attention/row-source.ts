@@ -1,5 +1,3 @@
-import type { KernelBody } from '../write-kernel.js';
-
 /**
  * How the rows of the other side reach the lanes, which all need the same row at the same time.
  * `shared`, for GPUs: tiles of rows in the memory of the workgroup; `lanesPerRow` neighbouring lanes share
@@ -11,8 +9,3 @@ import type { KernelBody } from '../write-kernel.js';
 export type RowSource =
   | { readonly kind: 'shared'; readonly lanesPerRow: 1 | 2 | 4 }
   | { readonly kind: 'subgroup'; readonly size: number };
-
-/** A kernel of attention. Its module begins with `enable` for each of `requires`. */
-export interface AttentionBody extends KernelBody {
-  readonly requires: readonly 'subgroups'[];
-}

@@ -1,5 +1,5 @@
-import { ValueWriter } from '../value-writer.js';
 import type { KernelContext } from '../write-kernel.js';
+import type { AttentionScalar } from './attention-problem.js';
 import type { Side } from './load-quad.js';
 import { loadQuad, quadsOf } from './load-quad.js';
 import type { OtherRows } from './other-rows.js';
@@ -13,14 +13,14 @@ export function sharedRows(
   context: KernelContext,
   rows: number,
   sides: readonly [Side, Side],
-  scalars: readonly string[],
+  scalars: readonly AttentionScalar[],
   { lanes, lanesPerRow }: { readonly lanes: number; readonly lanesPerRow: number },
 ): OtherRows {
   const quads = sides.map((side) => quadsOf(side, lanesPerRow));
   const rowBytes = 16 * (quads[0]! + quads[1]!);
   const height = Math.max(1, Math.min(mostRows, rows, Math.floor(tileBytes / rowBytes)));
   const stageSide = (side: Side, i: number) => {
-    const writer = new ValueWriter(context);
+    const writer = context.writer();
     const quad = loadQuad(writer, side, 'other', 'quad', quads[i]!);
     return `for (var slot = lane; slot < ${height * quads[i]!}u; slot += ${lanes}u) {
 let other = min(firstOther + slot / ${quads[i]}u, ${rows - 1}u);
@@ -29,12 +29,15 @@ ${writer.lines.join('\n')}
 tile${i}[slot] = ${quad};
 }`;
   };
-  const stageScalar = (name: string) =>
-    `${name}Tile[lane] = ${name}[head * ${rows}u + min(firstOther + lane, ${rows - 1}u)];`;
+  const stageScalar = ({ name, element }: AttentionScalar) => {
+    const writer = context.writer();
+    const value = element(writer, writer.define(`head * ${rows}u + min(firstOther + lane, ${rows - 1}u)`));
+    return [...writer.lines, `${name}Tile[lane] = ${value};`].join('\n');
+  };
   return {
     declarations: [
       ...quads.map((count, i) => `var<workgroup> tile${i}: array<vec4f, ${height * count}>;`),
-      ...scalars.map((name) => `var<workgroup> ${name}Tile: array<f32, ${height}>;`),
+      ...scalars.map(({ name }) => `var<workgroup> ${name}Tile: array<f32, ${height}>;`),
     ].join('\n'),
     forEach: (statements) => `for (var firstOther = 0u; firstOther < ${rows}u; firstOther += ${height}u) {
 workgroupBarrier();

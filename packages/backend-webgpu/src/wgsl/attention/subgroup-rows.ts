@@ -1,5 +1,5 @@
-import { ValueWriter } from '../value-writer.js';
 import type { KernelContext } from '../write-kernel.js';
+import type { AttentionScalar } from './attention-problem.js';
 import type { Side } from './load-quad.js';
 import { loadQuad, quadsOf } from './load-quad.js';
 import type { OtherRows } from './other-rows.js';
@@ -13,10 +13,10 @@ export function subgroupRows(
   context: KernelContext,
   rows: number,
   sides: readonly [Side, Side],
-  scalars: readonly string[],
+  scalars: readonly AttentionScalar[],
   size: number,
 ): OtherRows {
-  const writer = new ValueWriter(context);
+  const writer = context.writer();
   const parts = sides.map((side) => {
     const quads = quadsOf(side);
     const count = Math.ceil(quads / size);
@@ -26,7 +26,9 @@ export function subgroupRows(
     });
   });
   const values = new Map(
-    scalars.map((name) => [name, writer.define(`${name}[head * ${rows}u + other]`)] as const),
+    scalars.map(
+      ({ name, element }) => [name, element(writer, writer.define(`head * ${rows}u + other`))] as const,
+    ),
   );
   return {
     declarations: '',

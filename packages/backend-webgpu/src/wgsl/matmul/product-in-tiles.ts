@@ -1,4 +1,5 @@
 import type { NodeId } from '@kora-bench/core';
+import { productKey } from '../../tuning/product-key.js';
 import type { KernelBody, KernelContext } from '../write-kernel.js';
 import { finishFunction } from './finish-function.js';
 import { loadBlock } from './load-block.js';
@@ -13,7 +14,8 @@ import { lanesOf, stagedStride, tilesFor } from './tile.js';
  */
 export function productInTiles(context: KernelContext, anchor: NodeId, product: Product): KernelBody {
   const { M, N, batch } = product;
-  const tile = tilesFor(product, context.target)[0]!;
+  const { target } = context;
+  const tile = target.tiles?.get(productKey(product)) ?? tilesFor(product, target)[0]!;
   const lanes = lanesOf(tile);
   const across = tile.columns / tile.laneColumns;
   const down = tile.rows / tile.laneRows;

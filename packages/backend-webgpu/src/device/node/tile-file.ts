@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import envPaths from 'env-paths';
+import type { TileStore } from '../../tuning/tile-store.js';
+import { storedTiles } from '../../tuning/tile-store.js';
+
+/**
+ * Tiles in a file of the cache folder: `KORA_CACHE_DIR`, or the platform's own.
+ * @param device names the device, its driver and all else that they are good for
+ */
+export function tileFile(device: string): TileStore {
+  const folder = process.env.KORA_CACHE_DIR || envPaths('kora-bench', { suffix: '' }).cache;
+  const name = createHash('sha256').update(device).digest('hex').slice(0, 16);
+  const path = join(folder, 'webgpu-tiles', `${name}.json`);
+  const load = async () => {
+    try {
+      const content: unknown = JSON.parse(await readFile(path, 'utf8'));
+      const parsed = storedTiles.safeParse((content as { tiles?: unknown } | null)?.tiles);
+      return parsed.success ? parsed.data : {};
+    } catch {
+      return {};
+    }
+  };
+  return {
+    load,
+    async save(found) {
+      const own = `${path}.${process.pid}`;
+      try {
+        await mkdir(dirname(path), { recursive: true });
+        // Another process may have added some in the meantime.
+        const tiles = { ...(await load()), ...found };
+        await writeFile(own, `${JSON.stringify({ device, tiles }, undefined, 1)}\n`);
+        await rename(own, path);
+      } catch {
+        // Without a file, they are found again next time.
+      }
+    },
+  };
+}
