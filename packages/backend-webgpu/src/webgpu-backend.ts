@@ -34,8 +34,6 @@ export class WebgpuBackend implements Backend {
   readonly #watch: Watch;
   readonly #pipelines: PipelineCache;
   readonly #target: KernelTarget;
-  /** Software drivers and whoever feeds them share the same cores. */
-  readonly #waits: boolean;
   readonly #tuner: TileTuner | undefined;
   readonly #queue = new RunQueue();
 
@@ -49,7 +47,6 @@ export class WebgpuBackend implements Backend {
     this.device = description;
     this.#target = targetOf(device, features, software, options);
     this.versions = { ...versions, precision: this.#target.precision };
-    this.#waits = software;
     const { timeoutSeconds } = options;
     this.#watch = new Watch(device, { waiter: new Waiter(software && polls), timeoutSeconds });
     this.#pipelines = new PipelineCache(device);
@@ -63,7 +60,7 @@ export class WebgpuBackend implements Backend {
     );
     // What the compilation allocated is there, or was refused.
     await this.#watch.finish({}, () => this.#device.queue.onSubmittedWorkDone());
-    return new WebgpuExecutable(this.#watch, this.#queue, program, compiled, this.#waits);
+    return new WebgpuExecutable(this.#watch, this.#queue, program, compiled);
   }
 
   async createState(values: HostTensors): Promise<DeviceState> {

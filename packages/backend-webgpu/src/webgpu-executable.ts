@@ -33,16 +33,11 @@ export class WebgpuExecutable implements Executable {
   readonly #updates: readonly Named[];
   readonly #feeds: readonly { readonly name: string; readonly node: GraphNode }[];
   readonly #device: GPUDevice;
-  readonly #waits: boolean;
   readonly #underWay: Promise<unknown>[] = [];
   #compiled: CompiledProgram | undefined;
 
-  /**
-   * @param given the program as it was given to the backend, before any rewriting
-   * @param waits whether a run waits for the device even where nothing is fetched
-   */
-  constructor(watch: Watch, queue: RunQueue, given: Program, compiled: CompiledProgram, waits: boolean) {
-    this.#waits = waits;
+  /** @param given the program as it was given to the backend, before any rewriting */
+  constructor(watch: Watch, queue: RunQueue, given: Program, compiled: CompiledProgram) {
     this.#watch = watch;
     this.#queue = queue;
     this.#given = given;
@@ -139,7 +134,7 @@ export class WebgpuExecutable implements Executable {
   /** Where nothing is brought back, the next run is prepared while the device still works on this one. */
   async #finish(readback: Readback, fetches: boolean): Promise<Record<string, HostTensor>> {
     const done = this.#watch.finish(this, () => readback.read());
-    if (fetches || this.#waits) return done;
+    if (fetches) return done;
     done.catch(() => undefined);
     this.#underWay.push(done);
     if (this.#underWay.length > mostUnderWay) await this.#underWay.shift();

@@ -31,6 +31,9 @@ const shapes: readonly Extents[] = [
 /** Beyond the end of one axis of a dispatch. */
 const manyHeads: Extents = [66_000, 1, 2, 2, 2];
 
+/** Software drivers compile a kernel in seconds. */
+const timeout = 120_000;
+
 /** An attention and its adjoints. */
 function attentionProgram([heads, N, M, d, e]: Extents): Program {
   const builder = new GraphBuilder();
@@ -54,13 +57,13 @@ function feedsOf([heads, N, M, d, e]: Extents): HostTensors {
 }
 
 withAdapter(() => {
-  describe.each(['subgroup', 'workgroup'] as const)('attention with kernels: %s', (kernels) => {
+  describe.each(['subgroup', 'workgroup'] as const)('attention with kernels: %s', { timeout }, (kernels) => {
     let opened: Promise<Backend> | undefined;
     const backend = () => {
       opened ??= definition.create('gpu', definition.options.parse({ kernels }));
       return opened;
     };
-    afterAll(async () => (await opened)?.dispose());
+    afterAll(async () => (await opened)?.dispose(), timeout);
 
     async function check(extents: Extents, feeds: HostTensors): Promise<void> {
       const program = attentionProgram(extents);
@@ -89,8 +92,8 @@ withAdapter(() => {
     it.each([
       ['NaN', Number.NaN],
       ['infinity', Number.POSITIVE_INFINITY],
-      ['scores beyond the range of exp', 3e4],
-      ['scores far below it', -3e4],
+      ['scores beyond the range of exp', 250],
+      ['scores far below it', -250],
     ])('gives what softmax gives: %s', async (_, value) => {
       const extents: Extents = [1, 3, 5, 4, 4];
       const { q, k, ...others } = feedsOf(extents);
