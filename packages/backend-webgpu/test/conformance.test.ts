@@ -2,4 +2,5 @@ import definition from '@kora-bench/backend-webgpu';
 import { describeBackend } from '@kora-bench/conformance';
 import { withAdapter } from './with-adapter.js';
 
-withAdapter(() => describeBackend(definition));
+// A software driver compiles the kernels of a training step when it first runs.
+withAdapter(() => describeBackend(definition, { timeout: 300_000 }));

@@ -5,7 +5,16 @@ const shortest = 5;
 /** A promise that resolves within this time, or this share of the job's, was ready before it was made. */
 const readyWithin = { milliseconds: 1.5, share: 0.02 };
 /** By how much the usual time is lowered after sleeping too long, and raised at most by a slow job. */
-const change = { down: 0.7, up: 1.2 };
+const change = { down: 0.5, up: 1.2 };
+/** How many times a job is measured before the first sleep, after the time that also compiled its kernels. */
+const measurements = 2;
+
+interface Known {
+  /** How often the job was waited for. */
+  readonly times: number;
+  /** How long it takes, in milliseconds; Infinity before it was measured. */
+  readonly usual: number;
+}
 
 /**
  * Waits for jobs of the GPU. While one of Dawn's promises is pending in Node, the event loop turns without a
@@ -13,8 +22,7 @@ const change = { down: 0.7, up: 1.2 };
  */
 export class Waiter {
   readonly #sleeps: boolean;
-  /** In milliseconds; Infinity after the first time, which also compiled kernels and tells nothing. */
-  readonly #usual = new WeakMap<object, number>();
+  readonly #known = new WeakMap<object, Known>();
 
   /** @param sleeps whether to sleep at all; a GPU needs no core, and its jobs are short */
   constructor(sleeps: boolean) {
@@ -28,14 +36,15 @@ export class Waiter {
   async wait<T>(job: object, start: () => Promise<T>): Promise<T> {
     if (!this.#sleeps) return start();
     const submitted = performance.now();
-    const usual = this.#usual.get(job);
-    const sleeps = usual !== undefined && usual >= shortest && usual < Infinity;
-    if (sleeps) await new Promise((resolve) => setTimeout(resolve, sleptShare * usual));
+    const known = this.#known.get(job) ?? { times: 0, usual: Infinity };
+    const sleeps = known.times > measurements && known.usual >= shortest;
+    if (sleeps) await new Promise((resolve) => setTimeout(resolve, sleptShare * known.usual));
     const asked = performance.now();
     const result = await start();
     const ended = performance.now();
     const late = sleeps ? ended - asked : Infinity;
-    this.#usual.set(job, usual === undefined ? Infinity : nextUsual(usual, ended - submitted, late));
+    const usual = known.times === 0 ? Infinity : nextUsual(known.usual, ended - submitted, late);
+    this.#known.set(job, { times: known.times + 1, usual });
     return result;
   }
 }
