@@ -93,7 +93,7 @@ function targetOf(
   return {
     sharing: inSubgroups ? { kind: 'subgroup', size } : { kind: 'workgroup' },
     shuffles: subgroups !== undefined && subgroups.min >= 4,
-    quads: !inSubgroups,
+    quads: true,
     precision: kept,
     ...(units !== undefined && size !== undefined && { matrixUnits: units }),
     workgroupBytes,

@@ -1,5 +1,6 @@
 import { BackendError } from '@kora-bench/core';
 import { firstLine } from './first-line.js';
+import { inNode } from './in-node.js';
 import { importDawn } from './node-half.js';
 
 /** What opens adapters: the browser's own, or Dawn in Node through the `webgpu` package. */
@@ -30,7 +31,8 @@ export function surroundingGpu(): GPU | undefined {
 
 async function findGpu(): Promise<GpuEntry> {
   const gpu = surroundingGpu();
-  if (gpu !== undefined) return { gpu, polls: false, versions: { webgpu: 'browser' } };
+  // In Node, whoever provides it has it from Dawn too.
+  if (gpu !== undefined) return { gpu, polls: inNode, versions: { webgpu: inNode ? 'dawn' : 'browser' } };
   try {
     return (await importDawn()).openDawn();
   } catch (cause) {

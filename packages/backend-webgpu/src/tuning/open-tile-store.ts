@@ -1,3 +1,4 @@
+import { inNode } from '../device/in-node.js';
 import { importTileFile } from '../device/node-half.js';
 import type { TileStore } from './tile-store.js';
 
@@ -6,8 +7,7 @@ import type { TileStore } from './tile-store.js';
  * @param device all that decides how good a tile is, by name: the device, its driver, the precision
  */
 export async function openTileStore(device: Readonly<Record<string, string>>): Promise<TileStore> {
-  const inNode = (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node;
-  if (inNode === undefined) return { load: async () => ({}), save: async () => undefined };
+  if (!inNode) return { load: async () => ({}), save: async () => undefined };
   const { tileFile } = await importTileFile();
   return tileFile(JSON.stringify(device));
 }
