@@ -4,6 +4,7 @@ import { createBuffer, writeHalves, writeTensor } from './device/transfer.js';
 import type { BufferPlan } from './memory/plan-buffers.js';
 import { planBuffers } from './memory/plan-buffers.js';
 import type { PipelineCache } from './pipeline-cache.js';
+import { bundleKernels } from './plan/bundle-kernels.js';
 import { kernelCost, kernelLabel } from './plan/kernel-cost.js';
 import type { KernelPlan } from './plan/plan-kernels.js';
 import { planKernels } from './plan/plan-kernels.js';
@@ -54,7 +55,9 @@ export async function compileProgram(
   const program = prepareProgram(given);
   const plan = planKernels(program, general.mostBuffers - 1, general.precision);
   const target = tuner === undefined ? general : await tuner.tune(program, plan, general);
-  const codes = plan.kernels.map((kernel) => writeKernel(program, plan, kernel, target));
+  const alone = plan.kernels.map((kernel) => writeKernel(program, plan, [kernel], target));
+  const bundles = bundleKernels(program, plan.kernels, alone, target.mostBuffers);
+  const codes = bundles.map((bundle) => writeKernel(program, plan, bundle, target));
   const compiled = await Promise.all(codes.map(({ code }) => pipelines.get(code)));
 
   const intoStates = valuesIntoStates(program, codes);
@@ -79,8 +82,8 @@ export async function compileProgram(
       return {
         pipeline,
         workgroups,
-        label: kernelLabel(program, plan.kernels[i]!),
-        cost: kernelCost(program, plan, plan.kernels[i]!),
+        label: kernelLabel(program, bundles[i]!),
+        cost: kernelCost(program, plan, bundles[i]!),
         bind: binder(device, pipeline, [...writes, ...reads], buffers, constants),
       };
     });

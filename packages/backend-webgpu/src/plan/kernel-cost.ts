@@ -1,11 +1,12 @@
 import type { Cost, NodeId, Program } from '@kora-bench/core';
 import { nodeCost, sizeOf } from '@kora-bench/core';
 import { storedBytes } from '../wgsl/scalar.js';
+import type { Bundle } from './bundle-kernels.js';
 import type { Kernel } from './kernel.js';
 import type { KernelPlan } from './plan-kernels.js';
 
-/** The arithmetic of one run of a kernel and the bytes it must at least read and write. */
-export function kernelCost(program: Program, { stored, storageOf }: KernelPlan, kernel: Kernel): Cost {
+/** The arithmetic of one run of a dispatch and the bytes it must at least read and write. */
+export function kernelCost(program: Program, { stored, storageOf }: KernelPlan, bundle: Bundle): Cost {
   const { nodes } = program;
   const seen = new Set<NodeId>();
   let flops = 0;
@@ -25,15 +26,19 @@ export function kernelCost(program: Program, { stored, storageOf }: KernelPlan, 
       bytes += storedBytes(storageOf(source!)) * sizeOf(node.shape);
     else for (const input of node.inputs) visit(input, false);
   };
-  for (const { root, destination } of kernel.outputs) {
+  for (const { root, destination } of bundle.flatMap(({ outputs }) => outputs)) {
     bytes += storedBytes(storageOf(destination.buffer)) * sizeOf(nodes[root]!.shape);
     visit(root, destination.buffer === root);
   }
   return { flops, bytes };
 }
 
-/** What a kernel computes and where in the model, without the number of the block. */
-export function kernelLabel({ nodes }: Program, { anchors, terms, outputs }: Kernel): string {
+/** What a dispatch computes and where in the model, without the number of the block. */
+export function kernelLabel(program: Program, bundle: Bundle): string {
+  return [...new Set(bundle.map((kernel) => labelOf(program, kernel)))].join(' & ');
+}
+
+function labelOf({ nodes }: Program, { anchors, terms, outputs }: Kernel): string {
   const { root } = outputs[0]!;
   const { op, scope, shape } = nodes[anchors[0] ?? root]!;
   const inner = terms.length === 0 ? [] : nodes[terms[0]!]!.inputs.map((id) => `[${nodes[id]!.shape}]`);

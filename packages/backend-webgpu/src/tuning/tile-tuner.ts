@@ -58,7 +58,7 @@ export class TileTuner {
     target: KernelTarget,
   ): Promise<Tile> {
     const codes = tiles.map((tile) =>
-      writeKernel(program, plan, kernel, { ...target, tiles: new Map([[key, tile]]) }),
+      writeKernel(program, plan, [kernel], { ...target, tiles: new Map([[key, tile]]) }),
     );
     // A kernel that works another way has nothing to choose.
     if (new Set(codes.map(({ code }) => code)).size === 1) return tiles[0]!;

@@ -16,6 +16,8 @@ export class KernelOutputs {
   readonly #storageOf: (id: NodeId) => Storage;
   /** How many elements a buffer is written at a time, once that is known. */
   readonly #widths: Width[] = [];
+  /** In the order of their bindings; several outputs can be parts of one. */
+  readonly buffers: readonly NodeId[];
 
   constructor(
     program: Program,
@@ -25,25 +27,26 @@ export class KernelOutputs {
   ) {
     this.#program = program;
     this.#outputs = outputs;
+    this.buffers = [...new Set(outputs.map(({ destination }) => destination.buffer))];
     this.#names = names;
     this.#storageOf = storageOf;
   }
 
   /** Their declarations, the first bindings of the kernel. */
   get declarations(): readonly string[] {
-    return this.#outputs.map(({ destination }, i) => {
-      const type = storedType(this.#storageOf(destination.buffer), this.#widths[i] ?? 1);
+    return this.buffers.map((buffer, i) => {
+      const type = storedType(this.#storageOf(buffer), this.#widths[i] ?? 1);
       return `@group(0) @binding(${i}) var<storage, read_write> out${i}: array<${type}>;`;
     });
   }
 
   /** Statements that compute and store the elements from `flat` on of one output; takes the writer's lines along. */
   store(output: KernelOutput, writer: ValueWriter, flat: string, width: Width): string {
-    const index = this.#outputs.indexOf(output);
     const { root, destination } = output;
+    const index = this.buffers.indexOf(destination.buffer);
     const value = this.#asStored(output, writer.value(root, flatPlace(flat, width)), width);
     const lines = writer.lines.splice(0);
-    const stored = width === 4 && keepsQuads(destination) ? 4 : 1;
+    const stored = width === 4 && this.#isAlone(output) && keepsQuads(destination) ? 4 : 1;
     if ((this.#widths[index] ?? stored) !== stored) throw new InternalError('A kernel stores in two widths.');
     this.#widths[index] = stored;
     const { strides, offset } = destination;
@@ -54,6 +57,11 @@ export class KernelOutputs {
     const whole = writer.define(value);
     const each = [0, 1, 2, 3].map((i) => `out${index}[${target(`(${flat} + ${i}u)`)}] = ${whole}[${i}];`);
     return [...lines, ...writer.lines.splice(0), ...each].join('\n');
+  }
+
+  /** Whether no other output goes into the same buffer, which would have to be written in the same width. */
+  #isAlone({ destination }: KernelOutput): boolean {
+    return this.#outputs.filter((other) => other.destination.buffer === destination.buffer).length === 1;
   }
 
   #asStored({ root, destination }: KernelOutput, value: string, width: Width): string {

@@ -1,5 +1,6 @@
 import type { NodeId, Program } from '@kora-bench/core';
 import { InternalError } from '@kora-bench/core';
+import type { Bundle } from '../plan/bundle-kernels.js';
 import type { Kernel } from '../plan/kernel.js';
 import type { KernelPlan } from '../plan/plan-kernels.js';
 import { attentionKernel } from './attention/attention-body.js';
@@ -22,6 +23,7 @@ export interface KernelCode {
   readonly reads: readonly NodeId[];
   /** Numbers for its last binding, a uniform buffer of `vec4u`; there is none where this is empty. */
   readonly offsets: readonly number[];
+  readonly workgroupSize: number;
   readonly workgroups: readonly [number, number, number];
 }
 
@@ -40,6 +42,8 @@ export interface KernelContext {
   readonly names: KernelNames;
   /** See `KernelPlan`. */
   readonly backward: ReadonlySet<NodeId>;
+  /** A name at module level that other kernels of the same dispatch do not use. */
+  scoped(name: string): string;
   /** A writer for one block of the kernel. */
   writer(given?: (id: NodeId, place: Place) => string | undefined): ValueWriter;
   /** Statements that store what becomes of an anchor's value `given` at the elements from `flat` on. */
@@ -48,39 +52,85 @@ export interface KernelContext {
   storeAll(flat: string, width: Width): string;
 }
 
-/** @param plan that `kernel` is of */
+/**
+ * @param plan that the kernels are of
+ * @param bundle kernels to run in one dispatch
+ */
 export function writeKernel(
   program: Program,
   plan: KernelPlan,
-  kernel: Kernel,
+  bundle: Bundle,
   target: KernelTarget,
 ): KernelCode {
-  const written = writeWith(program, plan, kernel, target);
+  const written = writeWith(program, plan, bundle, target);
   const buffers = written.writes.length + written.bound;
   // A buffer that is read one by one and in fours is bound twice.
   return buffers <= target.mostBuffers || !target.quads
     ? written
-    : writeWith(program, plan, kernel, { ...target, quads: false });
+    : writeWith(program, plan, bundle, { ...target, quads: false });
 }
 
 function writeWith(
   program: Program,
+  plan: KernelPlan,
+  bundle: Bundle,
+  target: KernelTarget,
+): KernelCode & { readonly bound: number } {
+  const { storageOf } = plan;
+  const names = new KernelNames();
+  const outputs = new KernelOutputs(
+    program,
+    bundle.flatMap((kernel) => kernel.outputs),
+    names,
+    storageOf,
+  );
+  const bodies = bundle.map((kernel, i) =>
+    bodyOf(contextOf(program, plan, kernel, target, names, outputs, i === 0 ? '' : `_${i}`), kernel),
+  );
+  const { declarations, body, workgroupSize, workgroups } =
+    bodies.length === 1 ? bodies[0]! : together(bodies);
+  const inputs = names.reads.map(({ id, width, name }, i) => {
+    const type = storedType(storageOf(id), width);
+    return `@group(0) @binding(${outputs.buffers.length + i}) var<storage, read> ${name}: array<${type}>;`;
+  });
+  const bindings = [...outputs.declarations, ...inputs];
+  const code = `${[...bindings, ...offsetsDeclaration(names, bindings.length)].join('\n')}
+${declarations}
+@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+${body}
+}`;
+  return {
+    code: [...extensionsOf(code), preludeFor(code), code].join('\n'),
+    writes: outputs.buffers,
+    reads: names.reads.map(({ id }) => id),
+    offsets: names.offsets,
+    bound: names.reads.length,
+    workgroupSize,
+    workgroups,
+  };
+}
+
+function contextOf(
+  program: Program,
   { stored, backward, storageOf }: KernelPlan,
   kernel: Kernel,
   target: KernelTarget,
-): KernelCode & { readonly bound: number } {
-  const names = new KernelNames();
+  names: KernelNames,
+  outputs: KernelOutputs,
+  suffix: string,
+): KernelContext {
   const own = new Set(
     kernel.outputs.flatMap(({ root, destination }) => (destination.buffer === root ? [root] : [])),
   );
   // A kernel computes its own results, which all others read from their buffers.
   const others = new Set([...stored].filter((id) => !own.has(id)));
-  const outputs = new KernelOutputs(program, kernel.outputs, names, storageOf);
   const context: KernelContext = {
     program,
     target,
     names,
     backward,
+    scoped: (name) => `${name}${suffix}`,
     writer: (given) =>
       new ValueWriter({
         program,
@@ -103,30 +153,29 @@ function writeWith(
       return kernel.outputs.map((output) => outputs.store(output, writer, flat, width)).join('\n');
     },
   };
-  const { declarations, body, workgroupSize, workgroups } = bodyOf(context, kernel);
-  const inputs = names.reads.map(({ id, width, name }, i) => {
-    const type = storedType(storageOf(id), width);
-    return `@group(0) @binding(${kernel.outputs.length + i}) var<storage, read> ${name}: array<${type}>;`;
+  return context;
+}
+
+/** Kernels with workgroups of one size as one: its workgroups are shared out among them. */
+function together(bodies: readonly KernelBody[]): KernelBody {
+  let first = 0;
+  const calls = bodies.map(({ workgroups: [x, y, z] }, i) => {
+    const index = first === 0 ? 'group.x' : `(group.x - ${first}u)`;
+    first += x * y * z;
+    const own = `vec3u(${index} % ${x}u, ${index} / ${x}u % ${y}u, ${index} / ${x * y}u)`;
+    return `if (group.x < ${first}u) {\nkernel${i}(${own}, lane);\nreturn;\n}`;
   });
-  const code = `${[...outputs.declarations, ...inputs, ...offsetsDeclaration(names, kernel)].join('\n')}
-${declarations}
-@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-${body}
-}`;
+  const functions = bodies.map(({ body }, i) => `fn kernel${i}(group: vec3u, lane: u32) {\n${body}\n}`);
   return {
-    code: [...extensionsOf(code), preludeFor(code), code].join('\n'),
-    writes: kernel.outputs.map(({ destination }) => destination.buffer),
-    reads: names.reads.map(({ id }) => id),
-    offsets: names.offsets,
-    bound: names.reads.length,
-    workgroups,
+    declarations: [...bodies.map(({ declarations }) => declarations), ...functions].join('\n'),
+    body: calls.join('\n'),
+    workgroupSize: bodies[0]!.workgroupSize,
+    workgroups: [first, 1, 1],
   };
 }
 
-function offsetsDeclaration({ offsets, reads }: KernelNames, { outputs }: Kernel): string[] {
+function offsetsDeclaration({ offsets }: KernelNames, binding: number): string[] {
   if (offsets.length === 0) return [];
-  const binding = outputs.length + reads.length;
   const length = Math.ceil(offsets.length / 4);
   return [`@group(0) @binding(${binding}) var<uniform> offsets: array<vec4u, ${length}>;`];
 }

@@ -24,7 +24,7 @@ export function finishFunction(
 let own = column + i;
 ${guarded(inside('own'), `let at = (batch * ${M}u + row) * ${N}u + own;\nlet element = result[i];\n${context.store(anchor, 'at', 'element', 1)}`)}
 }`;
-  return `fn finish(batch: u32, row: u32, column: u32, result: vec4f) {
+  return `fn ${context.scoped('finish')}(batch: u32, row: u32, column: u32, result: vec4f) {
 ${store}
 }`;
 }

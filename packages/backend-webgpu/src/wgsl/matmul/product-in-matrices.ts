@@ -70,6 +70,7 @@ ${steps.join('\n')}
 workgroupBarrier();
 }`,
   );
+  const finish = context.scoped('finish');
   const results = down.flatMap((i) =>
     across.map(
       (j) => `subgroupMatrixStore<row_major>(&results, subgroup * ${M * N}u, sum${i}_${j}, ${N}u);
@@ -77,7 +78,7 @@ workgroupBarrier();
 for (var e = own * 4u; e < ${M * N}u; e += ${4 * lanes}u) {
 let at = subgroup * ${M * N}u + e;
 let result = vec4f(results[at], results[at + 1u], results[at + 2u], results[at + 3u]);
-finish(batch, firstRow + ownRow + ${i * M}u + e / ${N}u, firstColumn + ownColumn + ${j * N}u + e % ${N}u, result);
+${finish}(batch, firstRow + ownRow + ${i * M}u + e / ${N}u, firstColumn + ownColumn + ${j * N}u + e % ${N}u, result);
 }
 workgroupBarrier();`,
     ),

@@ -35,6 +35,7 @@ export function productInSubgroups(
   const [rows, quads] = [range(block.rows), range(block.quads)];
   const tile = { rows: block.rows, columns: 4 * size * block.quads };
   const lastRow = M % block.rows === 0 ? undefined : M - 1;
+  const finish = context.scoped('finish');
   const cells = rows.flatMap((i) => quads.map((q) => `sum${i}_${q}`));
   return {
     declarations: finishFunction(context, anchor, product, tile),
@@ -47,7 +48,7 @@ ${product.terms.map((term) => addTerm(context, product, term, rows, quads, size)
 var results = array<vec4f, ${cells.length}>(${cells.join(', ')});
 for (var r = 0u; r < ${rows.length}u; r++) {
 for (var q = 0u; q < ${quads.length}u; q++) {
-finish(batch, firstRow + r, firstColumn + q * ${4 * size}u, results[r * ${quads.length}u + q]);
+${finish}(batch, firstRow + r, firstColumn + q * ${4 * size}u, results[r * ${quads.length}u + q]);
 }
 }`,
     workgroupSize: size,

@@ -26,15 +26,16 @@ export function productInTiles(context: KernelContext, anchor: NodeId, product: 
   );
   const loads = product.terms.map((term, t) => loadFunctions(context, product, term, tile, t));
   const slab = range(tile.laneRows / 4).map(
-    (g) => `let a${g} = staged_left[k * ${stagedStride(tile.rows)}u + ${g * down}u + down];`,
+    (g) => `let a${g} = ${stagedNames(context).left}[k * ${stagedStride(tile.rows)}u + ${g * down}u + down];`,
   );
   const slabRight = columnGroups.map(
-    (q) => `let b${q} = staged_right[k * ${stagedStride(tile.columns)}u + ${q * across}u + across];`,
+    (q) =>
+      `let b${q} = ${stagedNames(context).right}[k * ${stagedStride(tile.columns)}u + ${q * across}u + across];`,
   );
   const steps = cells.map(({ name, g, i, q }) => `${name} = fma(vec4f(a${g}[${i}]), b${q}, ${name});`);
   const terms = product.terms.map(
     ({ K }, t) => `for (var k0 = 0u; k0 < ${K}u; k0 += ${tile.depth}u) {
-for (var e = lane; e < ${blocksOf(tile).all}u; e += ${lanes}u) { load${t}(e, batch, firstRow, firstColumn, k0); }
+for (var e = lane; e < ${blocksOf(tile).all}u; e += ${lanes}u) { ${context.scoped(`load${t}`)}(e, batch, firstRow, firstColumn, k0); }
 workgroupBarrier();
 for (var k = 0u; k < ${tile.depth}u; k++) {
 ${[...slab, ...slabRight, ...steps].join('\n')}
@@ -42,13 +43,14 @@ ${[...slab, ...slabRight, ...steps].join('\n')}
 workgroupBarrier();
 }`,
   );
+  const finish = context.scoped('finish');
   const finishes = cells.map(
     ({ name, g, i, q }) =>
-      `finish(batch, firstRow + (${g * down}u + down) * 4u + ${i}u, firstColumn + (${q * across}u + across) * 4u, ${name});`,
+      `${finish}(batch, firstRow + (${g * down}u + down) * 4u + ${i}u, firstColumn + (${q * across}u + across) * 4u, ${name});`,
   );
   return {
-    declarations: `var<workgroup> staged_left: array<vec4f, ${tile.depth * stagedStride(tile.rows)}>;
-var<workgroup> staged_right: array<vec4f, ${tile.depth * stagedStride(tile.columns)}>;
+    declarations: `var<workgroup> ${stagedNames(context).left}: array<vec4f, ${tile.depth * stagedStride(tile.rows)}>;
+var<workgroup> ${stagedNames(context).right}: array<vec4f, ${tile.depth * stagedStride(tile.columns)}>;
 ${loads.join('\n')}
 ${finishFunction(context, anchor, product, tile)}`,
     body: `let batch = group.z;
@@ -62,6 +64,11 @@ ${finishes.join('\n')}`,
     workgroupSize: lanes,
     workgroups: [Math.ceil(N / tile.columns), Math.ceil(M / tile.rows), batch],
   };
+}
+
+/** The arrays in the workgroup's memory. */
+function stagedNames({ scoped }: KernelContext): { readonly left: string; readonly right: string } {
+  return { left: scoped('staged_left'), right: scoped('staged_right') };
 }
 
 function blocksOf({ rows, columns, depth }: Tile): { readonly left: number; readonly all: number } {
@@ -78,7 +85,7 @@ function loadFunctions(
   t: number,
 ): string {
   const stage = (
-    name: string,
+    name: 'left' | 'right',
     operand: Operand,
     lines: number,
     extent: number,
@@ -96,11 +103,11 @@ function loadFunctions(
 let k = (${k}) * 4u;
 ${loadBlock(context, operand, { extent, lines, K, depth: tile.depth }, `${first} + line * 4u`)}
 ${range(4)
-  .map((i) => `staged_${name}[${at(i)}] = x${i};`)
+  .map((i) => `${stagedNames(context)[name]}[${at(i)}] = x${i};`)
   .join('\n')}`;
   };
   const { left: leftBlocks } = blocksOf(tile);
-  return `fn load${t}(e: u32, batch: u32, firstRow: u32, firstColumn: u32, k0: u32) {
+  return `fn ${context.scoped(`load${t}`)}(e: u32, batch: u32, firstRow: u32, firstColumn: u32, k0: u32) {
 if (e < ${leftBlocks}u) {
 ${stage('left', left, tile.rows, M, 'firstRow', 'e')}
 } else {
