@@ -46,6 +46,7 @@ export function planKernels(program: Program, mostReadings: number, precision: P
   const pairs = attentionPairs(view);
   const joins = joinAnchors(view, stored, pairs.partners);
   limitReadings(view, stored, joins, mostReadings);
+  joinBesides(view, stored, joins, pairs.partners);
   const parts = joinedParts(view, stored);
 
   const kernels = nodes.flatMap((node): readonly Kernel[] => {
@@ -54,10 +55,18 @@ export function planKernels(program: Program, mostReadings: number, precision: P
     if (role === 'joined') return parts.copies.get(id) ?? [];
     if (!stored.has(id) || role === 'source') return [];
     const anchor = role === 'anchor' ? id : joins.anchors.get(id);
-    if (pairs.partners.has(id)) return [];
+    if (pairs.partners.has(id) || joins.besides.has(id)) return [];
     const destination = parts.inPlace.get(id) ?? whole(node);
     if (anchor === undefined) return [{ anchors: [], terms: [], outputs: [{ root: id, destination }] }];
-    const outputs = [{ root: id, anchor, destination }];
+    const besides = [...joins.besides].filter(([, root]) => root === id).map(([beside]) => beside);
+    const outputs = [
+      { root: id, anchor, destination },
+      ...besides.map((root) => ({
+        root,
+        anchor,
+        destination: parts.inPlace.get(root) ?? whole(nodes[root]!),
+      })),
+    ];
     const partner = pairs.partnerOf.get(anchor);
     if (partner === undefined) return [{ anchors: [anchor], terms: terms.get(anchor) ?? [], outputs }];
     const own = { root: partner, anchor: partner, destination: whole(nodes[partner]!) };
@@ -116,6 +125,8 @@ interface Joins {
   readonly roots: Map<NodeId, NodeId>;
   /** The anchor of every value that is computed in an anchor's kernel. */
   readonly members: Map<NodeId, NodeId>;
+  /** Values that are stored beside the value of an anchor's kernel that they are computed from, by value. */
+  readonly besides: Map<NodeId, NodeId>;
 }
 
 interface AttentionPairs {
@@ -147,7 +158,7 @@ function joinAnchors(
   stored: Set<NodeId>,
   apart: ReadonlySet<NodeId>,
 ): Joins {
-  const joins: Joins = { anchors: new Map(), roots: new Map(), members: new Map() };
+  const joins: Joins = { anchors: new Map(), roots: new Map(), members: new Map(), besides: new Map() };
   for (const { id, shape } of nodes) {
     if (roles[id] !== 'anchor' || apart.has(id)) continue;
     const fits = (next: GraphNode) =>
@@ -170,6 +181,28 @@ function joinAnchors(
     moveRoot(joins, stored, path.at(-1)!, id);
   }
   return joins;
+}
+
+/**
+ * Adds to anchors' kernels what else is computed from their values alone: the GELU of a layer whose own
+ * result is kept for the backward pass.
+ */
+function joinBesides(
+  { nodes, roles }: PlanView,
+  stored: ReadonlySet<NodeId>,
+  joins: Joins,
+  apart: ReadonlySet<NodeId>,
+): void {
+  const throughReshapes = (id: NodeId): NodeId =>
+    nodes[id]!.op.kind === 'reshape' && !stored.has(id) ? throughReshapes(nodes[id]!.inputs[0]!) : id;
+  for (const { id, inputs, shape } of nodes) {
+    if (roles[id] !== 'pointwise' || !stored.has(id) || joins.members.has(id)) continue;
+    const read = new Set(inputs.map(throughReshapes).filter((input) => nodes[input]!.op.kind !== 'constant'));
+    const [source] = read;
+    if (read.size !== 1 || sizeOf(nodes[source!]!.shape) !== sizeOf(shape)) continue;
+    const computed = roles[source!] === 'anchor' || joins.anchors.has(source!);
+    if (computed && stored.has(source!) && !apart.has(source!)) joins.besides.set(id, source!);
+  }
 }
 
 function moveRoot({ anchors, roots }: Joins, stored: Set<NodeId>, root: NodeId, anchor: NodeId): void {
