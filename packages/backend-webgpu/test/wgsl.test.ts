@@ -1,0 +1,84 @@
+import { vitLoraStep } from '@kora-bench/bench-programs';
+import type { Program, VitConfig } from '@kora-bench/core';
+import { GraphBuilder, gelu, makeProgram, matmul } from '@kora-bench/core';
+import { describe, expect, it } from 'vitest';
+import { create, globals } from 'webgpu';
+import { bundleKernels } from '../src/plan/bundle-kernels.js';
+import { planKernels } from '../src/plan/plan-kernels.js';
+import { prepareProgram } from '../src/prepare-program.js';
+import type { KernelTarget } from '../src/wgsl/kernel-target.js';
+import { writeKernel } from '../src/wgsl/write-kernel.js';
+
+/*
+ * The compiler of WGSL in Dawn reads every kernel for devices that no machine of the tests has. Its null
+ * backend computes nothing, so this says that the kernels are well-formed, not that they are right.
+ */
+Object.assign(globalThis, globals);
+const gpu = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+// Dawn crashes when it is collected before its adapters and devices.
+Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+const adapter = (await gpu.requestAdapter())!;
+const device = await adapter.requestDevice({
+  requiredFeatures: ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix' as GPUFeatureName],
+});
+
+const general: KernelTarget = {
+  sharing: { kind: 'workgroup' },
+  shuffles: true,
+  quads: true,
+  precision: 'f32',
+  workgroupBytes: 32_768,
+  mostBuffers: 10,
+};
+const matrixUnits = { M: 16, N: 16, K: 16, component: 'f16', lanes: 32 } as const;
+const targets: Readonly<Record<string, KernelTarget>> = {
+  GPUs: general,
+  'GPUs without subgroups': { ...general, shuffles: false },
+  'GPUs with few buffers and little memory': { ...general, workgroupBytes: 16_384, mostBuffers: 8 },
+  'matrix units, f16': { ...general, precision: 'f16', matrixUnits },
+  'matrix units, f32': { ...general, matrixUnits: { ...matrixUnits, M: 8, N: 8, K: 8, component: 'f32' } },
+  'software drivers': { ...general, sharing: { kind: 'subgroup', size: 8 } },
+};
+
+const model: VitConfig = {
+  name: 'vit',
+  imageSize: [224, 224],
+  patchSize: 16,
+  width: 192,
+  depth: 2,
+  heads: 3,
+  mlpWidth: 768,
+  numClasses: 0,
+  layerNormEps: 1e-6,
+};
+
+/** Products of sizes that no tile divides. */
+function oddProducts(): Program {
+  const b = new GraphBuilder();
+  const y = gelu(matmul(b.feed('x', [3, 131, 45]), b.frozen('w', [45, 77])));
+  return makeProgram({ y, z: matmul(b.feed('u', [131, 45]), b.feed('v', [131, 5]), { transposeA: true }) });
+}
+
+describe.each(Object.entries(targets))('kernels for %s', (_, target) => {
+  it.each([
+    ['a training step of ViT-Tiny with LoRA', () => vitLoraStep(8, { model }).program],
+    ['products of odd sizes', oddProducts],
+  ])('are WGSL: %s', { timeout: 60_000 }, async (_title, build) => {
+    const program = prepareProgram(build());
+    const plan = planKernels(program, target.mostBuffers - 1, target.precision);
+    const alone = plan.kernels.map((kernel) => writeKernel(program, plan, [kernel], target));
+    const bundles = bundleKernels(program, plan.kernels, alone, target.mostBuffers);
+    const codes = bundles.map((bundle) => writeKernel(program, plan, bundle, target));
+    for (const { reads, writes } of codes)
+      expect(reads.length + writes.length).toBeLessThanOrEqual(target.mostBuffers);
+    for (const code of new Set(codes.map((each) => each.code))) {
+      device.pushErrorScope('validation');
+      const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
+      await device.popErrorScope();
+      const errors = messages.filter(({ type }) => type === 'error').map(({ message }) => message);
+      expect(errors, code).toEqual([]);
+    }
+    if (target.matrixUnits !== undefined && build !== oddProducts)
+      expect(codes.some(({ code }) => code.includes('subgroupMatrixMultiplyAccumulate'))).toBe(true);
+  });
+});

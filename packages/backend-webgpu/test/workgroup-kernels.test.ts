@@ -1,0 +1,48 @@
+import definition from '@kora-bench/backend-webgpu';
+import {
+  compareCase,
+  createOracle,
+  defaultTolerances,
+  describeTraining,
+  methodTrainingCases,
+  opCases,
+  toyTrainingCases,
+  worstOf,
+} from '@kora-bench/conformance';
+import type { Backend } from '@kora-bench/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withAdapter } from './with-adapter.js';
+
+/*
+ * The kernels for GPUs, on whatever driver there is: those that differ from the kernels for software drivers,
+ * which the whole suite runs, are products, attention and what several lanes add up together.
+ */
+const timeout = 300_000;
+const backendOptions = { kernels: 'workgroup' } as const;
+const cases = [opCases['matmul and linear']!, opCases.reductions!, opCases.composites!].flat();
+
+withAdapter(() => {
+  describe('kernels that share the memory of a workgroup', () => {
+    let backend: Backend;
+    let reference: Backend;
+    beforeAll(async () => {
+      reference = await createOracle();
+      backend = await definition.create('gpu', definition.options.parse(backendOptions));
+    }, timeout);
+    afterAll(async () => {
+      await backend?.dispose();
+      await reference.dispose();
+    }, timeout);
+
+    it.each(cases)('$name', { timeout }, async (opCase) => {
+      const { relativeError, worst } = worstOf(await compareCase(backend, reference, opCase));
+      expect(relativeError, worst).toBeLessThanOrEqual(defaultTolerances[opCase.tolerance ?? 'forward']);
+    });
+  });
+
+  const trained = [...toyTrainingCases, ...methodTrainingCases].filter(({ name }) =>
+    /^(a pre-norm attention block|lora published, classification)/.test(name),
+  );
+  describeTraining(definition, trained, { backendOptions, timeout });
+  it('has steps to train', () => expect(trained).toHaveLength(2));
+});
