@@ -256,11 +256,11 @@ describe('narrowEarly', () => {
 });
 
 describe('mergeLinear', () => {
-  /** x·innerᵀ·outerᵀ with 30 columns in between, before and after the pass. */
-  const chained = (rows: number, change: (hidden: Tensor) => Tensor = (hidden) => hidden) => {
+  /** x·innerᵀ·outerᵀ + bias before and after the pass; from 4 columns to 5 over `wide`. */
+  const chained = (rows: number, change: (hidden: Tensor) => Tensor = (hidden) => hidden, wide = 30) => {
     const b = new GraphBuilder();
-    const hidden = change(linear(b.feed('x', [rows, 4]), b.state('inner', [30, 4])));
-    const y = linear(hidden, b.state('outer', [5, 30]), b.state('bias', [5]));
+    const hidden = change(linear(b.feed('x', [rows, 4]), b.state('inner', [wide, 4])));
+    const y = linear(hidden, b.state('outer', [5, wide]), b.state('bias', [5]));
     return { before: makeProgram({ y }), after: makeProgram({ y: mergeLinear([y])[0]! }) };
   };
 
@@ -276,6 +276,7 @@ describe('mergeLinear', () => {
   it.each<[string, ReturnType<typeof chained>]>([
     ['the rows are few', chained(2)],
     ['something stands in between', chained(12, gelu)],
+    ['the value in between is as narrow', chained(12, (hidden) => hidden, 5)],
   ])('leaves them apart where %s', (_name, { before, after }) => {
     expect(kinds(after)).toEqual(kinds(before));
   });

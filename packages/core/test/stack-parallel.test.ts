@@ -80,6 +80,14 @@ describe('stackParallel', () => {
     expect(stacked.nodes.length).toBeLessThan(program.nodes.length);
   });
 
+  it('orders a stack as it is read, not as it was computed', () => {
+    const builder = new GraphBuilder();
+    const results = [...members].reverse().map((i) => tanh(gelu(builder.feed(`x${i}`, [3, 4]))));
+    const stacked = expectSame(joined(results.reverse()));
+    expect(count(stacked, 'gelu')).toBe(1);
+    expect(count(stacked, 'slice')).toBe(0);
+  });
+
   it('keeps links of a chain apart and stacks what stands beside it', () => {
     const builder = new GraphBuilder();
     let link = builder.feed('start', [2, 4]);

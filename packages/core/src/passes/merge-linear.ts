@@ -6,9 +6,9 @@ import type { Tensor } from '../tensor/tensor.js';
 import { inputsOf, liveReaders, nodeOf, rewriteGraph } from './rewrite.js';
 
 /**
- * (x·Bᵀ)·Pᵀ → x·(P·B)ᵀ where that takes fewer multiplications: a wide value between two narrow ones is
- * never made when there are more rows in `x` than the narrow sides are wide. Done before differentiation, the
- * gradients of B and P come from that of P·B and are as cheap.
+ * (x·Bᵀ)·Pᵀ → x·(P·B)ᵀ where the value in between is wider than both sides and that takes fewer
+ * multiplications, as it does when `x` has many rows. Done before differentiation, the gradients of B and P
+ * come from that of P·B and are as cheap.
  * @returns the roots in the rewritten graph
  */
 export function mergeLinear(roots: readonly Tensor[]): Tensor[] {
@@ -25,6 +25,7 @@ function merge(node: GraphNode, [between, outer, bias]: readonly Tensor[]): Tens
   const [x, inner, innerBias] = inputsOf(between!);
   if (innerBias !== undefined) return undefined;
   const [into, wide, out] = [inner!.shape[1]!, inner!.shape[0]!, node.shape.at(-1)!];
+  if (wide <= Math.max(into, out)) return undefined;
   const rows = sizeOf(x!.shape) / into;
   const apart = rows * wide * (into + out);
   const merged = into * out * (wide + rows);
