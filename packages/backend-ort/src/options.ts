@@ -15,6 +15,12 @@ export const ortOptions = z.strictObject({
    * slow beside other programs that want the cores.
    */
   spin: z.boolean().default(true),
+  /**
+   * Whether numbers too small for float32's full precision (below 1.2e-38) count as 0, as they may on a GPU,
+   * or are kept: an Intel CPU is many times slower on them. The first program of a process decides for the
+   * thread that runs JavaScript too, whose own numbers below 2.2e-308 then count as 0.
+   */
+  denormals: z.enum(['zero', 'keep']).default('zero'),
   /** Start of the names of profiles (Chrome trace format), one written per program when it is disposed of. */
   profile: z.string().min(1).optional(),
 });

@@ -70,6 +70,23 @@ it('refuses to run what was disposed of', async () => {
   });
 });
 
+it('gives one value under all its names, and an input as it came', async () => {
+  const builder = new GraphBuilder();
+  const [x, w] = [builder.feed('x', [2]), builder.state('w', [2])];
+  const y = add(x, w);
+  const executable = await backend.compile(makeProgram({ y, same: y, x, w }, { w: y }), new Map());
+  const state = await backend.createState({ w: vector(1, 2) });
+  const fetch = ['y', 'same', 'x', 'w'];
+  const results = await executable.run({ feeds: { x: vector(10, 20) }, state, fetch });
+  expect(fetch.map((name) => [...results[name]!.data])).toEqual([
+    [11, 22],
+    [11, 22],
+    [10, 20],
+    [1, 2],
+  ]);
+  expect([...(await state.read('w')).data]).toEqual([11, 22]);
+});
+
 it('gives the same bits when it runs twice', async () => {
   const size = 96;
   const numbers = (rows: number, seed: number) =>

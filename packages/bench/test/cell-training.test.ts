@@ -26,6 +26,7 @@ function numbersOf(record: DoneRecord): unknown {
     'environment',
     'computedImages',
     'reusedImages',
+    'computeSeconds',
   ]);
   return JSON.parse(JSON.stringify(record, (key, value) => (measured.has(key) ? undefined : value)));
 }

@@ -15,12 +15,14 @@ import {
   makeProgram,
   matmul,
   mean,
+  mergeLinear,
   mul,
   narrow,
   narrowEarly,
   pad,
   peakLiveBytes,
   pow,
+  programCost,
   reshape,
   rewriteProgram,
   scaledDotProductAttention,
@@ -33,6 +35,7 @@ import {
   transpose,
 } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
+import { evaluate } from './evaluate.js';
 
 function kinds({ nodes }: Program): string[] {
   return nodes.map(({ op }) => op.kind);
@@ -249,6 +252,43 @@ describe('narrowEarly', () => {
     const [part, whole] = narrowEarly([narrow(activated, 1, 0, 1), activated]);
     const program = makeProgram({ part: part!, whole: whole! });
     expect(kinds(program)).toEqual(['feed', 'gelu', 'slice']);
+  });
+});
+
+describe('mergeLinear', () => {
+  /** x·innerᵀ·outerᵀ + bias before and after the pass; from 4 columns to 5 over `wide`. */
+  const chained = (rows: number, change: (hidden: Tensor) => Tensor = (hidden) => hidden, wide = 30) => {
+    const b = new GraphBuilder();
+    const hidden = change(linear(b.feed('x', [rows, 4]), b.state('inner', [wide, 4])));
+    const y = linear(hidden, b.state('outer', [5, wide]), b.state('bias', [5]));
+    return { before: makeProgram({ y }), after: makeProgram({ y: mergeLinear([y])[0]! }) };
+  };
+
+  it('multiplies narrow weights instead of making a wide value of many rows', () => {
+    const { before, after } = chained(12);
+    expect(after.nodes.filter(({ op, shape }) => op.kind !== 'state' && shape.includes(30))).toEqual([]);
+    expect(programCost(after).flops).toBeLessThan(0.5 * programCost(before).flops);
+    const [wanted, got] = [evaluate(before), evaluate(after)];
+    expect(got).toHaveLength(12 * 5);
+    for (const [i, value] of wanted.entries()) expect(got[i]).toBeCloseTo(value, 12);
+  });
+
+  it.each<[string, ReturnType<typeof chained>]>([
+    ['the rows are few', chained(2)],
+    ['something stands in between', chained(12, gelu)],
+    ['the value in between is as narrow', chained(12, (hidden) => hidden, 5)],
+  ])('leaves them apart where %s', (_name, { before, after }) => {
+    expect(kinds(after)).toEqual(kinds(before));
+  });
+
+  it('leaves them apart where the wide value is read elsewhere too', () => {
+    const b = new GraphBuilder();
+    const hidden = linear(b.feed('x', [12, 4]), b.state('inner', [30, 4]));
+    const y = linear(hidden, b.state('outer', [5, 30]));
+    const [first, second] = mergeLinear([y, gelu(hidden)]);
+    expect(kinds(makeProgram({ first: first!, second: second! }))).toEqual(
+      kinds(makeProgram({ y, other: gelu(hidden) })),
+    );
   });
 });
 

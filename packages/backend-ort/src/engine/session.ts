@@ -49,7 +49,12 @@ function sessionOptions(device: OrtDevice, options: OrtOptions): InferenceSessio
     intraOpNumThreads: options.threads,
     graphOptimizationLevel: optimizationLevel[options.optimization],
     logSeverityLevel: 4,
-    extra: { session: { intra_op: { allow_spinning: options.spin ? '1' : '0' } } },
+    extra: {
+      session: {
+        intra_op: { allow_spinning: options.spin ? '1' : '0' },
+        set_denormal_as_zero: options.denormals === 'zero' ? '1' : '0',
+      },
+    },
     ...(options.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
   };
 }

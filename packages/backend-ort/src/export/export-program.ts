@@ -48,13 +48,20 @@ export function exportProgram({ program, split }: PreparedProgram, weights: Weig
   if (split !== undefined) writeBody(graph, split, names);
   writeEmissions(graph, outer, emissions, names, (id) => afterBody[id] === 1);
 
-  const bind = (name: string, id: NodeId) => {
+  const results = [
+    ...[...outer.outputs].map(([name, id]) => [outputName(name), id] as const),
+    ...[...outer.updates].map(([name, id]) => [updateName(name), id] as const),
+  ];
+  const renamed = new Map<string, string>();
+  for (const [name, id] of results) {
     const { dtype, shape } = outer.nodes[id]!;
-    graph.node('Identity', [names.get(id)!], { name });
+    const value = names.get(id)!;
+    const seenByBody = split !== undefined && afterBody[id] === 0;
+    if (graph.writes(value) && !seenByBody && !renamed.has(value)) renamed.set(value, name);
+    else graph.node('Identity', [value], { name });
     graph.output(name, dtype, shape);
-  };
-  for (const [name, id] of outer.outputs) bind(outputName(name), id);
-  for (const [name, id] of outer.updates) bind(updateName(name), id);
+  }
+  graph.rename(renamed);
   return graph.model();
 }
 

@@ -7,6 +7,7 @@ import type { PrimitiveNode } from './emit-primitive.js';
 import { emitPrimitive } from './emit-primitive.js';
 import { planProduct } from './plan-product.js';
 import { planSplits } from './plan-splits.js';
+import { planSumOfSquares } from './plan-sum-of-squares.js';
 
 /** How a node becomes ONNX operators: what it reads, and what writes it. */
 export interface Emission {
@@ -49,6 +50,8 @@ function planNode(program: Program, node: GraphNode, uses: Uint32Array): Emissio
   }
   const product = planProduct(program, node, uses);
   if (product !== undefined) return product;
+  const squares = planSumOfSquares(program, node, uses);
+  if (squares !== undefined) return squares;
   const operands = node.inputs.map((id) => program.nodes[id]!);
   if (isNative(node)) {
     return { inputs: node.inputs, emit: (graph, inputs) => emitComposite(graph, node, inputs) };

@@ -32,7 +32,8 @@ export interface NodeOptions {
  * Collects an ONNX graph. Values are names; equal small constants are stored once.
  */
 export class OnnxGraph {
-  readonly #nodes: NodeProto[] = [];
+  #nodes: NodeProto[] = [];
+  readonly #written = new Set<string>();
   readonly #initializers: TensorProto[] = [];
   readonly #inputs: ValueInfoProto[] = [];
   readonly #outputs: ValueInfoProto[] = [];
@@ -88,7 +89,24 @@ export class OnnxGraph {
     const output = Array.from({ length: outputs }, (_, i) => (i === 0 ? name : `${name}:${i}`));
     const attribute = Object.entries(attributes).map(([key, value]) => attributeProto(key, value));
     this.#nodes.push({ input: inputs, output, name, opType, domain, attribute });
+    for (const value of output) this.#written.add(value);
     return output;
+  }
+
+  /** Whether a node of this graph makes the value `name`; inputs and constants are made by none. */
+  writes(name: string): boolean {
+    return this.#written.has(name);
+  }
+
+  /** Gives values that nodes of this graph make other names; graphs inside nodes still read the old ones. */
+  rename(names: ReadonlyMap<string, string>): void {
+    const renamed = (values: readonly string[]) => values.map((value) => names.get(value) ?? value);
+    this.#nodes = this.#nodes.map((node) => ({
+      ...node,
+      input: renamed(node.input),
+      output: renamed(node.output),
+    }));
+    for (const [from, to] of names) if (this.#written.delete(from)) this.#written.add(to);
   }
 
   graph(): GraphProto {

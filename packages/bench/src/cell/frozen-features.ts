@@ -15,11 +15,16 @@ import type { WeightStore } from './weight-store.js';
 
 /** The values of a frozen prefix for every example of a split, by the name of their feed. */
 export interface FrozenFeatures {
-  /** Feeds for the examples `indices`; a batch that is not full repeats its last example. */
-  gather(indices: ArrayLike<number>, batchSize: number): Record<string, HostTensor>;
+  /**
+   * Feeds for the examples `indices`; a batch that is not full repeats its last example. Their memory is used
+   * again by the next call.
+   */
+  gather(indices: ArrayLike<number>): Record<string, HostTensor>;
   /** How many examples went through the prefix now, and how many were there already. */
   readonly computed: number;
   readonly reused: number;
+  /** Wall-clock time of the pass over the images; absent where everything was there already. */
+  readonly computeSeconds?: number;
   close(): void;
 }
 
@@ -62,6 +67,7 @@ export async function frozenFeatures(
   const slots = await Promise.all(opened);
   const missing = slots.filter(({ table }) => table === undefined);
   const tables = new Map<string, FeatureTable>();
+  let computeSeconds: number | undefined;
   const notKept = (reason: string) =>
     context.report({
       kind: 'message',
@@ -80,7 +86,9 @@ export async function frozenFeatures(
       ]),
     );
     try {
+      const started = performance.now();
       await computeAll(context, executable, reader, split, preprocessing, batchSize, names, writers, phase);
+      computeSeconds = (performance.now() - started) / 1000;
       for (const [name, writer] of writers) tables.set(name, writer.finish());
     } catch (error) {
       for (const writer of writers.values()) writer.abandon();
@@ -91,20 +99,21 @@ export async function frozenFeatures(
       await executable.dispose();
     }
   }
+  const gathered = slots.map(({ value: { name, shape }, shape: { rowLength } }) => ({
+    name,
+    table: tables.get(name)!,
+    batch: { dtype: 'f32', shape, data: new Float32Array(batchSize * rowLength) } as const,
+  }));
   return {
     computed: missing.length > 0 ? split.length : 0,
     reused: missing.length > 0 ? 0 : split.length,
-    gather(indices, size) {
-      const feeds: Record<string, HostTensor> = {};
-      for (const { value, shape } of slots) {
-        const { rowLength } = shape;
-        const data = new Float32Array(size * rowLength);
-        const table = tables.get(value.name)!;
-        for (let i = 0; i < size; i++)
-          table.readRow(indices[Math.min(i, indices.length - 1)]!, data, i * rowLength);
-        feeds[value.name] = { dtype: 'f32', shape: [size, ...value.shape.slice(1)], data };
+    ...(computeSeconds === undefined ? {} : { computeSeconds }),
+    gather(indices) {
+      for (const { table, batch } of gathered) {
+        for (let i = 0; i < batchSize; i++)
+          table.readRow(indices[Math.min(i, indices.length - 1)]!, batch.data, i * table.rowLength);
       }
-      return feeds;
+      return Object.fromEntries(gathered.map(({ name, batch }) => [name, batch]));
     },
     close() {
       for (const table of tables.values()) table.close();

@@ -83,14 +83,14 @@ export async function* predictions(
     if (!needsPixels) {
       for (let at = 0; at < order.length; at += batchSize) {
         const indices = order.subarray(at, at + batchSize);
-        yield await run(features.gather(indices, batchSize), indices, undefined);
+        yield await run(features.gather(indices), indices, undefined);
       }
       return;
     }
     const reader = await split.open(preprocessing);
     try {
       for await (const batch of fixedBatches(split, reader, order, batchSize, { preprocessing })) {
-        const feeds = features?.gather(batch.indices, batchSize) ?? { [imagesFeed]: batch.images };
+        const feeds = features?.gather(batch.indices) ?? { [imagesFeed]: batch.images };
         yield await run(feeds, batch.indices, batch.depth);
       }
     } finally {

@@ -119,6 +119,7 @@ export async function trainPhase(
               bytesPerImage: kept.bytesPerExample,
               computedImages: features.computed,
               reusedImages: features.reused,
+              ...(features.computeSeconds === undefined ? {} : { computeSeconds: features.computeSeconds }),
             }
           : null,
     };
@@ -229,7 +230,7 @@ async function* stepInputs(
       const labels = { dtype: 'i32' as const, shape: target.shape, data: labelsOf(indices) };
       const weight = exampleWeights(indices.length, batchSize);
       yield {
-        feeds: { ...features.gather(indices, batchSize), [target.name]: labels, ...weight },
+        feeds: { ...features.gather(indices), [target.name]: labels, ...weight },
         count: indices.length,
       };
     }
@@ -239,7 +240,7 @@ async function* stepInputs(
   try {
     const options = { preprocessing, augmentation: training.augmentation, seed: context.seed, epoch };
     for await (const batch of fixedBatches(split, reader, order, batchSize, options)) {
-      const inputs = features?.gather(batch.indices, batchSize) ?? { [imagesFeed]: batch.images };
+      const inputs = features?.gather(batch.indices) ?? { [imagesFeed]: batch.images };
       const value: HostTensor =
         task.kind === 'depth'
           ? batch.depth!

@@ -67,6 +67,14 @@ export const trainingResultSchema = z.strictObject({
       bytesPerImage: z.number(),
       computedImages: count,
       reusedImages: count,
+      computeSeconds: z
+        .number()
+        .min(0)
+        .optional()
+        .describe(
+          'Wall-clock time of the one pass over the images that computed the values: reading, decoding and ' +
+            'the prefix itself. Absent where none was needed.',
+        ),
     })
     .nullable()
     .describe('The frozen prefix kept per image; null when it was not worth keeping.'),

@@ -3,13 +3,18 @@ import type { GraphNode, NodeId } from '../graph/graph.js';
 /** A graph in which some sets of independent nodes count as one node each. */
 export class Contraction {
   /** The set that each node belongs to, named by one of its members. */
-  readonly #owner: NodeId[];
+  readonly #owner: Int32Array;
   readonly #members: (readonly NodeId[])[];
-  #order: readonly (readonly NodeId[])[] | undefined;
+  /** What all nodes read, one after the other, and where each node's part of it begins. */
+  readonly #read: Int32Array;
+  readonly #begin: Int32Array;
 
-  constructor(readonly nodes: readonly GraphNode[]) {
-    this.#owner = nodes.map(({ id }) => id);
+  constructor(nodes: readonly GraphNode[]) {
+    this.#owner = Int32Array.from(nodes, ({ id }) => id);
     this.#members = nodes.map(({ id }) => [id]);
+    this.#read = Int32Array.from(nodes.flatMap(({ inputs }) => inputs));
+    this.#begin = new Int32Array(nodes.length + 1);
+    for (const { id, inputs } of nodes) this.#begin[id + 1] = this.#begin[id]! + inputs.length;
   }
 
   /** Makes one node of `members`, none of which may depend on another. */
@@ -17,13 +22,13 @@ export class Contraction {
     const owner = members[0]!;
     for (const member of members) this.#owner[member] = owner;
     this.#members[owner] = members;
-    this.#order = undefined;
   }
 
   /** All sets, those of one node included, each behind everything that it reads. */
   order(): readonly (readonly NodeId[])[] {
-    this.#order ??= this.#sort();
-    return this.#order;
+    const order: (readonly NodeId[])[] = [];
+    this.#walk(this.#owner, (owner) => order.push(this.#members[owner]!));
+    return order;
   }
 
   /**
@@ -31,36 +36,41 @@ export class Contraction {
    * the longest path to each.
    */
   layers(candidates: readonly NodeId[]): NodeId[][] {
-    const counts = new Set(candidates);
-    const depth = new Uint32Array(this.nodes.length);
-    for (const members of this.order()) {
+    const counts = new Uint8Array(this.#owner.length);
+    for (const candidate of candidates) counts[candidate] = 1;
+    const depth = new Uint32Array(this.#owner.length);
+    this.#walk(candidates, (owner) => {
       let longest = 0;
-      for (const member of members) {
-        for (const input of this.nodes[member]!.inputs)
-          longest = Math.max(longest, depth[input]! + (counts.has(input) ? 1 : 0));
+      for (const member of this.#members[owner]!) {
+        for (let at = this.#begin[member]!; at < this.#begin[member + 1]!; at++) {
+          const input = this.#read[at]!;
+          longest = Math.max(longest, depth[this.#owner[input]!]! + counts[input]!);
+        }
       }
-      for (const member of members) depth[member] = longest;
-    }
+      depth[owner] = longest;
+    });
     const layers: NodeId[][] = [];
     for (const candidate of candidates) {
-      layers[depth[candidate]!] ??= [];
-      layers[depth[candidate]!]!.push(candidate);
+      const at = depth[this.#owner[candidate]!]!;
+      layers[at] ??= [];
+      layers[at]!.push(candidate);
     }
     return layers.filter((layer) => layer !== undefined);
   }
 
-  #sort(): (readonly NodeId[])[] {
-    const ordered: (readonly NodeId[])[] = [];
-    const state = new Uint8Array(this.nodes.length);
-    for (const { id } of this.nodes) {
-      const pending = [this.#owner[id]!];
+  /** Calls `finish` with the name of each set that `starts` need, behind everything that it reads. */
+  #walk(starts: Iterable<NodeId>, finish: (owner: NodeId) => void): void {
+    const state = new Uint8Array(this.#owner.length);
+    const pending: NodeId[] = [];
+    for (const start of starts) {
+      pending.push(this.#owner[start]!);
       while (pending.length > 0) {
-        const owner = pending.at(-1)!;
+        const owner = pending[pending.length - 1]!;
         if (state[owner] === unseen) {
           state[owner] = open;
           for (const member of this.#members[owner]!) {
-            for (const id of this.nodes[member]!.inputs) {
-              const input = this.#owner[id]!;
+            for (let at = this.#begin[member]!; at < this.#begin[member + 1]!; at++) {
+              const input = this.#owner[this.#read[at]!]!;
               if (state[input] === unseen) pending.push(input);
             }
           }
@@ -69,10 +79,9 @@ export class Contraction {
         pending.pop();
         if (state[owner] === done) continue;
         state[owner] = done;
-        ordered.push(this.#members[owner]!);
+        finish(owner);
       }
     }
-    return ordered;
   }
 }
 

@@ -6,6 +6,7 @@ export type { CachedValue, Partition } from './frozen-prefix.js';
 export { partitionFrozenPrefix } from './frozen-prefix.js';
 export { peakLiveBytes } from './liveness.js';
 export { lowerComposites } from './lower-composites.js';
+export { mergeLinear } from './merge-linear.js';
 export { narrowEarly } from './narrow-early.js';
 export type { Visit } from './rewrite.js';
 export { inputsOf, makeProgram, nodeOf, rewriteGraph, rewriteProgram } from './rewrite.js';

@@ -21,24 +21,33 @@ function sliceOfSlice(starts: readonly number[], ends: readonly number[], x: Ten
 }
 
 function joinNeighbours(inputs: readonly Tensor[], axis: number): Tensor | undefined {
-  const joined: Tensor[] = [];
+  const runs: Run[] = [];
   for (const input of inputs) {
-    const last = joined.at(-1);
-    const whole = last === undefined ? undefined : joinPair(last, input, axis);
-    if (whole === undefined) joined.push(input);
-    else joined[joined.length - 1] = whole;
+    const cut = cutAlong(input, axis);
+    const last = runs.at(-1)?.cut;
+    if (cut !== undefined && last !== undefined && last.of.id === cut.of.id && last.end === cut.start)
+      runs[runs.length - 1] = { cut: { of: cut.of, start: last.start, end: cut.end } };
+    else runs.push({ first: input, cut });
   }
-  return joined.length < inputs.length ? concat(joined, axis) : undefined;
+  if (runs.length === inputs.length) return undefined;
+  const joined = runs.map(({ first, cut }) => first ?? narrow(cut!.of, axis, cut!.start, cut!.end));
+  return concat(joined, axis);
 }
 
-function joinPair(left: Tensor, right: Tensor, axis: number): Tensor | undefined {
-  const [a, b] = [cutAlong(left, axis), cutAlong(right, axis)];
-  if (a === undefined || b === undefined || a.of.id !== b.of.id || a.end !== b.start) return undefined;
-  return narrow(a.of, axis, a.start, b.end);
+/** Neighbouring parts; `first` while it is only one. */
+interface Run {
+  readonly first?: Tensor;
+  readonly cut: Cut | undefined;
+}
+
+interface Cut {
+  readonly of: Tensor;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** What a slice along `axis` alone is a part of, and which part. */
-function cutAlong(tensor: Tensor, axis: number): { of: Tensor; start: number; end: number } | undefined {
+function cutAlong(tensor: Tensor, axis: number): Cut | undefined {
   const { op } = nodeOf(tensor);
   if (op.kind !== 'slice') return undefined;
   const of = inputsOf(tensor)[0]!;

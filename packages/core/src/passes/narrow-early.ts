@@ -1,9 +1,9 @@
-import type { Graph, GraphNode } from '../graph/graph.js';
+import type { GraphNode } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 import { reshape, transpose } from '../ops/layout.js';
 import { narrow } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { inputsOf, liveNodes, nodeOf, reemit, rewriteGraph } from './rewrite.js';
+import { inputsOf, liveReaders, nodeOf, reemit, rewriteGraph } from './rewrite.js';
 
 /**
  * Moves a slice along one axis in front of ops that treat the positions of that axis independently,
@@ -26,16 +26,6 @@ export function narrowEarly(roots: readonly Tensor[]): Tensor[] {
     });
     if (!moved) return current;
   }
-}
-
-/** How many live nodes and roots read each node; a rewritten graph still holds what was replaced. */
-function liveReaders(graph: Graph, roots: readonly number[]): Uint32Array {
-  const live = liveNodes(graph, roots);
-  const uses = new Uint32Array(graph.nodes.length);
-  for (const root of roots) uses[root]!++;
-  for (const node of graph.nodes)
-    if (live[node.id] === 1) for (const input of new Set(node.inputs)) uses[input]!++;
-  return uses;
 }
 
 interface Cut {

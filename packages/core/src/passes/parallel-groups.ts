@@ -38,9 +38,10 @@ export function parallelGroups(
   }
   const groups = new Map<NodeId, ParallelGroup>();
   const place = new Map<NodeId, number>();
+  const reached = reachedOrder(program);
   for (const layer of contraction.order()) {
     if (layer.length === 1) continue;
-    const members = arrange(nodes, layer, place);
+    const members = arrange(nodes, layer, place, reached);
     const shared = nodes[members[0]!]!.inputs.map((input, i) =>
       members.every((member) => nodes[member]!.inputs[i] === input),
     );
@@ -101,8 +102,13 @@ function nameless(op: Op): string {
   return kind === 'slice' || kind === 'feed' || kind === 'frozen' || kind === 'state' ? kind : describeOp(op);
 }
 
-/** Orders the members as the groups or slices that they read are ordered. */
-function arrange(nodes: readonly GraphNode[], layer: readonly NodeId[], place: ReadonlyMap<NodeId, number>) {
+/** Orders the members as the groups or slices that they read are ordered, else as they are needed. */
+function arrange(
+  nodes: readonly GraphNode[],
+  layer: readonly NodeId[],
+  place: ReadonlyMap<NodeId, number>,
+  reached: Uint32Array,
+): NodeId[] {
   const { inputs } = nodes[layer[0]!]!;
   for (const position of [(id: NodeId) => place.get(id), (id: NodeId) => sliceStart(nodes[id]!)]) {
     for (const i of inputs.keys()) {
@@ -114,7 +120,30 @@ function arrange(nodes: readonly GraphNode[], layer: readonly NodeId[], place: R
         return [...layer].sort((a, b) => keys.get(a)! - keys.get(b)!);
     }
   }
-  return layer;
+  return [...layer].sort((a, b) => reached[a]! - reached[b]!);
+}
+
+/**
+ * When each node is finished on a walk from the results to the sources that takes operands in their order.
+ * What a concatenation reads comes in the order in which it is joined, so that the parts of a group lie side
+ * by side there, whereas a backward pass computes them from the last layer to the first.
+ */
+function reachedOrder({ nodes, outputs, updates }: Program): Uint32Array {
+  const order = new Uint32Array(nodes.length);
+  const next = new Uint32Array(nodes.length);
+  let finished = 0;
+  for (const root of [...outputs.values(), ...updates.values()]) {
+    const path = order[root] === 0 ? [root] : [];
+    while (path.length > 0) {
+      const id = path.at(-1)!;
+      const input = nodes[id]!.inputs[next[id]!++];
+      if (input === undefined) {
+        order[id] = ++finished;
+        path.pop();
+      } else if (next[input] === 0) path.push(input);
+    }
+  }
+  return order;
 }
 
 function sliceStart({ op }: GraphNode): number | undefined {

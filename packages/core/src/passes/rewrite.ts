@@ -96,6 +96,16 @@ export function liveNodes(graph: Graph, roots: readonly NodeId[]): Uint8Array {
   return live;
 }
 
+/** How many live nodes and roots read each node; a rewritten graph still holds what was replaced. */
+export function liveReaders(graph: Graph, roots: readonly NodeId[]): Uint32Array {
+  const live = liveNodes(graph, roots);
+  const uses = new Uint32Array(graph.nodes.length);
+  for (const root of roots) uses[root]!++;
+  for (const node of graph.nodes)
+    if (live[node.id] === 1) for (const input of new Set(node.inputs)) uses[input]!++;
+  return uses;
+}
+
 /** A tensor's node. */
 export function nodeOf(tensor: Tensor): GraphNode {
   return tensor.builder.node(tensor.id);

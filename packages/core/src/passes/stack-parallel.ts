@@ -4,6 +4,7 @@ import type { OpKind } from '../graph/op.js';
 import { reshape } from '../ops/layout.js';
 import { concat, narrow } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { ParallelGroup } from './parallel-groups.js';
 import { parallelGroups } from './parallel-groups.js';
 import { reemit, rewriteProgram } from './rewrite.js';
 import { simplify } from './simplify.js';
@@ -24,29 +25,39 @@ export function stackParallel(program: Program, free: ReadonlySet<OpKind> = new 
   if (groups.size === 0) return program;
   const builder = new GraphBuilder();
   const rebuilt = new Map<NodeId, Tensor>();
-  const operand = (id: NodeId) => rebuilt.get(id)!;
+  const stacks = new Map<ParallelGroup, Tensor>();
+  const value = (id: NodeId): Tensor => {
+    const known = rebuilt.get(id);
+    if (known !== undefined) return known;
+    const group = groups.get(id)!;
+    const part = partOf(stacks.get(group)!, group.members.indexOf(id));
+    rebuilt.set(id, part);
+    return part;
+  };
+  const stackOf = (ids: readonly NodeId[]): Tensor => {
+    const group = groups.get(ids[0]!);
+    const whole = group?.members.length === ids.length && ids.every((id, i) => id === group.members[i]);
+    return whole ? stacks.get(group)! : stack(ids.map(value));
+  };
   for (const members of order) {
     const first = nodes[members[0]!]!;
     const group = groups.get(first.id);
     builder.withinScope(first.scope, () => {
       if (group === undefined) {
-        rebuilt.set(first.id, reemit(first, first.inputs.map(operand), builder));
+        rebuilt.set(first.id, reemit(first, first.inputs.map(value), builder));
         return;
       }
       const operands = group.shared.map((shared, i) => ({
         shared,
         tensor: shared
-          ? operand(first.inputs[i]!)
-          : stack(members.map((member) => operand(nodes[member]!.inputs[i]!))),
+          ? value(first.inputs[i]!)
+          : stackOf(members.map((member) => nodes[member]!.inputs[i]!)),
       }));
-      const parts = unstack(stackOp(first, members.length, operands));
-      members.forEach((member, i) => {
-        rebuilt.set(member, parts[i]!);
-      });
+      stacks.set(group, stackOp(first, members.length, operands));
     });
   }
   const moved = (roots: ReadonlyMap<string, NodeId>) =>
-    new Map([...roots].map(([name, id]) => [name, rebuilt.get(id)!.id]));
+    new Map([...roots].map(([name, id]) => [name, value(id).id]));
   return rewriteProgram(
     { nodes: builder.nodes, outputs: moved(program.outputs), updates: moved(program.updates) },
     simplify,
@@ -62,10 +73,10 @@ function stack(parts: readonly Tensor[]): Tensor {
   ]);
 }
 
-/** The parts of `[k, …shape]`; cut along the first axis of the parts, so that none needs a reshape of its own. */
-function unstack(stacked: Tensor): Tensor[] {
+/** Part `i` of `[k, …shape]`; cut along the first axis of the parts, so that none needs a reshape of its own. */
+function partOf(stacked: Tensor, i: number): Tensor {
   const [k, ...shape] = stacked.shape;
   const [rows = 1, ...rest] = shape;
   const flat = reshape(stacked, [k! * rows, ...rest]);
-  return Array.from({ length: k! }, (_, i) => reshape(narrow(flat, 0, i * rows, (i + 1) * rows), shape));
+  return reshape(narrow(flat, 0, i * rows, (i + 1) * rows), shape);
 }

@@ -45,7 +45,9 @@ export function optimizerFeeds(config: OptimizerConfig, step: number, learningRa
 /**
  * Traces one update of `parameters` `[P]` with `gradient` `[P]`: new values by state name.
  * Definitions: torch.optim.SGD (momentum buffer, no dampening, weight decay added to the gradient) and
- * torch.optim.AdamW (Loshchilov & Hutter 2019: weight decay decoupled from the gradient).
+ * torch.optim.AdamW (Loshchilov & Hutter 2019: weight decay decoupled from the gradient), with what acts on
+ * whole vectors reduced to the fewest ops: moment1 = m/(1−β₁) and moment2 = v/(1−β₂) need no factor on the
+ * gradient, and with s = √((1−β₂ᵗ)/(1−β₂)) the step m̂/(√v̂ + ε) is (1−β₁)/(1−β₁ᵗ)·s · moment1/(√moment2 + ε·s).
  */
 export function optimizerUpdate(
   config: OptimizerConfig,
@@ -61,12 +63,13 @@ export function optimizerUpdate(
     return { parameters: sub(parameters, mul(moment1, rate)), moment1 };
   }
   const { beta1, beta2, eps, weightDecay } = config;
-  const ema = (name: string, beta: number, value: Tensor) =>
-    add(mul(builder.state(name, parameters.shape), beta), mul(value, 1 - beta));
-  const moment1 = ema('moment1', beta1, gradient);
-  const moment2 = ema('moment2', beta2, mul(gradient, gradient));
-  const denominator = add(div(sqrt(moment2), sqrt(builder.feed(correctionFeeds[1], []))), eps);
-  const stepSize = div(rate, builder.feed(correctionFeeds[0], []));
+  const decaying = (name: string, beta: number, value: Tensor) =>
+    add(mul(builder.state(name, parameters.shape), beta), value);
+  const moment1 = decaying('moment1', beta1, gradient);
+  const moment2 = decaying('moment2', beta2, mul(gradient, gradient));
+  const root = sqrt(div(builder.feed(correctionFeeds[1], []), 1 - beta2));
+  const denominator = add(sqrt(moment2), mul(root, eps));
+  const stepSize = mul(mul(div(rate, builder.feed(correctionFeeds[0], [])), 1 - beta1), root);
   const kept = weightDecay === 0 ? parameters : mul(parameters, sub(1, mul(rate, weightDecay)));
   return { parameters: sub(kept, mul(div(moment1, denominator), stepSize)), moment1, moment2 };
 }

@@ -2,6 +2,7 @@ import { GraphBuilder } from '../graph/graph-builder.js';
 import type { VitOutput } from '../nn/vit.js';
 import { vit } from '../nn/vit.js';
 import type { VitConfig } from '../nn/vit-config.js';
+import { mergeLinear } from '../passes/merge-linear.js';
 import { narrowEarly } from '../passes/narrow-early.js';
 import { rewriteGraph } from '../passes/rewrite.js';
 import { simplify } from '../passes/simplify.js';
@@ -60,11 +61,10 @@ export function traceModel(spec: ModelSpec): TracedModel {
 /** Runs the algebraic passes over what `roots` need; done before differentiation, so that gradients profit too. */
 export function simplifyForward(roots: readonly Tensor[]): Tensor[] {
   const builder = roots[0]!.builder;
-  return narrowEarly(
-    rewriteGraph(
-      builder,
-      roots.map((root) => root.id),
-      simplify,
-    ),
+  const simplified = rewriteGraph(
+    builder,
+    roots.map((root) => root.id),
+    simplify,
   );
+  return mergeLinear(narrowEarly(simplified));
 }
