@@ -1,15 +1,15 @@
 import type { Program } from '@kora-bench/core';
-import { definitionOf, lowerComposites, rewriteProgram, simplify, stackParallel } from '@kora-bench/core';
-import { nativeComposites, views } from './plan/node-roles.js';
+import { definitionOf, lowerComposites, rewriteProgram, simplify } from '@kora-bench/core';
+import { nativeComposites } from './plan/node-roles.js';
 import { gatherProducts } from './rewrite/gather-products.js';
 import { splitLongSums } from './rewrite/split-long-sums.js';
 import { hasAttentionKernels } from './wgsl/attention/attention-problem.js';
 
-/** Rewrites a program for kernels: what has none is lowered, small ops are stacked, sums are put in order. */
+/** Rewrites a program for kernels: what has none is lowered, sums are put in order. */
 export function prepareProgram(given: Program): Program {
   const lowered = lowerComposites(lowerWideAttention(rewriteProgram(given, simplify)), nativeComposites);
-  const stacked = stackParallel(rewriteProgram(lowered, simplify), views);
-  return rewriteProgram(splitLongSums(gatherProducts(stacked)), simplify);
+  const gathered = gatherProducts(rewriteProgram(lowered, simplify));
+  return rewriteProgram(splitLongSums(gathered), simplify);
 }
 
 /** Lowers attention over vectors that are too long for the registers of a lane. */

@@ -1,5 +1,5 @@
 import type { GraphNode, NodeId, Program } from '../graph/graph.js';
-import type { Op, OpKind } from '../graph/op.js';
+import type { Op } from '../graph/op.js';
 import { sizeOf } from '../graph/shape.js';
 import { describeOp } from '../graph/structural-key.js';
 import { Contraction } from './contraction.js';
@@ -20,13 +20,11 @@ const fewestMembers = 4;
  * Finds groups of small nodes that can run as one op each, such that all of them together still leave an
  * order to run in.
  * @param largest number of elements of a value that may be copied to stack it
- * @param free ops that cost nothing by themselves
  * @returns the groups, and every node as part of its group or alone, in an order to run in
  */
 export function parallelGroups(
   program: Program,
   largest: number,
-  free: ReadonlySet<OpKind>,
 ): { groups: Map<NodeId, ParallelGroup>; order: (readonly NodeId[])[] } {
   const { nodes } = program;
   const contraction = new Contraction(nodes);
@@ -51,7 +49,7 @@ export function parallelGroups(
       place.set(member, i);
     });
   }
-  dropUnprofitable(program, groups, free);
+  dropUnprofitable(program, groups);
   const kept = new Contraction(nodes);
   for (const { members } of new Set(groups.values())) kept.contract(members);
   return { groups, order: kept.order().map((layer) => groups.get(layer[0]!)?.members ?? layer) };
@@ -150,15 +148,8 @@ function sliceStart({ op }: GraphNode): number | undefined {
   return op.kind === 'slice' ? op.starts[0] : undefined;
 }
 
-/**
- * Takes out groups that would add at least as many ops for joining and cutting values as they save. Ops that
- * cost nothing are worth stacking only where all that read them are stacked too.
- */
-function dropUnprofitable(
-  { nodes, outputs, updates }: Program,
-  groups: Map<NodeId, ParallelGroup>,
-  free: ReadonlySet<OpKind>,
-): void {
+/** Takes out groups that would add at least as many ops for joining and cutting values as they save. */
+function dropUnprofitable({ nodes, outputs, updates }: Program, groups: Map<NodeId, ParallelGroup>): void {
   const readers: NodeId[][] = nodes.map(() => []);
   for (const { id, inputs } of nodes) for (const input of inputs) readers[input]!.push(id);
   const roots = new Set([...outputs.values(), ...updates.values()]);
@@ -174,8 +165,7 @@ function dropUnprofitable(
   for (let changed = true; changed; ) {
     changed = false;
     for (const group of new Set(groups.values())) {
-      const costsNothing = free.has(nodes[group.members[0]!]!.op.kind);
-      if (costsNothing ? cuts(group) === 0 : group.members.length - 1 > joins(group) + cuts(group)) continue;
+      if (group.members.length - 1 > joins(group) + cuts(group)) continue;
       for (const member of group.members) groups.delete(member);
       changed = true;
     }

@@ -1,6 +1,5 @@
 import type { NodeId, Program } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
-import type { OpKind } from '../graph/op.js';
 import { reshape } from '../ops/layout.js';
 import { concat, narrow } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -17,11 +16,10 @@ const largestStacked = 1 << 16;
  * Runs small ops that do the same on independent values as one op on their stack: the low-rank products of
  * all adapters of one shape become one batched product (horizontal fusion). What the ops of a stack pass on
  * to each other is never taken apart in between.
- * @param free ops that cost the backend nothing by themselves, e.g. those that only rearrange elements
  */
-export function stackParallel(program: Program, free: ReadonlySet<OpKind> = new Set()): Program {
+export function stackParallel(program: Program): Program {
   const { nodes } = program;
-  const { groups, order } = parallelGroups(program, largestStacked, free);
+  const { groups, order } = parallelGroups(program, largestStacked);
   if (groups.size === 0) return program;
   const builder = new GraphBuilder();
   const rebuilt = new Map<NodeId, Tensor>();
