@@ -4,7 +4,6 @@ import {
   createOracle,
   defaultTolerances,
   describeTraining,
-  methodTrainingCases,
   opCases,
   toyTrainingCases,
   worstOf,
@@ -19,7 +18,12 @@ import { withAdapter } from './with-adapter.js';
  */
 const timeout = 300_000;
 const backendOptions = { kernels: 'workgroup' } as const;
-const cases = [opCases['matmul and linear']!, opCases.reductions!, opCases.composites!].flat();
+/** Lavapipe takes seconds to compile one of these kernels, so they are few. */
+const chosen =
+  /^(matmul \[(17, 31|130, 257|4, 5, 7)\]·|sum over every kind|softmax$|layerNorm$|crossEntropy with)/;
+const cases = Object.values(opCases)
+  .flat()
+  .filter(({ name }) => chosen.test(name));
 
 withAdapter(() => {
   describe('kernels that share the memory of a workgroup', () => {
@@ -40,9 +44,10 @@ withAdapter(() => {
     });
   });
 
-  const trained = [...toyTrainingCases, ...methodTrainingCases].filter(({ name }) =>
-    /^(a pre-norm attention block|lora published, classification)/.test(name),
-  );
+  const trained = toyTrainingCases.filter(({ name }) => name.startsWith('a pre-norm attention block'));
   describeTraining(definition, trained, { backendOptions, timeout });
-  it('has steps to train', () => expect(trained).toHaveLength(2));
+  it('are chosen by names that exist', () => {
+    expect(cases.length).toBeGreaterThan(6);
+    expect(trained).toHaveLength(1);
+  });
 });
