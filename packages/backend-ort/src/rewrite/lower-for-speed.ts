@@ -42,10 +42,12 @@ function geluAdjoint(x: Tensor, dy: Tensor): Tensor {
 
 /**
  * aᵀ·b with few columns → (bᵀ·a)ᵀ: of two operands that the engine has to copy, the transposed one costs
- * more, so it should be the narrow one. Gradients of low-rank factors have this shape.
+ * more, so it should be the narrow one. Gradients of low-rank factors over many rows have this shape; over
+ * few rows, exchanging the axes of the result costs as much as it saves.
  */
 function narrowProduct(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor | undefined {
   if (!transposeA || transposeB || a.rank !== 2 || b.rank !== 2) return undefined;
-  const [rows, columns] = [a.shape[1]!, b.shape[1]!];
-  return columns <= 64 && columns < rows ? transpose(matmul(b, a, { transposeA: true })) : undefined;
+  const [depth, rows, columns] = [a.shape[0]!, a.shape[1]!, b.shape[1]!];
+  if (columns > 64 || depth * rows <= depth * columns + rows * columns) return undefined;
+  return transpose(matmul(b, a, { transposeA: true }));
 }

@@ -61,23 +61,23 @@ export function writeFully(file: number, bytes: Uint8Array, position: number): v
 }
 
 /**
- * The rows of a file as one array, or `undefined` if it is not a whole, undamaged file of this shape. Many
- * files are read side by side, while the caller goes on.
+ * Reads the rows of a file to the beginning of `target`; false if it is not a whole, undamaged file of this
+ * shape. Many files are read side by side, while the caller goes on.
  */
 export async function readFeatureRows(
   file: FileHandle,
   shape: FeatureShape,
-): Promise<Float32Array | undefined> {
+  target: Float32Array,
+): Promise<boolean> {
   const checksum = headerChecksum(file.fd, shape);
-  if (checksum === undefined) return undefined;
-  const rows = new Float32Array(shape.rows * shape.rowLength);
-  const bytes = new Uint8Array(rows.buffer);
+  if (checksum === undefined) return false;
+  const bytes = new Uint8Array(target.buffer, target.byteOffset, rowBytes(shape));
   for (let done = 0; done < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, done, bytes.length - done, headerBytes + done);
-    if (bytesRead === 0) return undefined;
+    if (bytesRead === 0) return false;
     done += bytesRead;
   }
-  return crc32(bytes) === checksum ? rows : undefined;
+  return crc32(bytes) === checksum;
 }
 
 /** Whether a file is whole and undamaged, read in portions. */

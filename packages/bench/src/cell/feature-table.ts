@@ -20,13 +20,18 @@ export type { FeatureShape } from './feature-file.js';
 
 /** Float32 rows, one per example, of one kept value. */
 export interface FeatureTable {
-  readonly rowLength: number;
   /**
-   * Copies row `index` into `target` at `offset` (in elements).
+   * The rows `indices` as one batch `[batchSize, rowLength]`; a batch that is not full repeats its last row.
+   * Its memory is used again by the next call.
    * @throws FormatError when the file behind the table became shorter since it was opened
    */
-  readRow(index: number, target: Float32Array, offset: number): void;
+  gather(indices: ArrayLike<number>): Float32Array;
   close(): void;
+}
+
+/** What a table holds, and how many rows are asked for at a time. */
+export interface TableShape extends FeatureShape {
+  readonly batchSize: number;
 }
 
 /** Collects rows in order; they become a table only when all are there. */
@@ -42,15 +47,15 @@ const largestInMemory = 192 * 2 ** 20;
 /** A table that was completed before, or `undefined` if there is none that is whole and undamaged. */
 export async function openFeatureTable(
   cacheDir: string,
-  shape: FeatureShape,
+  shape: TableShape,
 ): Promise<FeatureTable | undefined> {
   const path = tablePath(cacheDir, shape);
   try {
     if (rowBytes(shape) > largestInMemory) return openLargeTable(path, shape);
     const file = await open(path, 'r');
     try {
-      const rows = await readFeatureRows(file, shape);
-      return rows && inMemory(rows, shape.rowLength);
+      const memory = tableMemory(shape);
+      return (await readFeatureRows(file, shape, memory)) ? inMemory(memory, shape) : undefined;
     } finally {
       await file.close();
     }
@@ -59,7 +64,7 @@ export async function openFeatureTable(
   }
 }
 
-function openLargeTable(path: string, shape: FeatureShape): FeatureTable | undefined {
+function openLargeTable(path: string, shape: TableShape): FeatureTable | undefined {
   const file = openSync(path, 'r');
   if (verifyFeatureFile(file, shape)) return onDisk(file, shape);
   closeSync(file);
@@ -72,7 +77,7 @@ function openLargeTable(path: string, shape: FeatureShape): FeatureTable | undef
  */
 export function createFeatureTable(
   cacheDir: string,
-  shape: FeatureShape,
+  shape: TableShape,
   onProblem: (reason: string) => void,
 ): FeatureWriter {
   const path = tablePath(cacheDir, shape);
@@ -131,28 +136,25 @@ export function createFeatureTable(
       const own = file!;
       file = undefined;
       if (rowBytes(shape) > largestInMemory) return onDisk(own, shape);
-      const rows = new Float32Array(shape.rows * shape.rowLength);
-      readFully(own, new Uint8Array(rows.buffer), headerBytes);
+      const rows = tableMemory(shape);
+      readFully(own, new Uint8Array(rows.buffer, 0, rowBytes(shape)), headerBytes);
       closeSync(own);
-      return inMemory(rows, shape.rowLength);
+      return inMemory(rows, shape);
     },
     abandon: leaveDisk,
   };
 }
 
 /** A table that lives in memory alone, for values that no other cell can use. */
-export function createMemoryTable({
-  rows,
-  rowLength,
-}: Pick<FeatureShape, 'rows' | 'rowLength'>): FeatureWriter {
-  const data = new Float32Array(rows * rowLength);
+export function createMemoryTable(shape: TableShape): FeatureWriter {
+  const data = tableMemory(shape);
   let filled = 0;
   return {
     append(values) {
       data.set(values, filled);
       filled += values.length;
     },
-    finish: () => inMemory(data, rowLength),
+    finish: () => inMemory(data, shape),
     abandon: () => undefined,
   };
 }
@@ -173,28 +175,43 @@ function temporaryName(path: string): string {
   return `${path}.${process.pid}-${temporaries}.tmp`;
 }
 
-function onDisk(file: number, { rowLength }: FeatureShape): FeatureTable {
+function onDisk(file: number, { rowLength, batchSize }: TableShape): FeatureTable {
+  const batch = new Float32Array(batchSize * rowLength);
+  const bytes = new Uint8Array(batch.buffer);
+  const size = 4 * rowLength;
   return {
-    rowLength,
-    readRow(index, target, offset) {
-      const into = new Uint8Array(target.buffer, target.byteOffset + 4 * offset, 4 * rowLength);
-      if (readFully(file, into, headerBytes + 4 * rowLength * index)) return;
-      throw new FormatError('A file of kept features became shorter while it was read.', {
-        where: 'features in the cache folder',
-        expected: `row ${index} of ${4 * rowLength} bytes`,
-        received: 'the end of the file',
-        fix: 'Run the cell again, and let nothing else change the cache folder.',
-      });
+    gather(indices) {
+      for (let i = 0; i < batchSize; i++) {
+        const index = indices[Math.min(i, indices.length - 1)]!;
+        if (readFully(file, bytes.subarray(i * size, (i + 1) * size), headerBytes + index * size)) continue;
+        throw new FormatError('A file of kept features became shorter while it was read.', {
+          where: 'features in the cache folder',
+          expected: `row ${index} of ${size} bytes`,
+          received: 'the end of the file',
+          fix: 'Run the cell again, and let nothing else change the cache folder.',
+        });
+      }
+      return batch;
     },
     close: () => closeSync(file),
   };
 }
 
-function inMemory(data: Float32Array, rowLength: number): FeatureTable {
+/** Room for all rows and, behind them, one batch: moving rows within one array makes no object per row. */
+function tableMemory({ rows, rowLength, batchSize }: TableShape): Float32Array {
+  return new Float32Array((rows + batchSize) * rowLength);
+}
+
+function inMemory(memory: Float32Array, { rows, rowLength, batchSize }: TableShape): FeatureTable {
+  const batch = memory.subarray(rows * rowLength);
   return {
-    rowLength,
-    readRow: (index, target, offset) =>
-      target.set(data.subarray(index * rowLength, (index + 1) * rowLength), offset),
+    gather(indices) {
+      for (let i = 0; i < batchSize; i++) {
+        const from = indices[Math.min(i, indices.length - 1)]! * rowLength;
+        memory.copyWithin((rows + i) * rowLength, from, from + rowLength);
+      }
+      return batch;
+    },
     close: () => undefined,
   };
 }

@@ -61,7 +61,7 @@ export async function frozenFeatures(
       JSON.stringify(preprocessing),
       engine,
     ]);
-    const shape = { key, rows: split.length, rowLength };
+    const shape = { key, rows: split.length, rowLength, batchSize };
     return { value, shape, table: shared ? await openFeatureTable(context.cacheDir, shape) : undefined };
   });
   const slots = await Promise.all(opened);
@@ -99,21 +99,17 @@ export async function frozenFeatures(
       await executable.dispose();
     }
   }
-  const gathered = slots.map(({ value: { name, shape }, shape: { rowLength } }) => ({
-    name,
-    table: tables.get(name)!,
-    batch: { dtype: 'f32', shape, data: new Float32Array(batchSize * rowLength) } as const,
-  }));
   return {
     computed: missing.length > 0 ? split.length : 0,
     reused: missing.length > 0 ? 0 : split.length,
     ...(computeSeconds === undefined ? {} : { computeSeconds }),
     gather(indices) {
-      for (const { table, batch } of gathered) {
-        for (let i = 0; i < batchSize; i++)
-          table.readRow(indices[Math.min(i, indices.length - 1)]!, batch.data, i * table.rowLength);
+      const feeds: Record<string, HostTensor> = {};
+      for (const { value } of slots) {
+        const data = tables.get(value.name)!.gather(indices);
+        feeds[value.name] = { dtype: 'f32', shape: value.shape, data };
       }
-      return Object.fromEntries(gathered.map(({ name, batch }) => [name, batch]));
+      return feeds;
     },
     close() {
       for (const table of tables.values()) table.close();

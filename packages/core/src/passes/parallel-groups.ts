@@ -56,20 +56,34 @@ export function parallelGroups(
 }
 
 /** Stackable small nodes that look alike from where they stand: same op, same operands, same operands of those. */
-function similarNodes(nodes: readonly GraphNode[], largest: number): Map<number, NodeId[]> {
+function similarNodes(nodes: readonly GraphNode[], largest: number): Map<string, NodeId[]> {
   const looks = looksOf(nodes, 2);
-  const similar = new Map<number, NodeId[]>();
+  const readers = readersOf(nodes);
+  const similar = new Map<string, NodeId[]>();
   for (const node of nodes) {
     const fits = [node, ...node.inputs.map((id) => nodes[id]!)].every(
       ({ shape }) => sizeOf(shape) <= largest,
     );
     if (!fits || !stackable.has(node.op.kind)) continue;
-    const look = looks[node.id]!;
+    // A new shape costs nothing by itself: what it is for decides what it should lie beside.
+    const uses = node.op.kind === 'reshape' ? usesOf(nodes, readers[node.id]!) : '';
+    const look = `${looks[node.id]!} ${uses}`;
     const found = similar.get(look);
     if (found === undefined) similar.set(look, [node.id]);
     else found.push(node.id);
   }
   return similar;
+}
+
+function readersOf(nodes: readonly GraphNode[]): NodeId[][] {
+  const readers: NodeId[][] = nodes.map(() => []);
+  for (const { id, inputs } of nodes) for (const input of inputs) readers[input]!.push(id);
+  return readers;
+}
+
+function usesOf(nodes: readonly GraphNode[], readers: readonly NodeId[]): string {
+  const uses = readers.map((reader) => `${nodes[reader]!.op.kind} ${nodes[reader]!.shape.join()}`);
+  return [...new Set(uses)].sort().join(';');
 }
 
 /**
@@ -150,8 +164,7 @@ function sliceStart({ op }: GraphNode): number | undefined {
 
 /** Takes out groups that would add at least as many ops for joining and cutting values as they save. */
 function dropUnprofitable({ nodes, outputs, updates }: Program, groups: Map<NodeId, ParallelGroup>): void {
-  const readers: NodeId[][] = nodes.map(() => []);
-  for (const { id, inputs } of nodes) for (const input of inputs) readers[input]!.push(id);
+  const readers = readersOf(nodes);
   const roots = new Set([...outputs.values(), ...updates.values()]);
   const joins = ({ members, shared }: ParallelGroup) =>
     shared.reduce((cost, isShared, i) => {

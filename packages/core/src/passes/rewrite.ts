@@ -54,19 +54,19 @@ export function rewriteProgram(program: Program, visit?: Visit): Program {
   const states = [...program.updates.keys()];
   const roots = [...program.outputs.values(), ...program.updates.values()];
   const rebuilt = rewriteGraph(program, roots, visit);
-  // A rewrite can leave behind the originals of what it replaced; a second walk drops them.
-  const swept =
-    visit === undefined
-      ? rebuilt
-      : rewriteGraph(
-          builderOf(rebuilt),
-          rebuilt.map((tensor) => tensor.id),
-        );
+  const swept = visit === undefined ? rebuilt : sweep(rebuilt);
   return {
     nodes: builderOf(swept).nodes,
     outputs: new Map(names.map((name, i) => [name, swept[i]!.id])),
     updates: new Map(states.map((name, i) => [name, swept[names.length + i]!.id])),
   };
+}
+
+/** Drops the originals of what a rewrite replaced, where it left any behind. */
+function sweep(roots: readonly Tensor[]): readonly Tensor[] {
+  const graph = builderOf(roots);
+  const ids = roots.map((root) => root.id);
+  return liveNodes(graph, ids).includes(0) ? rewriteGraph(graph, ids) : roots;
 }
 
 /** A program of the graph that its outputs and updates were built in. */
