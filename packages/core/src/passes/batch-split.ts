@@ -69,10 +69,10 @@ export function splitBatch(
     const spread = operand.shape.length < shape.length || operand.shape[0] === 1;
     return spread ? body.emit(onPart(op, parts), [whole(operand.id)], scope) : undefined;
   };
-  const blockFeed = ({ id, shape, dtype }: GraphNode): Tensor => {
+  const blockFeed = ({ id, shape, dtype, scope }: GraphNode): Tensor => {
     const feed = `block:${id}`;
     blocks.push({ feed, outer: outside.get(id)!.id });
-    return body.feed(feed, partOf(shape), dtype);
+    return body.withinScope(scope, () => body.feed(feed, partOf(shape), dtype));
   };
   const whole = (id: NodeId): Tensor =>
     wholeInside.get(id) ?? remember(wholeInside, id, repeated(program.nodes[id]!) ?? sharedFeed(id));
@@ -83,18 +83,18 @@ export function splitBatch(
     return op.kind === 'state' ? body.state(op.name, shape) : body.emit(op, inputs.map(whole), scope);
   };
   const sharedFeed = (id: NodeId): Tensor => {
-    const { shape, dtype } = program.nodes[id]!;
+    const { shape, dtype, scope } = program.nodes[id]!;
     const feed = `shared:${id}`;
     shared.push({ feed, outer: outside.get(id)!.id });
-    return body.feed(feed, shape, dtype);
+    return body.withinScope(scope, () => body.feed(feed, shape, dtype));
   };
   const outsideOf = (id: NodeId): Tensor => outside.get(id) ?? remember(outside, id, joinedFeed(id));
   const joinedFeed = (id: NodeId): Tensor => {
-    const { shape, dtype } = program.nodes[id]!;
+    const { shape, dtype, scope } = program.nodes[id]!;
     const name = `joined:${id}`;
     joined.push({ output: name, feed: name });
     bodyOutputs.set(name, inside.get(id)!.id);
-    return outer.feed(name, shape, dtype);
+    return outer.withinScope(scope, () => outer.feed(name, shape, dtype));
   };
   const inBody = (node: GraphNode, op: Op, shape: Shape): Tensor => {
     const cut = cuts.get(node.id)!;
@@ -110,7 +110,7 @@ export function splitBatch(
     const name = `sum:${node.id}`;
     sums.push({ output: name, feed: name });
     bodyOutputs.set(name, inBody(node, node.op, node.shape).id);
-    return outer.feed(name, node.shape, node.dtype);
+    return outer.withinScope(node.scope, () => outer.feed(name, node.shape, node.dtype));
   };
 
   for (const node of program.nodes) {
