@@ -5,11 +5,16 @@ import { gatherProducts } from './rewrite/gather-products.js';
 import { splitLongSums } from './rewrite/split-long-sums.js';
 import { hasAttentionKernels } from './wgsl/attention/attention-problem.js';
 
-/** Rewrites a program for kernels: what has none is lowered, small ops are stacked, sums are put in order. */
-export function prepareProgram(given: Program): Program {
+/** Lowers what has no kernels. */
+export function lowerProgram(given: Program): Program {
   const lowered = lowerComposites(lowerWideAttention(rewriteProgram(given, simplify)), nativeComposites);
-  const stacked = stackParallel(rewriteProgram(lowered, simplify), views);
-  return rewriteProgram(splitLongSums(gatherProducts(stacked)), simplify);
+  return rewriteProgram(lowered, simplify);
+}
+
+/** Rewrites a lowered program for its kernels: small ops are stacked, sums are put in order. */
+export function arrangeProgram(lowered: Program): Program {
+  const gathered = gatherProducts(stackParallel(lowered, views));
+  return rewriteProgram(splitLongSums(gathered), simplify);
 }
 
 /** Lowers attention over vectors that are too long for the registers of a lane. */
