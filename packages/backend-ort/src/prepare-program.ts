@@ -1,11 +1,10 @@
-import type { Program } from '@kora-bench/core';
+import type { BatchSplit, Program } from '@kora-bench/core';
 import { lowerComposites, rewriteProgram, simplify, stackParallel } from '@kora-bench/core';
 import { nativeComposites } from './export/emit-composite.js';
-import type { BatchSplit } from './rewrite/batch-split.js';
-import { splitBatch } from './rewrite/batch-split.js';
 import { floatScales } from './rewrite/float-scales.js';
 import { lowerForSpeed } from './rewrite/lower-for-speed.js';
 import { mergeLowRank } from './rewrite/merge-low-rank.js';
+import { splitForCache } from './rewrite/split-for-cache.js';
 
 /** A program in the form that the export understands and that onnxruntime is fast on. */
 export interface PreparedProgram {
@@ -22,7 +21,7 @@ export function prepareProgram(given: Program, threads?: number): PreparedProgra
   const merged = mergeLowRank(rewriteProgram(given, simplify));
   const lowered = lowerComposites(lowerForSpeed(merged), nativeComposites);
   const program = rewriteProgram(floatScales(lowered), simplify);
-  const split = threads === undefined ? undefined : splitBatch(program, threads);
+  const split = threads === undefined ? undefined : splitForCache(program, threads);
   // A program worth splitting is made of large ops; stacking the small ones would hide the examples in them.
   return split === undefined ? { program: stackParallel(program), split } : { program, split };
 }

@@ -21,6 +21,11 @@ export const webgpuOptions = z.strictObject({
    * on GPUs. A file in the cache folder (`KORA_CACHE_DIR`) keeps what was found.
    */
   tune: z.boolean().optional(),
+  /**
+   * How much of the device's memory one program may take with its states, in bytes; by default as much as the
+   * device gives. A batch that does not fit is worked on in parts.
+   */
+  memoryLimitBytes: z.int().positive().optional(),
   /** Features of the GPU that are not used, nor tried, even where it has them. */
   disabledFeatures: z.array(z.enum(featureNames)).default([]),
   /**

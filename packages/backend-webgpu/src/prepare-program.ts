@@ -5,11 +5,15 @@ import { gatherProducts } from './rewrite/gather-products.js';
 import { splitLongSums } from './rewrite/split-long-sums.js';
 import { hasAttentionKernels } from './wgsl/attention/attention-problem.js';
 
-/** Rewrites a program for kernels: what has none is lowered, sums are put in order. */
-export function prepareProgram(given: Program): Program {
+/** Lowers what has no kernels. */
+export function lowerProgram(given: Program): Program {
   const lowered = lowerComposites(lowerWideAttention(rewriteProgram(given, simplify)), nativeComposites);
-  const gathered = gatherProducts(rewriteProgram(lowered, simplify));
-  return rewriteProgram(splitLongSums(gathered), simplify);
+  return rewriteProgram(lowered, simplify);
+}
+
+/** Rewrites a lowered program for its kernels: sums are put in order. */
+export function arrangeProgram(lowered: Program): Program {
+  return rewriteProgram(splitLongSums(gatherProducts(lowered)), simplify);
 }
 
 /** Lowers attention over vectors that are too long for the registers of a lane. */

@@ -8,6 +8,7 @@ import type {
   Weights,
 } from '@kora-bench/core';
 import { checkWeights, RunQueue } from '@kora-bench/core';
+import type { Compiler } from './compile-program.js';
 import { compileProgram } from './compile-program.js';
 import { allocate } from './device/allocate.js';
 import type { DeviceFeatures } from './device/features.js';
@@ -30,11 +31,7 @@ export class WebgpuBackend implements Backend {
   readonly device: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly composites: ReadonlySet<CompositeKind> = nativeComposites;
-  readonly #device: GPUDevice;
-  readonly #watch: Watch;
-  readonly #pipelines: PipelineCache;
-  readonly #target: KernelTarget;
-  readonly #tuner: TileTuner | undefined;
+  readonly #compiler: Compiler;
   readonly #queue = new RunQueue();
 
   /** @param tiles where tiles that were measured are kept; without it, none are */
@@ -43,33 +40,30 @@ export class WebgpuBackend implements Backend {
     options: WebgpuOptions,
     tiles?: TileStore,
   ) {
-    this.#device = device;
     this.device = description;
-    this.#target = targetOf(device, features, software, options);
-    this.versions = { ...versions, precision: this.#target.precision };
-    const { timeoutSeconds } = options;
-    this.#watch = new Watch(device, { waiter: new Waiter(software && polls), timeoutSeconds });
-    this.#pipelines = new PipelineCache(device);
-    if (tiles !== undefined) this.#tuner = new TileTuner(device, this.#pipelines, tiles);
+    const target = targetOf(device, features, software, options);
+    this.versions = { ...versions, precision: target.precision };
+    const { timeoutSeconds, memoryLimitBytes } = options;
+    const watch = new Watch(device, { waiter: new Waiter(software && polls), timeoutSeconds });
+    const pipelines = new PipelineCache(device);
+    const tuner = tiles === undefined ? undefined : new TileTuner(device, pipelines, tiles);
+    this.#compiler = { device, watch, pipelines, target, tuner, memoryLimitBytes };
   }
 
   async compile(program: Program, weights: Weights): Promise<Executable> {
     checkWeights(program, weights);
-    const compiled = await this.#watch.finish({}, () =>
-      compileProgram(this.#device, this.#pipelines, program, weights, this.#target, this.#tuner),
-    );
-    // What the compilation allocated is there, or was refused.
-    await this.#watch.finish({}, () => this.#device.queue.onSubmittedWorkDone());
-    return new WebgpuExecutable(this.#watch, this.#queue, program, compiled);
+    const compiled = await compileProgram(this.#compiler, program, weights);
+    return new WebgpuExecutable(this.#compiler.watch, this.#queue, program, compiled);
   }
 
   async createState(values: HostTensors): Promise<DeviceState> {
-    const make = () => new WebgpuState(this.#device, this.#watch, this.#queue, values);
-    return allocate(this.#device, this.#watch, make, (state) => state.dispose());
+    const { device, watch } = this.#compiler;
+    const make = () => new WebgpuState(device, watch, this.#queue, values);
+    return allocate(device, watch, make, (state) => state.dispose());
   }
 
   async dispose(): Promise<void> {
-    this.#watch.release();
+    this.#compiler.watch.release();
   }
 }
 

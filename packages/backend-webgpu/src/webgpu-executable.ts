@@ -1,21 +1,22 @@
 import type {
   Executable,
-  GraphNode,
   HostTensor,
   NodeId,
   Program,
+  ProgramMemory,
   RunOptions,
   RunQueue,
   Shape,
 } from '@kora-bench/core';
-import { BackendError, checkRun, ownState, sourcesOf } from '@kora-bench/core';
-import type { CompiledProgram } from './compile-program.js';
+import { BackendError, checkRun, ownState } from '@kora-bench/core';
+import type { CompiledProgram, Dispatch } from './build-program.js';
+import type { BufferRange } from './device/buffer-range.js';
+import { wholeBuffer } from './device/buffer-range.js';
 import { KernelTimer } from './device/kernel-timer.js';
 import { Readback } from './device/readback.js';
-import { writeTensor } from './device/transfer.js';
 import type { Watch } from './device/watch.js';
-import { encodeDispatches } from './encode-dispatches.js';
 import type { Profile } from './profile.js';
+import { submitRun } from './submit-run.js';
 import { WebgpuState } from './webgpu-state.js';
 
 interface Named {
@@ -26,12 +27,12 @@ interface Named {
 
 /** A compiled program with its buffers. */
 export class WebgpuExecutable implements Executable {
+  readonly memory: ProgramMemory;
   readonly #queue: RunQueue;
   readonly #watch: Watch;
   readonly #given: Program;
   readonly #states: readonly Named[];
   readonly #updates: readonly Named[];
-  readonly #feeds: readonly { readonly name: string; readonly node: GraphNode }[];
   readonly #device: GPUDevice;
   readonly #underWay: Promise<unknown>[] = [];
   #compiled: CompiledProgram | undefined;
@@ -42,15 +43,13 @@ export class WebgpuExecutable implements Executable {
     this.#queue = queue;
     this.#given = given;
     this.#compiled = compiled;
-    const { program } = compiled;
+    this.memory = compiled.memory;
     this.#device = compiled.device;
-    this.#feeds = sourcesOf(program, 'feed');
-    this.#states = sourcesOf(program, 'state').map(({ name, node }) => ({
-      name,
-      shape: node.shape,
-      id: node.id,
-    }));
-    this.#updates = [...program.updates].map(([name, id]) => ({ name, shape: program.nodes[id]!.shape, id }));
+    const { values, updates } = compiled.schedule;
+    this.#states = values.flatMap(({ op, shape, id }) =>
+      op.kind === 'state' ? [{ name: op.name, shape, id }] : [],
+    );
+    this.#updates = [...updates].map(([name, id]) => ({ name, shape: values[id]!.shape, id }));
   }
 
   run(options: RunOptions): Promise<Record<string, HostTensor>> {
@@ -70,15 +69,12 @@ export class WebgpuExecutable implements Executable {
    */
   profile(options: RunOptions): Promise<Profile> {
     return this.#queue.run(async () => {
-      const timer = new KernelTimer(this.#device, this.#require().dispatches.length);
+      const dispatches = inOrder(this.#require());
+      const timer = new KernelTimer(this.#device, dispatches.length);
       try {
         const fetched = await this.#run(options, timer);
         const times = await this.#watch.finish(timer, () => timer.read());
-        const kernels = this.#require().dispatches.map(({ label, cost }, i) => ({
-          label,
-          nanoseconds: times[i]!,
-          ...cost,
-        }));
+        const kernels = dispatches.map(({ label, cost }, i) => ({ label, nanoseconds: times[i]!, ...cost }));
         return { fetched, kernels };
       } finally {
         timer.dispose();
@@ -94,39 +90,37 @@ export class WebgpuExecutable implements Executable {
   async #run(options: RunOptions, timer?: KernelTimer): Promise<Record<string, HostTensor>> {
     checkRun(this.#given, options);
     const compiled = this.#require();
+    const { device, schedule, ranges, intoStates } = compiled;
     const stateful = this.#states.length + this.#updates.length > 0;
     const state = stateful ? ownState(WebgpuState, options.state) : undefined;
-    const { device, program, buffers, intoStates } = compiled;
-    const bound = new Map<NodeId, GPUBuffer>();
-    for (const { name, shape, id } of this.#states) bound.set(id, state!.current(name, shape));
+    const states = new Map<NodeId, BufferRange>();
+    for (const { name, shape, id } of this.#states) states.set(id, wholeBuffer(state!.current(name, shape)));
     for (const { name, shape } of this.#updates) state!.current(name, shape);
-    for (const [id, name] of intoStates) bound.set(id, state!.next(name));
-    const bufferOf = (id: NodeId) => bound.get(id) ?? buffers.get(id)!;
+    for (const [id, name] of intoStates) states.set(id, wholeBuffer(state!.next(name)));
+    const rangeOf = (id: NodeId) => states.get(id) ?? ranges.get(id)!;
 
-    for (const { name, node } of this.#feeds) {
-      const buffer = buffers.get(node.id);
-      if (buffer !== undefined) writeTensor(device, buffer, options.feeds[name]!);
-    }
-    const encoder = device.createCommandEncoder();
-    encodeDispatches(encoder, compiled.dispatches, bound, timer);
-    for (const { name, id } of this.#updates) {
-      if (intoStates.get(id) === name) continue;
-      const next = state!.next(name);
-      encoder.copyBufferToBuffer(bufferOf(id), 0, next, 0, next.size);
-    }
     const names = [...new Set(options.fetch ?? [])];
-    const readback = new Readback(
-      device,
-      encoder,
-      names.map((name) => {
-        const id = program.outputs.get(name)!;
-        const { dtype, shape } = program.nodes[id]!;
-        return { name, buffer: bufferOf(id), dtype, shape };
-      }),
-    );
-    timer?.resolve(encoder);
-    device.queue.submit([encoder.finish()]);
-    const fetched = await this.#finish(readback, names.length > 0);
+    const fetches = names.map((name) => {
+      const id = schedule.outputs.get(name)!;
+      const { dtype, shape } = schedule.values[id]!;
+      return { name, from: rangeOf(id), dtype, shape };
+    });
+    let readback: Readback;
+    submitRun(compiled, {
+      feeds: options.feeds,
+      states,
+      timer,
+      finish: (encoder) => {
+        for (const { name, id } of this.#updates) {
+          if (intoStates.get(id) === name) continue;
+          const { buffer, offset, size } = rangeOf(id);
+          encoder.copyBufferToBuffer(buffer, offset, state!.next(name), 0, size);
+        }
+        readback = new Readback(device, encoder, fetches);
+        timer?.resolve(encoder);
+      },
+    });
+    const fetched = await this.#finish(readback!, names.length > 0);
     state?.swap(this.#updates.map(({ name }) => name));
     return fetched;
   }
@@ -144,3 +138,8 @@ export class WebgpuExecutable implements Executable {
 
 /** Runs that the device may still have to do when another one is submitted. */
 const mostUnderWay = 2;
+
+/** Every kernel of a run, in order. */
+function inOrder({ before, body, after, memory }: CompiledProgram): Dispatch[] {
+  return [...before, ...Array.from({ length: memory.parts }, () => body).flat(), ...after];
+}

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { create, globals } from 'webgpu';
 import { bundleKernels } from '../src/plan/bundle-kernels.js';
 import { planKernels } from '../src/plan/plan-kernels.js';
-import { prepareProgram } from '../src/prepare-program.js';
+import { arrangeProgram, lowerProgram } from '../src/prepare-program.js';
 import type { KernelTarget } from '../src/wgsl/kernel-target.js';
 import { writeKernel } from '../src/wgsl/write-kernel.js';
 
@@ -64,7 +64,7 @@ describe.each(Object.entries(targets))('kernels for %s', (_, target) => {
     ['a training step of ViT-Tiny with LoRA', () => vitLoraStep(8, { model }).program],
     ['products of odd sizes', oddProducts],
   ])('are WGSL: %s', { timeout: 60_000 }, async (_title, build) => {
-    const program = prepareProgram(build());
+    const program = arrangeProgram(lowerProgram(build()));
     const plan = planKernels(program, target.mostBuffers - 1, target.precision);
     const alone = plan.kernels.map((kernel) => writeKernel(program, plan, [kernel], target));
     const bundles = bundleKernels(program, plan.kernels, alone, target.mostBuffers);

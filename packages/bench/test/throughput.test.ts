@@ -24,6 +24,7 @@ test('throughput stands beside the peak of the same backend', async () => {
     expect(value).toBeLessThan(Number.POSITIVE_INFINITY);
   }
   expect(cell.shareOfPeak).toBeCloseTo(cell.gflopsPerSecond / cell.peakGflopsPerSecond, 12);
+  expect(cell.deviceMemory).toBeUndefined();
   // A model this small cannot come near the rate of large matrix products.
   expect(cell.shareOfPeak).toBeLessThan(1);
 }, 30_000);

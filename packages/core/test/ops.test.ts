@@ -157,6 +157,17 @@ describe('reference evaluation', () => {
     expectClose(actual, [10 * p], 13);
   });
 
+  it('the statistics of attention are the same through their lowering, for scores that overflow too', () => {
+    const [q, k] = [real([2, 2], 1, -2, 30, 40), real([3, 2], 0.5, 2, -1, 0.25, 30, 40)];
+    const op = { kind: 'attentionStatistics', scale: 0.5 } as const;
+    const statistics = (...inputs: Tensor[]) => inputs[0]!.builder.emit(op, inputs);
+    const lowered = (...inputs: Tensor[]) => definitionOf(op).lower!(op, inputs);
+    const scores = [0.25 - 2, -0.5 - 0.25, 15 - 40];
+    const small = Math.log(scores.reduce((total, score) => total + Math.exp(score), 0));
+    expectClose(evaluate(statistics, q, k), [small, 1250], 12);
+    expectClose(evaluate(lowered, q, k), [small, 1250], 12);
+  });
+
   it('reductions reduce the axes named', () => {
     const x = real([2, 3], 1, 5, 3, -4, -2, -6);
     expect(evaluate((t) => mean(t, { axes: [0] }), x)).toEqual([-1.5, 1.5, -1.5]);

@@ -1,6 +1,5 @@
-import type { NodeId } from '@kora-bench/core';
+import type { BatchSplit, NodeId } from '@kora-bench/core';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
-import type { BatchSplit } from '../rewrite/batch-split.js';
 
 /**
  * Writes the ONNX Scan that runs the body once per part: its state variables are the sums, its scan inputs

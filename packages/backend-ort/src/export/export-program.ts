@@ -1,9 +1,9 @@
-import type { NodeId, Program, Weights } from '@kora-bench/core';
+import type { BatchSplit, NodeId, Program, Weights } from '@kora-bench/core';
 import { sourcesOf } from '@kora-bench/core';
 import { bytesOf, OnnxGraph, typedArrayOf } from '../onnx/onnx-graph.js';
 import type { ModelProto } from '../onnx/onnx-schema.js';
 import type { PreparedProgram } from '../prepare-program.js';
-import type { BatchSplit } from '../rewrite/batch-split.js';
+
 import { emitScan } from './emit-scan.js';
 import type { Emission } from './plan-emissions.js';
 import { planEmissions } from './plan-emissions.js';

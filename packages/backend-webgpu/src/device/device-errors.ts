@@ -1,18 +1,19 @@
 import { BackendError } from '@kora-bench/core';
 import { firstLine } from './first-line.js';
+import { MemoryError } from './memory-error.js';
 
 /*
  * What a device reports, as errors of the suite. Dawn's messages say in their second line which call it was,
  * and end with places in its own source.
  */
 
-export function outOfMemory({ message }: GPUError): BackendError {
+export function outOfMemory({ message }: GPUError): MemoryError {
   const call = /While calling [^\n]*/.exec(message)?.[0];
-  return deviceError(
-    'The GPU has no memory left.',
-    [firstLine(message), call].filter(Boolean).join(' '),
-    'Use a smaller batch or model, or close other programs that use the GPU.',
-  );
+  return new MemoryError('The GPU has no memory left.', {
+    where: 'webgpu',
+    received: [firstLine(message), call].filter(Boolean).join(' '),
+    fix: 'Use a smaller batch or model, or close other programs that use the GPU.',
+  });
 }
 
 export function refused({ message }: { readonly message: string }): BackendError {

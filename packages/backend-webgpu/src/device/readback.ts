@@ -1,10 +1,11 @@
 import type { DType, HostTensor, Shape } from '@kora-bench/core';
 import { sizeOf } from '@kora-bench/core';
+import type { BufferRange } from './buffer-range.js';
 import { hostData } from './transfer.js';
 
 export interface ReadbackItem {
   readonly name: string;
-  readonly buffer: GPUBuffer;
+  readonly from: BufferRange;
   readonly dtype: DType;
   readonly shape: Shape;
 }
@@ -24,8 +25,8 @@ export class Readback {
     const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
     this.#staging = device.createBuffer({ label: 'readback', size, usage });
     let offset = 0;
-    for (const { buffer, shape } of items) {
-      encoder.copyBufferToBuffer(buffer, 0, this.#staging, offset, 4 * sizeOf(shape));
+    for (const { from, shape } of items) {
+      encoder.copyBufferToBuffer(from.buffer, from.offset, this.#staging, offset, 4 * sizeOf(shape));
       offset += 4 * sizeOf(shape);
     }
   }

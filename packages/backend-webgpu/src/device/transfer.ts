@@ -1,19 +1,24 @@
 import type { DType, HostData, HostTensor, Shape } from '@kora-bench/core';
-import { BackendError, sizeOf } from '@kora-bench/core';
+import { sizeOf } from '@kora-bench/core';
+import type { BufferRange } from './buffer-range.js';
 import { halfBits } from './half-bits.js';
+import { MemoryError } from './memory-error.js';
 
-/** A storage buffer. @throws BackendError naming `what` when the device allows none of this size */
+/** @throws MemoryError naming `what` when the device allows no buffer of this size */
+export function requireBufferSize({ limits }: GPUDevice, bytes: number, what: string): void {
+  const limit = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+  if (bytes <= limit) return;
+  throw new MemoryError(`The ${what} is too large for this GPU.`, {
+    where: what,
+    expected: `at most ${limit} bytes in one buffer`,
+    received: `${bytes} bytes`,
+    fix: 'Use a smaller batch or model.',
+  });
+}
+
+/** A storage buffer. @throws MemoryError naming `what` when the device allows none of this size */
 export function createBuffer(device: GPUDevice, bytes: number, what: string): GPUBuffer {
-  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-  const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  if (bytes > limit) {
-    throw new BackendError(`The ${what} is too large for this GPU.`, {
-      where: what,
-      expected: `at most ${limit} bytes in one buffer`,
-      received: `${bytes} bytes`,
-      fix: 'Use a smaller batch or model.',
-    });
-  }
+  requireBufferSize(device, bytes, what);
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
   return device.createBuffer({
     label: what,
@@ -23,16 +28,20 @@ export function createBuffer(device: GPUDevice, bytes: number, what: string): GP
 }
 
 /** Starts the transfer of a tensor's elements; the device's queue keeps the order. */
-export function writeTensor(device: GPUDevice, buffer: GPUBuffer, { dtype, data }: HostTensor): void {
+export function writeTensor(
+  device: GPUDevice,
+  { buffer, offset }: BufferRange,
+  { dtype, data }: HostTensor,
+): void {
   const stored = storedAs(dtype, data);
-  device.queue.writeBuffer(buffer, 0, stored, 0, stored.length);
+  device.queue.writeBuffer(buffer, offset, stored, 0, stored.length);
 }
 
 /** Starts the transfer of real numbers that the buffer keeps in 16 bits. */
-export function writeHalves(device: GPUDevice, buffer: GPUBuffer, data: HostData): void {
+export function writeHalves(device: GPUDevice, { buffer, offset }: BufferRange, data: HostData): void {
   const halves = new Uint16Array(2 * Math.ceil(data.length / 2));
   for (let i = 0; i < data.length; i++) halves[i] = halfBits(data[i]!);
-  device.queue.writeBuffer(buffer, 0, halves);
+  device.queue.writeBuffer(buffer, offset, halves);
 }
 
 /** Masks take 4 bytes per element in a buffer: WGSL cannot store `bool`. */

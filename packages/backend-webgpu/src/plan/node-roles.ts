@@ -29,7 +29,7 @@ export const nativeComposites: ReadonlySet<CompositeKind> = new Set([
 ]);
 
 /** Ops that only change the place that is read. */
-const views: ReadonlySet<OpKind> = new Set(['reshape', 'transpose', 'broadcast', 'slice', 'pad']);
+export const views: ReadonlySet<OpKind> = new Set(['reshape', 'transpose', 'broadcast', 'slice', 'pad']);
 
 export function roleOf(op: Op): Role {
   if (views.has(op.kind)) return 'view';

@@ -120,5 +120,6 @@ export function summarize(
     imagesPerSecond: sum((result) => result.images) / seconds,
     flopsPerStep: last.flopsPerStep,
     cache: last.cache,
+    ...(last.deviceMemory && { deviceMemory: last.deviceMemory }),
   };
 }

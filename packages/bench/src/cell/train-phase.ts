@@ -7,6 +7,7 @@ import type {
   OwnedParameter,
   Preprocessing,
   Program,
+  ProgramMemory,
   Task,
 } from '@kora-bench/core';
 import {
@@ -59,6 +60,7 @@ export interface PhaseResult {
   readonly images: number;
   readonly flopsPerStep: number;
   readonly cache: TrainingResult['cache'];
+  readonly deviceMemory: ProgramMemory | undefined;
 }
 
 /** About how many points a loss curve has. */
@@ -106,6 +108,7 @@ export async function trainPhase(
     requireFiniteParameters(values, spec.name);
     audit.compare(start, values);
     audit.report(context.findings);
+    reportParts(context, spec, executable.memory);
     for (const [name, value] of splitFlat(values, layout)) weights.set(name, value);
     return {
       ...run,
@@ -122,12 +125,28 @@ export async function trainPhase(
               ...(features.computeSeconds === undefined ? {} : { computeSeconds: features.computeSeconds }),
             }
           : null,
+      deviceMemory: executable.memory,
     };
   } finally {
     features?.close();
     await state.dispose();
     await executable.dispose();
   }
+}
+
+function reportParts(
+  { findings }: CellContext,
+  { name, training }: PhaseSpec,
+  memory: ProgramMemory | undefined,
+): void {
+  if (memory === undefined || memory.parts === 1) return;
+  findings.add(
+    'info',
+    'BATCH_SPLIT',
+    name,
+    `A batch of ${training.batchSize} did not fit the memory of the device: each step works on it in ${memory.parts} parts and adds up their gradients.`,
+    { ...memory },
+  );
 }
 
 /** Both results, or the first failure; what the other made is then released. */

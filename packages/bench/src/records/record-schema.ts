@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { protocolNames, runConfigSchema } from '../config/run-config.js';
+import { programMemorySchema } from './program-memory-schema.js';
 
 /*
  * One record per cell: one method with one configuration on one backend, one backbone and one seed,
@@ -78,6 +79,9 @@ export const trainingResultSchema = z.strictObject({
     })
     .nullable()
     .describe('The frozen prefix kept per image; null when it was not worth keeping.'),
+  deviceMemory: programMemorySchema
+    .optional()
+    .describe('Of the program that ran each step; absent where the backend does not tell.'),
 });
 export type TrainingResult = z.infer<typeof trainingResultSchema>;
 

@@ -89,6 +89,7 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
       peakGflopsPerSecond: peak,
       shareOfPeak: gflopsPerSecond / peak,
       peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      ...(executable.memory && { deviceMemory: executable.memory }),
     };
   } finally {
     await state.dispose();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { programMemorySchema } from '../records/program-memory-schema.js';
 
 /** Speed of one method's training step on one backend. */
 export const throughputCellSchema = z.strictObject({
@@ -21,5 +22,8 @@ export const throughputCellSchema = z.strictObject({
     .describe('The best matrix product of this backend in the same process.'),
   shareOfPeak: z.number().min(0),
   peakMemoryBytes: z.int().min(0).describe('Largest resident set of the process that measured this cell.'),
+  deviceMemory: programMemorySchema
+    .optional()
+    .describe('What the step takes on the device; absent where the backend does not tell.'),
 });
 export type ThroughputCell = z.infer<typeof throughputCellSchema>;

@@ -31,8 +31,24 @@ export interface RunOptions {
   readonly fetch?: readonly string[];
 }
 
+/** What a compiled program takes of the device's memory, in bytes. */
+export interface ProgramMemory {
+  /** Buffers of feeds and computed values, as planned. */
+  readonly plannedBytes: number;
+  /** What of these is alive at once at the worst moment: no plan can do with less. */
+  readonly lowerBoundBytes: number;
+  /** Frozen weights and constants. */
+  readonly weightBytes: number;
+  /** States that it reads or updates, with room for the next value of those that it updates. */
+  readonly stateBytes: number;
+  /** Parts of the batch that are worked on one after the other so that it fits; 1: the whole batch at once. */
+  readonly parts: number;
+}
+
 /** A program compiled for one device. */
 export interface Executable {
+  /** Told by backends that plan the memory themselves. */
+  readonly memory?: ProgramMemory;
   /**
    * Runs once: reads feeds and state, returns the fetched outputs, then replaces all updated states
    * together. A run that fails leaves the state as it was. Runs of one backend must not overlap.

@@ -1,3 +1,7 @@
+export type { BatchCut, Place } from './batch-cut.js';
+export { batchOf, cutBatch } from './batch-cut.js';
+export type { BatchSplit, BodyInput, BodyResult } from './batch-split.js';
+export { splitBatch } from './batch-split.js';
 export type { Cost } from './cost.js';
 export { bytesOf, nodeCost, programCost } from './cost.js';
 export type { ExampleAxis } from './example-axis.js';

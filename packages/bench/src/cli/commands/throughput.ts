@@ -6,7 +6,7 @@ import { explainEnd } from '../../orchestrator/explain-end.js';
 import { rate } from '../../progress/progress-text.js';
 import { failureText } from '../../records/describe-failure.js';
 import type { FailedRecord } from '../../records/record-schema.js';
-import { megabytes, percent } from '../../table/format-number.js';
+import { absent, megabytes, percent } from '../../table/format-number.js';
 import { plainTable } from '../../table/plain-table.js';
 import type { ThroughputCell } from '../../throughput/throughput-cell.js';
 import type { ThroughputJob, ThroughputMessage } from '../../throughput/throughput-process.js';
@@ -87,6 +87,8 @@ async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
 }
 
 function throughputText(cells: readonly ThroughputCell[]): string {
+  // Not every backend tells what it takes of its device.
+  const told = cells.some(({ deviceMemory }) => deviceMemory !== undefined);
   const table = plainTable(
     [
       { title: 'backend' },
@@ -97,6 +99,7 @@ function throughputText(cells: readonly ThroughputCell[]): string {
       { title: 'peak\nGFLOP/s', numeric: true },
       { title: 'share of\npeak %', numeric: true },
       { title: 'peak\nMB', numeric: true },
+      ...(told ? deviceColumns : []),
     ],
     cells.map((cell) => [
       `${cell.backend} ${cell.device}`,
@@ -107,11 +110,33 @@ function throughputText(cells: readonly ThroughputCell[]): string {
       rate(cell.peakGflopsPerSecond),
       percent(cell.shareOfPeak),
       megabytes(cell.peakMemoryBytes),
+      ...(told ? deviceTexts(cell) : []),
     ]),
   );
   return [
     `${cells[0]!.model}: whole training steps, from images to updated parameters; medians.`,
     table,
     'FLOPs are the program’s own after pruning; the peak is the best matrix product of the same process.',
+    ...(told
+      ? ['On the device: weights and states, computed values as planned, and what no plan can go below.']
+      : []),
   ].join('\n');
+}
+
+const deviceColumns = ['weights,\nstates MB', 'values\nMB', 'at least\nMB', 'parts of\nbatch'].map(
+  (title) => ({
+    title,
+    numeric: true,
+  }),
+);
+
+function deviceTexts({ deviceMemory }: ThroughputCell): readonly string[] {
+  if (deviceMemory === undefined) return deviceColumns.map(() => absent);
+  const { weightBytes, stateBytes, plannedBytes, lowerBoundBytes, parts } = deviceMemory;
+  return [
+    megabytes(weightBytes + stateBytes),
+    megabytes(plannedBytes),
+    megabytes(lowerBoundBytes),
+    String(parts),
+  ];
 }

@@ -1,5 +1,4 @@
-import type { GraphNode } from '@kora-bench/core';
-import { definitionOf } from '@kora-bench/core';
+import type { GraphNode } from '../graph/graph.js';
 
 /** How an op treats operands whose axis 0 is cut into equal blocks. */
 export type BlockRule =
@@ -23,6 +22,7 @@ export function blockRule(
   const first = operands[0]!;
   const rank = shape.length;
   const blocks = { kind: 'blocks', cut } as const;
+  const everyOperand = { kind: 'blocks', cut: cut.map(() => true) } as const;
   if (op.kind !== 'reduce' && op.kind !== 'matmul' && (rank === 0 || shape[0]! % count !== 0))
     return undefined;
   switch (op.kind) {
@@ -32,11 +32,20 @@ export function blockRule(
     case 'where':
     case 'cast':
     case 'gelu':
+    case 'geluGrad':
       return alongFirst(node, operands, cut);
     case 'softmax':
-      return rank > 1 ? blocks : undefined;
+    case 'softmaxGrad':
+      return rank > 1 ? everyOperand : undefined;
+    case 'attention':
+    case 'attentionStatistics':
+    case 'attentionGrad':
+      return rank > 2 ? everyOperand : undefined;
+    case 'crossEntropy':
+    case 'crossEntropyGrad':
+      return everyOperand;
     case 'layerNormGrad':
-      return rank > 1 && cut[0] === true && !cut[1] && cut[2] === true ? blocks : undefined;
+      return rank > 1 && !cut[1] ? { kind: 'blocks', cut: [true, false, true] } : undefined;
     case 'layerNorm':
     case 'linear':
       return rank > 1 && onlyFirst(cut) ? blocks : undefined;
@@ -57,15 +66,10 @@ export function blockRule(
     case 'pad':
       return shape[0] === first.shape[0] ? blocks : undefined;
     case 'concat':
-      return op.axis === 0 ? undefined : { kind: 'blocks', cut: cut.map(() => true) };
+      return op.axis === 0 ? undefined : everyOperand;
     default:
       return undefined;
   }
-}
-
-/** FLOPs of a node, by its definition. */
-export function flopsOf(node: GraphNode, operands: readonly GraphNode[]): number {
-  return definitionOf(node.op).flops(node.op, operands, node);
 }
 
 function alongFirst(

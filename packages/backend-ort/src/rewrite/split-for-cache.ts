@@ -1,0 +1,41 @@
+import type { BatchSplit, Program } from '@kora-bench/core';
+import { batchOf, cutBatch, sizeOf, splitBatch } from '@kora-bench/core';
+
+/**
+ * Bytes of the largest intermediate value of one part, per thread: a part's values should stay in
+ * the caches, and its products be large enough to pay for packing their operands.
+ */
+const partBytesPerThread = 1.5 * 2 ** 20;
+/** A program is cut only if this share of its FLOPs is work on single examples. */
+const leastShare = 0.8;
+/** Numbers added to sums, per number computed by the body, that cutting may cost at most. */
+const summingShare = 0.05;
+
+/**
+ * Cuts a lowered program along the batch, so that the intermediate values of one part stay in the cache.
+ * @param threads that work on one part
+ * @returns `undefined` where nothing is gained
+ */
+export function splitForCache(program: Program, threads: number): BatchSplit | undefined {
+  const partBytes = threads * partBytesPerThread;
+  const batch = batchOf(program);
+  const fits = program.nodes.every(({ shape }) => 4 * sizeOf(shape) <= partBytes);
+  if (batch === undefined || fits) return undefined;
+  for (let size = 1; size * 2 <= batch; size++) {
+    if (batch % size !== 0) continue;
+    const parts = batch / size;
+    const cut = cutBatch(program, batch, parts);
+    if (cut.share < leastShare) continue;
+    const next = nextDivisor(batch, size);
+    if (next < batch && cut.largestBytes * (next / size) <= partBytes) continue;
+    if (cut.summed > summingShare * cut.computed) continue;
+    return cut.largestBytes * parts <= partBytes ? undefined : splitBatch(program, cut);
+  }
+  return undefined;
+}
+
+function nextDivisor(batch: number, size: number): number {
+  let next = size + 1;
+  while (batch % next !== 0) next++;
+  return next;
+}

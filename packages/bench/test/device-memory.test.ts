@@ -1,0 +1,30 @@
+import type { MethodDefinition, ProgramMemory } from '@kora-bench/core';
+import linearProbe from '@kora-bench/method-linear-probe';
+import { expect, test } from 'vitest';
+import { tellingBackend } from './telling-backend.js';
+import { codesOf, findingOf, runTinyCell } from './tiny-cell.js';
+
+const method = linearProbe as MethodDefinition;
+const memory: ProgramMemory = {
+  plannedBytes: 120,
+  lowerBoundBytes: 100,
+  weightBytes: 40,
+  stateBytes: 60,
+  parts: 1,
+};
+
+test('a record keeps what the training step takes of the device, where the backend tells', async () => {
+  const told = await runTinyCell({ method, backend: await tellingBackend(memory) });
+  expect(told.source.training.deviceMemory).toEqual(memory);
+  expect(codesOf(told)).not.toContain('BATCH_SPLIT@source');
+  const untold = await runTinyCell({ method });
+  expect(untold.source.training).not.toHaveProperty('deviceMemory');
+});
+
+test('a record says that a batch was worked on in parts', async () => {
+  const record = await runTinyCell({ method, backend: await tellingBackend({ ...memory, parts: 4 }) });
+  const { severity, message, evidence } = findingOf(record, 'BATCH_SPLIT', 'source');
+  expect(severity).toBe('info');
+  expect(message).toMatch(/batch of 8 .* 4 parts/);
+  expect(evidence).toEqual({ ...memory, parts: 4 });
+});

@@ -1,0 +1,23 @@
+import { referenceBackend } from '@kora-bench/backend-reference';
+import type { Backend, ProgramMemory } from '@kora-bench/core';
+
+/** The interpreter, pretending that its programs take `memory` of a device. */
+export async function tellingBackend(memory: ProgramMemory): Promise<Backend> {
+  const backend = await referenceBackend.create('cpu', { lower: false });
+  return {
+    name: backend.name,
+    device: backend.device,
+    versions: backend.versions,
+    composites: backend.composites,
+    async compile(program, weights) {
+      const executable = await backend.compile(program, weights);
+      return {
+        memory,
+        run: (options) => executable.run(options),
+        dispose: () => executable.dispose(),
+      };
+    },
+    createState: (values) => backend.createState(values),
+    dispose: () => backend.dispose(),
+  };
+}
