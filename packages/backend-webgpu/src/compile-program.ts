@@ -5,12 +5,14 @@ import { buildProgram } from './build-program.js';
 import { allocate } from './device/allocate.js';
 import { MemoryError } from './device/memory-error.js';
 import type { Watch } from './device/watch.js';
+import type { MemoryPlan } from './memory/plan-memory.js';
 import { planMemory } from './memory/plan-memory.js';
 import { requireFit } from './memory/require-fit.js';
 import type { PipelineCache } from './pipeline-cache.js';
 import { lowerProgram } from './prepare-program.js';
 import type { PlannedRun } from './schedule/planned-run.js';
 import { planParts, planWhole } from './schedule/planned-run.js';
+import type { Schedule } from './schedule/schedule.js';
 import { scheduleRun } from './schedule/schedule-run.js';
 import type { TileTuner } from './tuning/tile-tuner.js';
 import type { KernelTarget } from './wgsl/kernel-target.js';
@@ -60,15 +62,12 @@ function* plannedRuns(given: Program, target: KernelTarget): Generator<PlannedRu
   }
 }
 
-async function compileRun(
-  { device, watch, pipelines, target, tuner, memoryLimitBytes }: Compiler,
-  run: PlannedRun,
-  weights: Weights,
-): Promise<CompiledProgram> {
-  const untuned = scheduleRun(run, target);
-  const memory = planMemory(untuned, device.limits.minStorageBufferOffsetAlignment);
-  requireFit(device, untuned, memory, memoryLimitBytes);
-  const schedule = tuner === undefined ? untuned : scheduleRun(run, await tuned(tuner, watch, run, target));
+async function compileRun(compiler: Compiler, run: PlannedRun, weights: Weights): Promise<CompiledProgram> {
+  const { device, watch, pipelines, target, tuner } = compiler;
+  const untuned = fitted(compiler, run, target);
+  // Tiles decide which kernels run together, and so how long values live.
+  const { schedule, memory } =
+    tuner === undefined ? untuned : fitted(compiler, run, await tuned(tuner, watch, run, target));
   const { before, body, after } = schedule;
   const codes = [...before, ...(body?.steps ?? []), ...after].map(({ code }) => code.code);
   const compiled = await watch.finish({}, () =>
@@ -80,6 +79,18 @@ async function compileRun(
     () => buildProgram(device, new Map(compiled), schedule, memory, weights),
     (program) => program.dispose(),
   );
+}
+
+/** A run's schedule and where its values are. @throws MemoryError where they do not fit */
+function fitted(
+  { device, memoryLimitBytes }: Compiler,
+  run: PlannedRun,
+  target: KernelTarget,
+): { readonly schedule: Schedule; readonly memory: MemoryPlan } {
+  const schedule = scheduleRun(run, target);
+  const memory = planMemory(schedule, device.limits.minStorageBufferOffsetAlignment);
+  requireFit(device, schedule, memory, memoryLimitBytes);
+  return { schedule, memory };
 }
 
 async function tuned(

@@ -65,11 +65,11 @@ const tight: BackendDefinition = {
  */
 const chosen = [
   'a linear autoencoder, SGD with momentum',
-  'full, classification',
+  'lora published, classification',
   'lora peft, classification',
   'adapter-fusion, fusion, classification',
   'kora, classification',
-  'full, depth',
+  'lora published, depth',
   'kora, depth',
 ].map((start) => {
   const found = [...toyTrainingCases, ...methodTrainingCases].find(({ name }) => name.startsWith(start));
