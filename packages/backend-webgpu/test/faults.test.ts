@@ -5,9 +5,9 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { globals } from 'webgpu';
 import { withAdapter } from './with-adapter.js';
 
-const { GPUAdapter, GPUQueue } = globals as {
+const { GPUAdapter, GPUBuffer } = globals as {
   GPUAdapter: { prototype: GPUAdapter };
-  GPUQueue: { prototype: GPUQueue };
+  GPUBuffer: { prototype: GPUBuffer };
 };
 const x: HostTensor = hostTensor([2], Float32Array.of(1, 2));
 const run = { feeds: { x }, fetch: ['y'] };
@@ -57,7 +57,7 @@ withAdapter(() => {
   it('gives up on a driver that hangs, and does not wait for it when it is disposed of', async () => {
     const [backend, device, executable] = await open({ timeoutSeconds: 0.2 });
     await executable.run(run);
-    vi.spyOn(GPUQueue.prototype, 'onSubmittedWorkDone').mockReturnValue(new Promise(() => {}));
+    vi.spyOn(GPUBuffer.prototype, 'mapAsync').mockReturnValue(new Promise(() => {}));
     const destroyed = vi.spyOn(device, 'destroy');
     await expect(executable.run(run)).rejects.toMatchObject({
       code: 'BACKEND',
