@@ -13,19 +13,29 @@ export type Role =
   /** Is written part by part, by the kernels of its parts. */
   | 'joined';
 
-/** Composites that have kernels; all others are lowered. */
-export const nativeComposites: ReadonlySet<CompositeKind> = new Set([
+/** Composites that work along the last axis: each is a kernel written from its lowering. */
+export const rowComposites: ReadonlySet<OpKind> = new Set<CompositeKind>([
   'layerNorm',
   'layerNormGrad',
   'softmax',
   'softmaxGrad',
   'crossEntropy',
   'crossEntropyGrad',
-  'gelu',
-  'geluGrad',
+]);
+
+/** Attention, its statistics and its adjoints. */
+export const attentionComposites: ReadonlySet<OpKind> = new Set<CompositeKind>([
   'attention',
   'attentionStatistics',
   'attentionGrad',
+]);
+
+/** Composites that have kernels; all others are lowered. */
+export const nativeComposites: ReadonlySet<CompositeKind> = new Set([
+  ...(rowComposites as ReadonlySet<CompositeKind>),
+  ...(attentionComposites as ReadonlySet<CompositeKind>),
+  'gelu',
+  'geluGrad',
 ]);
 
 /** Ops that only change the place that is read. */
@@ -33,6 +43,7 @@ export const views: ReadonlySet<OpKind> = new Set(['reshape', 'transpose', 'broa
 
 export function roleOf(op: Op): Role {
   if (views.has(op.kind)) return 'view';
+  if (rowComposites.has(op.kind) || attentionComposites.has(op.kind)) return 'anchor';
   switch (op.kind) {
     case 'feed':
     case 'frozen':
@@ -41,15 +52,6 @@ export function roleOf(op: Op): Role {
       return 'source';
     case 'reduce':
     case 'matmul':
-    case 'layerNorm':
-    case 'layerNormGrad':
-    case 'softmax':
-    case 'softmaxGrad':
-    case 'crossEntropy':
-    case 'crossEntropyGrad':
-    case 'attention':
-    case 'attentionStatistics':
-    case 'attentionGrad':
       return 'anchor';
     case 'concat':
       return 'joined';

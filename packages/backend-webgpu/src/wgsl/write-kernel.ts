@@ -2,6 +2,7 @@ import type { NodeId, Program } from '@kora-bench/core';
 import { InternalError } from '@kora-bench/core';
 import type { Bundle } from '../plan/bundle-kernels.js';
 import type { Kernel } from '../plan/kernel.js';
+import { attentionComposites, rowComposites } from '../plan/node-roles.js';
 import type { KernelPlan } from '../plan/plan-kernels.js';
 import { attentionKernel } from './attention/attention-body.js';
 import { KernelNames } from './kernel-names.js';
@@ -199,23 +200,14 @@ function bodyOf(context: KernelContext, { anchors, terms, outputs }: Kernel): Ke
   const { nodes } = context.program;
   if (anchors.length === 0) return pointwiseBody(context, nodes[outputs[0]!.root]!);
   const node = nodes[anchors[0]!]!;
+  if (rowComposites.has(node.op.kind)) return rowBody(context, node);
+  if (attentionComposites.has(node.op.kind)) return attentionKernel(context, anchors);
   switch (node.op.kind) {
     case 'matmul':
     case 'binary':
       return productBody(context, node, terms);
     case 'reduce':
       return reduceBody(context, node);
-    case 'layerNorm':
-    case 'layerNormGrad':
-    case 'softmax':
-    case 'softmaxGrad':
-    case 'crossEntropy':
-    case 'crossEntropyGrad':
-      return rowBody(context, node);
-    case 'attention':
-    case 'attentionStatistics':
-    case 'attentionGrad':
-      return attentionKernel(context, anchors);
     default:
       throw new InternalError(`${node.op.kind} has no kernel.`);
   }
