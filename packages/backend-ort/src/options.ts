@@ -3,11 +3,16 @@ import { z } from 'zod';
 
 /** Options of the onnxruntime backend. */
 export const ortOptions = z.strictObject({
-  /** Threads inside an operator; by default as many as the process may use cores. */
+  /** Threads that work on a program; by default as many as the process may use cores. */
   threads: z
     .int()
     .min(1)
     .default(() => availableParallelism()),
+  /**
+   * Whether a training step may be shared among the threads by giving each a part of the batch, where that
+   * is faster than threads that share every operator.
+   */
+  replicas: z.boolean().default(true),
   /** How far onnxruntime rewrites the graph itself; the export leaves nothing that is worth its time. */
   optimization: z.enum(['all', 'basic', 'none']).default('none'),
   /**

@@ -10,13 +10,19 @@ import type {
 import { checkWeights, RunQueue } from '@kora-bench/core';
 import type { OrtDevice } from './devices.js';
 import type { Engine } from './engine/engine.js';
-import { openSession } from './engine/session.js';
+import type { Runner } from './engine/runner.js';
+import { encodeProgram, openSession } from './engine/session.js';
+import { SessionRunner } from './engine/session-runner.js';
 import { nativeComposites } from './export/emit-composite.js';
 import { exportProgram } from './export/export-program.js';
 import type { OrtOptions } from './options.js';
 import { OrtExecutable } from './ort-executable.js';
 import { OrtState } from './ort-state.js';
-import { prepareProgram } from './prepare-program.js';
+import type { PreparedProgram } from './prepare-program.js';
+import { arrangeProgram, lowerProgram } from './prepare-program.js';
+import { ReplicatedRunner } from './replicas/replicated-runner.js';
+import type { SharedBatch } from './replicas/share-batch.js';
+import { shareBatch } from './replicas/share-batch.js';
 
 /** onnxruntime on one execution provider. Runs are queued: they never overlap. */
 export class OrtBackend implements Backend {
@@ -41,11 +47,15 @@ export class OrtBackend implements Backend {
 
   async compile(program: Program, weights: Weights): Promise<Executable> {
     checkWeights(program, weights);
+    const lowered = lowerProgram(program);
     const threads = this.#device === 'cpu' ? this.#options.threads : undefined;
-    const model = exportProgram(prepareProgram(program, threads), weights);
-    const session = await openSession(this.#engine, model, this.#device, this.#options);
-    const profiled = this.#options.profile !== undefined;
-    const executable = new OrtExecutable(this.#engine, this.#queue, program, session, profiled);
+    const shared =
+      threads === undefined || !this.#options.replicas ? undefined : shareBatch(lowered, threads);
+    const runner =
+      shared === undefined
+        ? await this.#openSession(arrangeProgram(lowered, threads), weights, this.#options)
+        : await this.#openReplicas(shared, weights);
+    const executable = new OrtExecutable(this.#engine, this.#queue, program, runner);
     this.#executables.push(executable);
     return executable;
   }
@@ -56,5 +66,23 @@ export class OrtBackend implements Backend {
 
   async dispose(): Promise<void> {
     await Promise.all(this.#executables.splice(0).map((executable) => executable.dispose()));
+  }
+
+  async #openSession(prepared: PreparedProgram, weights: Weights, options: OrtOptions): Promise<Runner> {
+    const model = encodeProgram(exportProgram(prepared, weights));
+    const session = await openSession(this.#engine, model, this.#device, options);
+    return new SessionRunner(session, options.profile !== undefined);
+  }
+
+  async #openReplicas(shared: SharedBatch, weights: Weights): Promise<Runner> {
+    const options = { ...this.#options, threads: 1 };
+    // First on this thread: how numbers below float32's range count is a setting that new threads inherit.
+    const rest = await this.#openSession(arrangeProgram(shared.rest, 1), weights, options);
+    try {
+      return await ReplicatedRunner.open(this.#engine, shared, rest, weights, options);
+    } catch (error) {
+      await rest.dispose();
+      throw error;
+    }
   }
 }

@@ -1,9 +1,9 @@
 import type { Executable, HostTensor, Program, RunOptions, RunQueue, Shape } from '@kora-bench/core';
 import { BackendError, checkRun, ownState, sourcesOf } from '@kora-bench/core';
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Tensor } from 'onnxruntime-node';
 import type { Engine } from './engine/engine.js';
-import { reasonOf } from './engine/engine.js';
 import { allocate, fromEngine, toEngine } from './engine/host-transfer.js';
+import type { Runner } from './engine/runner.js';
 import { feedName, outputName, stateName, updateName } from './export/export-program.js';
 import { OrtState } from './ort-state.js';
 
@@ -12,7 +12,7 @@ interface Named {
   readonly shape: Shape;
 }
 
-/** A program in a session of its own. */
+/** A compiled program. */
 export class OrtExecutable implements Executable {
   readonly #engine: Engine;
   readonly #queue: RunQueue;
@@ -20,25 +20,16 @@ export class OrtExecutable implements Executable {
   readonly #states: readonly Named[];
   readonly #updates: readonly Named[];
   readonly #feeds: readonly string[];
-  readonly #profiled: boolean;
-  #session: InferenceSession | undefined;
+  #runner: Runner | undefined;
 
   /** @param program as it was given to the backend, before any rewriting */
-  constructor(
-    engine: Engine,
-    queue: RunQueue,
-    program: Program,
-    session: InferenceSession,
-    profiled: boolean,
-  ) {
+  constructor(engine: Engine, queue: RunQueue, program: Program, runner: Runner) {
     this.#engine = engine;
     this.#queue = queue;
     this.#program = program;
-    this.#session = session;
-    this.#profiled = profiled;
-    const known = new Set(session.inputNames);
+    this.#runner = runner;
+    const known = runner.inputNames;
     const states = sourcesOf(program, 'state').map(({ name, node }) => ({ name, shape: node.shape }));
-    // A rewriting pass can find that a declared input is never needed: the session then has no such input.
     this.#states = states.filter(({ name }) => known.has(stateName(name)));
     this.#feeds = sourcesOf(program, 'feed').flatMap(({ name }) => (known.has(feedName(name)) ? [name] : []));
     this.#updates = [...program.updates].map(([name, id]) => ({ name, shape: program.nodes[id]!.shape }));
@@ -50,17 +41,15 @@ export class OrtExecutable implements Executable {
 
   dispose(): Promise<void> {
     return this.#queue.run(async () => {
-      const session = this.#session;
-      this.#session = undefined;
-      if (session === undefined) return;
-      if (this.#profiled) session.endProfiling();
-      await session.release();
+      const runner = this.#runner;
+      this.#runner = undefined;
+      await runner?.dispose();
     });
   }
 
   async #run(options: RunOptions): Promise<Record<string, HostTensor>> {
     checkRun(this.#program, options);
-    if (this.#session === undefined) {
+    if (this.#runner === undefined) {
       throw new BackendError('The program was disposed of.', { fix: 'Compile the program again to run it.' });
     }
     const stateful = this.#states.length + this.#updates.length > 0;
@@ -80,7 +69,7 @@ export class OrtExecutable implements Executable {
       const { dtype, shape } = this.#output(name);
       results[outputName(name)] = allocate(this.#engine, dtype, shape);
     }
-    await this.#execute(this.#session, inputs, results);
+    await this.#runner.run(inputs, results);
     state?.swap(this.#updates.map(({ name }) => name));
 
     const fetched: Record<string, HostTensor> = {};
@@ -89,23 +78,6 @@ export class OrtExecutable implements Executable {
       fetched[name] = fromEngine(results[outputName(name)]!, dtype, shape);
     }
     return fetched;
-  }
-
-  async #execute(
-    session: InferenceSession,
-    inputs: Record<string, Tensor>,
-    results: Record<string, Tensor>,
-  ): Promise<void> {
-    try {
-      await session.run(inputs, results);
-    } catch (cause) {
-      throw new BackendError('onnxruntime failed to run the program.', {
-        where: 'onnxruntime',
-        received: reasonOf(cause),
-        fix: 'If memory ran out, use a smaller batch; otherwise please report it.',
-        cause,
-      });
-    }
   }
 
   #output(name: string): Program['nodes'][number] {

@@ -14,13 +14,18 @@ export interface PreparedProgram {
   readonly split: BatchSplit | undefined;
 }
 
-/**
- * @param threads that share the caches of the CPU; absent on a GPU, which wants the whole batch at once
- */
-export function prepareProgram(given: Program, threads?: number): PreparedProgram {
+/** Lowers a program to primitives and native composites, in few passes over memory. */
+export function lowerProgram(given: Program): Program {
   const merged = mergeLowRank(rewriteProgram(given, simplify));
   const lowered = lowerComposites(lowerForSpeed(merged), nativeComposites);
-  const program = rewriteProgram(floatScales(lowered), simplify);
+  return rewriteProgram(floatScales(lowered), simplify);
+}
+
+/**
+ * @param program lowered
+ * @param threads that share the caches of the CPU; absent on a GPU, which wants the whole batch at once
+ */
+export function arrangeProgram(program: Program, threads?: number): PreparedProgram {
   const split = threads === undefined ? undefined : splitForCache(program, threads);
   // A program worth splitting is made of large ops; stacking the small ones would hide the examples in them.
   return split === undefined ? { program: stackParallel(program), split } : { program, split };

@@ -19,9 +19,11 @@ export function fromEngine(tensor: Tensor, dtype: DType, shape: Shape): HostTens
   return { dtype, shape, data: tensor.data as HostTensor['data'] };
 }
 
-const storage = { f32: Float32Array, i32: Int32Array, bool: Uint8Array } as const;
+/** The array that holds values of an element type. */
+export const storage = { f32: Float32Array, i32: Int32Array, bool: Uint8Array } as const;
 
-function wrap(
+/** An array as a tensor of the engine, without a copy. */
+export function wrap(
   engine: Engine,
   dtype: DType,
   shape: Shape,

@@ -11,33 +11,44 @@ import { reasonOf } from './engine.js';
 const largestModelBytes = 2 ** 31;
 
 /**
- * Makes a session for `model`. The encoded bytes are garbage as soon as it exists.
- * @throws BackendError when the model is too large for the format, or the engine refuses it
+ * The bytes of a model. They are garbage as soon as there is a session for it.
+ * @throws BackendError when the model is too large for the format
+ */
+export function encodeProgram(model: ModelProto): Uint8Array {
+  const weightBytes = model.graph.initializer.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
+  if (weightBytes < largestModelBytes) return encodeModel(model);
+  throw new BackendError('The frozen weights do not fit in one ONNX model.', {
+    expected: 'less than 2 GiB of frozen weights',
+    received: `${(weightBytes / 2 ** 30).toFixed(1)} GiB`,
+    fix: 'Use a smaller model or another backend.',
+  });
+}
+
+/**
+ * Makes a session for an encoded model.
+ * @throws BackendError when the engine refuses it
  */
 export async function openSession(
   engine: Engine,
-  model: ModelProto,
+  model: Uint8Array,
   device: OrtDevice,
   options: OrtOptions,
 ): Promise<InferenceSession> {
-  const weightBytes = model.graph.initializer.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
-  if (weightBytes >= largestModelBytes) {
-    throw new BackendError('The frozen weights do not fit in one ONNX model.', {
-      expected: 'less than 2 GiB of frozen weights',
-      received: `${(weightBytes / 2 ** 30).toFixed(1)} GiB`,
-      fix: 'Use a smaller model or another backend.',
-    });
-  }
   try {
-    return await engine.InferenceSession.create(encodeModel(model), sessionOptions(device, options));
+    return await engine.InferenceSession.create(model, sessionOptions(device, options));
   } catch (cause) {
-    throw new BackendError('onnxruntime refused the program.', {
-      where: `onnxruntime:${device}`,
-      received: reasonOf(cause),
-      fix: 'This is a fault of the backend, please report it with the program; other backends can run it.',
-      cause,
-    });
+    throw refusal(device, reasonOf(cause), cause);
   }
+}
+
+/** What a program that the engine refuses ends with. */
+export function refusal(device: OrtDevice, reason: string, cause?: unknown): BackendError {
+  return new BackendError('onnxruntime refused the program.', {
+    where: `onnxruntime:${device}`,
+    received: reason,
+    fix: 'This is a fault of the backend, please report it with the program; other backends can run it.',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 function sessionOptions(device: OrtDevice, options: OrtOptions): InferenceSession.SessionOptions {

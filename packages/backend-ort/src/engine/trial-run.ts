@@ -3,7 +3,7 @@ import type { OrtDevice } from '../devices.js';
 import { OnnxGraph } from '../onnx/onnx-graph.js';
 import { ortOptions } from '../options.js';
 import { loadEngine } from './engine.js';
-import { openSession } from './session.js';
+import { encodeProgram, openSession } from './session.js';
 
 /**
  * Loads the engine, runs one addition on `device` and looks at the result.
@@ -15,7 +15,8 @@ export async function trialRun(device: OrtDevice): Promise<void> {
   const x = graph.input('x', 'f32', [4]);
   graph.node('Add', [x, x], { name: 'y' });
   graph.output('y', 'f32', [4]);
-  const session = await openSession(engine, graph.model(), device, ortOptions.parse({ threads: 1 }));
+  const model = encodeProgram(graph.model());
+  const session = await openSession(engine, model, device, ortOptions.parse({ threads: 1 }));
   const { y } = await session.run({ x: new engine.Tensor('float32', Float32Array.of(1, 2, 3, 4), [4]) });
   const received = Array.from(y!.data as Float32Array);
   await session.release();

@@ -17,7 +17,7 @@ import {
   stagesOf,
 } from '@kora-bench/core';
 import { Bench } from 'tinybench';
-import { latency, peakGflops } from './peak.js';
+import { medianLatency, peakGflops } from './peak.js';
 import type { ThroughputCell } from './throughput-cell.js';
 
 export interface ThroughputSpec {
@@ -75,7 +75,7 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
       await executable.run({ feeds: { ...feeds, ...optimizerFeeds(defaultAdamW, step++, 1e-4) }, state });
     });
     await bench.run();
-    const seconds = latency(bench).p50 / 1000;
+    const seconds = medianLatency(bench) / 1000;
     const peak = Math.max(before, await peakGflops(backend));
     const gflopsPerSecond = programCost(program).flops / seconds / 1e9;
     return {

@@ -10,7 +10,7 @@ const shapes = [
   [3152, 768, 192],
 ] as const;
 
-/** The best rate of a matrix product on `backend`, in GFLOP/s. */
+/** The rate of the matrix product that `backend` is best at, in GFLOP/s: the median, as of what it is compared with. */
 export async function peakGflops(backend: Backend, milliseconds = 300): Promise<number> {
   let best = 0;
   for (const [rows, inner, columns] of shapes) {
@@ -30,9 +30,8 @@ export async function peakGflops(backend: Backend, milliseconds = 300): Promise<
         await executable.run({ feeds: { x }, fetch: ['checksum'] });
       });
       await bench.run();
-      const fastest = latency(bench).min;
       const flops = 2 * rows * inner * columns;
-      best = Math.max(best, flops / fastest / 1e6);
+      best = Math.max(best, flops / medianLatency(bench) / 1e6);
     } finally {
       await executable.dispose();
     }
@@ -40,12 +39,12 @@ export async function peakGflops(backend: Backend, milliseconds = 300): Promise<
   return best;
 }
 
-/** Statistics of a bench's only task, in milliseconds. */
-export function latency(bench: Bench): { readonly min: number; readonly p50: number } {
+/** The median time of a bench's only task, in milliseconds. */
+export function medianLatency(bench: Bench): number {
   const result = bench.tasks[0]!.result;
   if (result.state === 'errored') throw result.error;
   if (result.state !== 'completed') throw new RangeError(`The measurement ended as ${result.state}.`);
-  return { min: result.latency.min, p50: result.latency.p50 };
+  return result.latency.p50;
 }
 
 function random(

@@ -1,0 +1,48 @@
+import { Worker } from 'node:worker_threads';
+import type { HostArray, ReplicaAnswer, ReplicaJob, ReplicaRequest } from './replica-job.js';
+
+/** A thread that computes one part of the batch. */
+export class Replica {
+  readonly #thread: Worker;
+  readonly #end: Promise<ReplicaAnswer>;
+
+  /** Starts the thread; `ready` says when it can run. */
+  constructor(job: ReplicaJob) {
+    const thread = new Worker(new URL('./replica-thread.js', import.meta.url), { workerData: job });
+    this.#thread = thread;
+    this.#end = new Promise((resolve) => {
+      let failure = 'A thread of the backend ended.';
+      thread.on('error', (error: Error) => {
+        failure = error.message;
+      });
+      thread.on('exit', () => resolve({ failure }));
+    });
+  }
+
+  /** @throws Error when the engine cannot be loaded or refuses the program */
+  async ready(): Promise<void> {
+    await this.#answer();
+  }
+
+  /** Runs once with what the inputs hold now. @returns the outputs by name */
+  async run(): Promise<Readonly<Record<string, HostArray>>> {
+    this.#thread.postMessage('run' satisfies ReplicaRequest);
+    return this.#answer();
+  }
+
+  async dispose(): Promise<void> {
+    this.#thread.ref();
+    this.#thread.postMessage('close' satisfies ReplicaRequest);
+    await this.#end;
+  }
+
+  /** The thread keeps the process alive only while something is expected from it. */
+  async #answer(): Promise<Readonly<Record<string, HostArray>>> {
+    this.#thread.ref();
+    const message = new Promise<ReplicaAnswer>((resolve) => this.#thread.once('message', resolve));
+    const answer = await Promise.race([message, this.#end]);
+    this.#thread.unref();
+    if ('failure' in answer) throw new Error(answer.failure);
+    return answer.outputs;
+  }
+}

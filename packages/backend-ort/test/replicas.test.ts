@@ -1,0 +1,98 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import definition from '@kora-bench/backend-ort';
+import { compareTensors } from '@kora-bench/conformance';
+import type { HostTensor, Program, Shape, Weights } from '@kora-bench/core';
+import {
+  GraphBuilder,
+  gradients,
+  hostTensor,
+  linear,
+  makeProgram,
+  mul,
+  sizeOf,
+  sub,
+  sum,
+  tanh,
+} from '@kora-bench/core';
+import { expect, it } from 'vitest';
+
+const [batch, tokens, width, depth] = [8, 32, 768, 8];
+
+/** A step that scales the features between frozen layers by learned factors: long work on few bytes. */
+function scaledLayers(): { program: Program; weights: Weights } {
+  const builder = new GraphBuilder();
+  const scale = builder.state('scale', [width]);
+  let rows = builder.feed('x', [batch, tokens, width]);
+  for (let layer = 0; layer < depth; layer++) {
+    rows = tanh(mul(linear(rows, builder.frozen(`w${layer}`, [width, width])), scale));
+  }
+  const energies = sum(mul(rows, rows), { axes: [1, 2] });
+  const loss = sum(mul(energies, builder.feed('exampleWeight', [batch])));
+  const [slope] = gradients(loss, [scale]);
+  const weights = Array.from(
+    { length: depth },
+    (_, i) => [`w${i}`, values(i, [width, width], 0.06)] as const,
+  );
+  return {
+    program: makeProgram({ loss, energies }, { scale: sub(scale, mul(slope!, 1e-3)) }),
+    weights: new Map(weights),
+  };
+}
+
+const feedsOf = (step: number) => ({
+  x: values(step, [batch, tokens, width]),
+  exampleWeight: values(step, [batch]),
+});
+
+function values(seed: number, shape: Shape, size = 1): HostTensor {
+  const data = Float32Array.from({ length: sizeOf(shape) }, (_, i) => size * Math.sin(seed + i * 12.9898));
+  return hostTensor(shape, data);
+}
+
+/** Three steps on other feeds each. */
+async function train(options: { threads: number; replicas: boolean; profile: string }) {
+  const backend = await definition.create('cpu', definition.options.parse(options));
+  const { program, weights } = scaledLayers();
+  const executable = await backend.compile(program, weights);
+  const state = await backend.createState({ scale: hostTensor([width], new Float32Array(width).fill(1)) });
+  const results: Record<string, HostTensor>[] = [];
+  for (let step = 0; step < 3; step++) {
+    const feeds = feedsOf(step);
+    const fetched = await executable.run({ feeds, state, fetch: ['loss', 'energies'] });
+    results.push({ ...fetched, scale: await state.read('scale') });
+  }
+  await executable.dispose();
+  await expect(executable.run({ feeds: feedsOf(0), state })).rejects.toMatchObject({
+    message: 'The program was disposed of.',
+  });
+  await backend.dispose();
+  return results;
+}
+
+it.each([
+  ['two threads', 2, 3],
+  ['five threads, of which four divide the batch', 5, 5],
+  ['one thread, which has nobody to share with', 1, 1],
+] as const)(
+  'shares a training step among %s, with the results of the whole batch',
+  async (_, threads, sessions) => {
+    const folder = await mkdtemp(join(tmpdir(), 'kora-replicas-'));
+    try {
+      const [shared, whole] = [join(folder, 'shared'), join(folder, 'whole')];
+      const got = await train({ threads, replicas: true, profile: shared });
+      const wanted = await train({ threads: 1, replicas: false, profile: whole });
+      wanted.forEach((step, i) => {
+        for (const [name, value] of Object.entries(step)) {
+          expect(compareTensors(name, got[i]![name]!, value).relativeError, name).toBeLessThan(2e-5);
+        }
+      });
+      // Each session writes a profile: one per replica and one for what is done once.
+      const profiles = (await readdir(folder)).filter((name) => name.startsWith('shared'));
+      expect(profiles).toHaveLength(sessions);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
