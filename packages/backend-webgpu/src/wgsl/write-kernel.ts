@@ -32,6 +32,11 @@ export interface KernelCode {
 export interface KernelBody {
   /** Variables and functions of the module. */
   readonly declarations: string;
+  /**
+   * Groups of four numbers that it needs in the memory of a workgroup, as `staged: array<vec4f>`. Kernels of
+   * one dispatch have them in the same place, for a workgroup belongs to one of them.
+   */
+  readonly staged?: number;
   readonly body: string;
   readonly workgroupSize: number;
   readonly workgroups: readonly [number, number, number];
@@ -88,6 +93,7 @@ function writeWith(
   const bodies = bundle.map((kernel, i) =>
     bodyOf(contextOf(program, plan, kernel, target, names, outputs, i === 0 ? '' : `_${i}`), kernel),
   );
+  const staged = Math.max(...bodies.map((each) => each.staged ?? 0));
   const { declarations, body, workgroupSize, workgroups } =
     bodies.length === 1 ? bodies[0]! : together(bodies);
   const inputs = names.reads.map(({ id, width, name }, i) => {
@@ -96,6 +102,7 @@ function writeWith(
   });
   const bindings = [...outputs.declarations, ...inputs];
   const code = `${[...bindings, ...offsetsDeclaration(names, bindings.length)].join('\n')}
+${staged > 0 ? `var<workgroup> staged: array<vec4f, ${staged}>;` : ''}
 ${declarations}
 @compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -5,7 +5,7 @@ import { finishFunction } from './finish-function.js';
 import { loadBlock } from './load-block.js';
 import type { Operand, Product, Term } from './product.js';
 import type { Tile } from './tile.js';
-import { lanesOf, stagedStride, tilesFor } from './tile.js';
+import { lanesOf, stagedStride, tilesFor, workgroupBytes } from './tile.js';
 
 /**
  * Products for GPUs. A workgroup computes one tile of the result; for a slab of K at a time it loads both
@@ -26,11 +26,11 @@ export function productInTiles(context: KernelContext, anchor: NodeId, product: 
   );
   const loads = product.terms.map((term, t) => loadFunctions(context, product, term, tile, t));
   const slab = range(tile.laneRows / 4).map(
-    (g) => `let a${g} = ${stagedNames(context).left}[k * ${stagedStride(tile.rows)}u + ${g * down}u + down];`,
+    (g) => `let a${g} = staged[k * ${stagedStride(tile.rows)}u + ${g * down}u + down];`,
   );
   const slabRight = columnGroups.map(
     (q) =>
-      `let b${q} = ${stagedNames(context).right}[k * ${stagedStride(tile.columns)}u + ${q * across}u + across];`,
+      `let b${q} = staged[${stagedLeft(tile)}u + k * ${stagedStride(tile.columns)}u + ${q * across}u + across];`,
   );
   const steps = cells.map(({ name, g, i, q }) => `${name} = fma(vec4f(a${g}[${i}]), b${q}, ${name});`);
   const terms = product.terms.map(
@@ -49,9 +49,7 @@ workgroupBarrier();
       `${finish}(batch, firstRow + (${g * down}u + down) * 4u + ${i}u, firstColumn + (${q * across}u + across) * 4u, ${name});`,
   );
   return {
-    declarations: `var<workgroup> ${stagedNames(context).left}: array<vec4f, ${tile.depth * stagedStride(tile.rows)}>;
-var<workgroup> ${stagedNames(context).right}: array<vec4f, ${tile.depth * stagedStride(tile.columns)}>;
-${loads.join('\n')}
+    declarations: `${loads.join('\n')}
 ${finishFunction(context, anchor, product, tile)}`,
     body: `let batch = group.z;
 let firstRow = group.y * ${tile.rows}u;
@@ -61,14 +59,15 @@ let across = lane % ${across}u;
 ${cells.map(({ name }) => `var ${name} = vec4f();`).join('\n')}
 ${terms.join('\n')}
 ${finishes.join('\n')}`,
+    staged: workgroupBytes(tile) / 16,
     workgroupSize: lanes,
     workgroups: [Math.ceil(N / tile.columns), Math.ceil(M / tile.rows), batch],
   };
 }
 
-/** The arrays in the workgroup's memory. */
-function stagedNames({ scoped }: KernelContext): { readonly left: string; readonly right: string } {
-  return { left: scoped('staged_left'), right: scoped('staged_right') };
+/** Groups of four of the left operand's slab, which the right one's follows. */
+function stagedLeft({ rows, depth }: Tile): number {
+  return depth * stagedStride(rows);
 }
 
 function blocksOf({ rows, columns, depth }: Tile): { readonly left: number; readonly all: number } {
@@ -92,18 +91,19 @@ function loadFunctions(
     first: string,
     block: string,
   ) => {
+    const start = name === 'left' ? 0 : stagedLeft(tile);
     const [groups, slabs] = [lines / 4, tile.depth / 4];
     // Neighbouring lanes take neighbouring elements of the operand.
     const [line, k] =
       operand.along === 'k'
         ? [`${block} / ${slabs}u`, `${block} % ${slabs}u`]
         : [`${block} % ${groups}u`, `${block} / ${groups}u`];
-    const at = (i: number) => `(k + ${i}u) * ${stagedStride(lines)}u + line`;
+    const at = (i: number) => `${start}u + (k + ${i}u) * ${stagedStride(lines)}u + line`;
     return `let line = ${line};
 let k = (${k}) * 4u;
 ${loadBlock(context, operand, { extent, lines, K, depth: tile.depth }, `${first} + line * 4u`)}
 ${range(4)
-  .map((i) => `${stagedNames(context)[name]}[${at(i)}] = x${i};`)
+  .map((i) => `staged[${at(i)}] = x${i};`)
   .join('\n')}`;
   };
   const { left: leftBlocks } = blocksOf(tile);
