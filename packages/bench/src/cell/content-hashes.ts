@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { ImageSplit } from '@kora-bench/core';
-import writeFileAtomic from 'write-file-atomic';
-import { makeFolder } from '../records/make-folder.js';
+import { writeWholeFile } from '@kora-bench/whole-file';
 
 /*
  * Hashing every image of a split means reading or rendering it once more, which takes longer than
@@ -27,8 +26,7 @@ export async function contentHashes(
   if (known !== undefined) return known;
   const hashes = await split.contentHashes();
   try {
-    makeFolder(dirname(path));
-    await writeFileAtomic(path, textOf(split, hashes));
+    await writeWholeFile(path, textOf(split, hashes));
   } catch (error) {
     onProblem(error instanceof Error ? error.message : String(error));
   }

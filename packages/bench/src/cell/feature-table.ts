@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
-import { makeFolder } from '../records/make-folder.js';
+import { makeFolder } from '@kora-bench/whole-file';
 import type { FeatureShape } from './feature-file.js';
 import {
   featureHeader,

@@ -6,8 +6,8 @@ import { describeFailure } from '../records/describe-failure.js';
 import { readRecordIfValid } from '../records/read-records.js';
 import type { CellRecord, FailedRecord } from '../records/record-schema.js';
 import { logPath, recordPath } from '../records/run-paths.js';
+import { writeOutput } from '../records/write-output.js';
 import { writeRecord } from '../records/write-record.js';
-import { writeWholeFile } from '../records/write-whole-file.js';
 import { runChild } from './child-process.js';
 import { explainEnd } from './explain-end.js';
 
@@ -58,7 +58,7 @@ export async function runCellProcess(
     }
     if (end.stopped) return undefined;
     const log = end.output.trim() === '' ? null : logPath(runDir, cell.id);
-    if (log !== null) await writeWholeFile(log, end.output);
+    if (log !== null) await writeOutput(log, end.output);
     told ??= explainEnd(end, log);
   } catch (error) {
     told ??= describeFailure(error);

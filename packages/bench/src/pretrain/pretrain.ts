@@ -1,4 +1,3 @@
-import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   Backend,
@@ -9,6 +8,7 @@ import type {
   VitConfig,
 } from '@kora-bench/core';
 import { writeSafetensors } from '@kora-bench/core';
+import { writeWholeFile } from '@kora-bench/whole-file';
 import { FindingLog } from '../cell/audits/finding-log.js';
 import type { CellContext } from '../cell/cell-context.js';
 import { judgeClassification } from '../cell/judge.js';
@@ -16,7 +16,6 @@ import { trainPhase } from '../cell/train-phase.js';
 import { WeightStore } from '../cell/weight-store.js';
 import type { TrainingConfig } from '../config/run-config.js';
 import type { ReportProgress } from '../progress/progress-event.js';
-import { makeFolder } from '../records/make-folder.js';
 import type { ClassificationResult } from '../records/record-schema.js';
 import { factoredTask } from './factored-task.js';
 import { initialCheckpoint } from './initial-checkpoint.js';
@@ -65,9 +64,11 @@ export async function pretrain(spec: PretrainSpec, report: ReportProgress): Prom
   const backbone = new Map<string, HostTensor>(
     [...checkpoint.tensors.keys()].map((name) => [name, weights.get(name)]),
   );
-  makeFolder(spec.outDir);
-  writeWhole(join(spec.outDir, 'model.safetensors'), writeSafetensors(backbone, { format: 'pt' }));
-  writeWhole(join(spec.outDir, 'config.json'), `${JSON.stringify(hubConfig(spec, result!), null, 2)}\n`);
+  await writeWholeFile(join(spec.outDir, 'model.safetensors'), writeSafetensors(backbone, { format: 'pt' }));
+  await writeWholeFile(
+    join(spec.outDir, 'config.json'),
+    `${JSON.stringify(hubConfig(spec, result!), null, 2)}\n`,
+  );
   return result!;
 }
 
@@ -105,9 +106,4 @@ function hubConfig(
       validationTop1: result.top1,
     },
   };
-}
-
-function writeWhole(path: string, content: string | Uint8Array): void {
-  writeFileSync(`${path}.tmp`, content);
-  renameSync(`${path}.tmp`, path);
 }

@@ -1,16 +1,16 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputError } from '@kora-bench/core';
+import { makeFolder } from '@kora-bench/whole-file';
 import { canonicalJson } from '../config/canonical-json.js';
 import type { RunConfig } from '../config/run-config.js';
 import { runsFolder } from './find-run.js';
-import { makeFolder } from './make-folder.js';
 import { removeLeftovers } from './read-records.js';
 import type { ReleaseLock } from './run-lock.js';
 import { lockRun } from './run-lock.js';
 import type { RunPlan } from './run-plan.js';
 import { readPlan, writePlan } from './run-plan.js';
-import { unwritable } from './write-whole-file.js';
+import { unwritable } from './write-output.js';
 
 /** `runs/<time>-<suite>`, with the local time to the second. */
 export function defaultRunFolder(suite: string, now = new Date(), cwd = process.cwd()): string {

@@ -3,7 +3,7 @@ import { runConfigSchema } from '../config/run-config.js';
 import { readJsonFile } from './read-json-file.js';
 import { cellSchema } from './record-schema.js';
 import { planPath } from './run-paths.js';
-import { writeWholeFile } from './write-whole-file.js';
+import { writeOutput } from './write-output.js';
 
 /** `run.json`: what a run set out to do. Written once, before the first cell. */
 export const runPlanSchema = z.strictObject({
@@ -22,5 +22,5 @@ export function readPlan(runDir: string): Promise<RunPlan> {
 
 /** @throws InputError when the folder cannot be written */
 export function writePlan(runDir: string, plan: RunPlan): Promise<void> {
-  return writeWholeFile(planPath(runDir), `${JSON.stringify(plan, null, 2)}\n`);
+  return writeOutput(planPath(runDir), `${JSON.stringify(plan, null, 2)}\n`);
 }

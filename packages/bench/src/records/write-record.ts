@@ -2,7 +2,7 @@ import { InternalError } from '@kora-bench/core';
 import type { CellRecord } from './record-schema.js';
 import { recordSchema } from './record-schema.js';
 import { recordPath } from './run-paths.js';
-import { writeWholeFile } from './write-whole-file.js';
+import { writeOutput } from './write-output.js';
 
 /**
  * Writes `<runDir>/records/<cell.id>.json`, whole or not at all.
@@ -21,6 +21,6 @@ export async function writeRecord(runDir: string, record: CellRecord): Promise<s
     });
   }
   const path = recordPath(runDir, record.cell.id);
-  await writeWholeFile(path, `${JSON.stringify(result.data, null, 1)}\n`);
+  await writeOutput(path, `${JSON.stringify(result.data, null, 1)}\n`);
   return path;
 }

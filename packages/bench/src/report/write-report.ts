@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { readRecords } from '../records/read-records.js';
 import { reportPath } from '../records/run-paths.js';
 import { readPlan } from '../records/run-plan.js';
-import { writeWholeFile } from '../records/write-whole-file.js';
+import { writeOutput } from '../records/write-output.js';
 import { runPage } from './run-page.js';
 
 /**
@@ -17,6 +17,6 @@ export async function writeReport(runDir: string): Promise<string> {
     plan.cells.map(({ id }) => id),
   );
   const path = reportPath(runDir);
-  await writeWholeFile(path, runPage(`KoRA Bench: ${basename(runDir)}`, records));
+  await writeOutput(path, runPage(`KoRA Bench: ${basename(runDir)}`, records));
   return path;
 }

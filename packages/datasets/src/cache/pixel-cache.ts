@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, statfs } from 'node:fs/promises';
+import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { makeFolder, writeWholeFile } from '@kora-bench/whole-file';
 import type { PixelGeometry } from '../preprocess/eval-geometry.js';
 import { warnOnce } from './warn-once.js';
-import { writeWholeFile } from './write-whole-file.js';
 
 /** Of a slot: magic, CRC-32, index, pixel bytes (4 bytes each, little-endian), 16 bytes of the key. */
 const HEADER_BYTES = 32;
@@ -53,7 +53,7 @@ export class PixelCache {
     const folder = join(cacheDir, 'pixels', key.toString('hex').slice(0, 24));
     const cache = new PixelCache(folder, key.subarray(0, 16), height * width * 3);
     try {
-      await mkdir(folder, { recursive: true });
+      makeFolder(folder);
       await writeWholeFile(join(folder, 'about.json'), `${JSON.stringify(description, null, 2)}\n`);
     } catch (error) {
       cache.#giveUpWriting(error);

@@ -3,8 +3,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
+import { writeWholeFile } from '@kora-bench/whole-file';
 import { warnOnce } from '../cache/warn-once.js';
-import { writeWholeFile } from '../cache/write-whole-file.js';
 import { type ContentEntry, type ContentReader, type ContentSource, walkOrder } from './content-source.js';
 import { mapConcurrently } from './map-concurrently.js';
 

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, posix, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
+import { makeFolder, temporaryName, writeWholeFile } from '@kora-bench/whole-file';
 import { warnOnce } from '../cache/warn-once.js';
-import { temporaryName, writeWholeFile } from '../cache/write-whole-file.js';
 
 const COMPLETE = 'complete.json';
 
@@ -30,7 +30,7 @@ export async function unpackMembers(
   const key = createHash('sha256').update(identity).digest('hex').slice(0, 24);
   const folder = join(cacheDir, 'unpacked', key);
   if (await isComplete(folder)) return folder;
-  const temporary = await makeFolder(temporaryName(folder));
+  const temporary = await makeTemporary(temporaryName(folder));
   try {
     const sizes = await extract(archive, members, temporary.path);
     await writeWholeFile(join(temporary.path, COMPLETE), JSON.stringify(sizes));
@@ -58,9 +58,9 @@ async function isComplete(folder: string): Promise<boolean> {
   }
 }
 
-async function makeFolder(path: string): Promise<{ path: string; cached: boolean }> {
+async function makeTemporary(path: string): Promise<{ path: string; cached: boolean }> {
   try {
-    await mkdir(path, { recursive: true });
+    makeFolder(path);
     return { path, cached: true };
   } catch (error) {
     warnOnce('unpacked', `Archives cannot be unpacked into the cache folder: ${String(error)}.`);

@@ -1,6 +1,7 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError, InputError, KoraError } from '@kora-bench/core';
+import { makeFolder } from '@kora-bench/whole-file';
 import { checkpointFiles } from '../checkpoint/checkpoint-files.js';
 import type { ModelContext, ModelDefinition } from '../model-definition.js';
 import { models } from '../registry/models.js';
@@ -55,7 +56,7 @@ export async function download(
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     for (const file of checkpointFiles)
       await downloadFile(model.hubRepo, file, folder, access, onProgress, options);
   } catch (error) {

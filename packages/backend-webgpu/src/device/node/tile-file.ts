@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeWholeFile } from '@kora-bench/whole-file';
 import envPaths from 'env-paths';
 import type { TileStore } from '../../tuning/tile-store.js';
 import { storedTiles } from '../../tuning/tile-store.js';
@@ -25,13 +26,10 @@ export function tileFile(device: string): TileStore {
   return {
     load,
     async save(found) {
-      const own = `${path}.${process.pid}`;
       try {
-        await mkdir(dirname(path), { recursive: true });
         // Another process may have added some in the meantime.
         const tiles = { ...(await load()), ...found };
-        await writeFile(own, `${JSON.stringify({ device, tiles }, undefined, 1)}\n`);
-        await rename(own, path);
+        await writeWholeFile(path, `${JSON.stringify({ device, tiles }, undefined, 1)}\n`);
       } catch {
         // Without a file, they are found again next time.
       }

@@ -1,16 +1,13 @@
-import { dirname } from 'node:path';
 import { InputError } from '@kora-bench/core';
-import writeFileAtomic from 'write-file-atomic';
-import { makeFolder } from './make-folder.js';
+import { writeWholeFile } from '@kora-bench/whole-file';
 
 /**
- * Writes a file whole or not at all: to a temporary file beside it, synced to the disk, then renamed.
+ * Writes a file of a run whole or not at all.
  * @throws InputError when the folder cannot be written
  */
-export async function writeWholeFile(path: string, content: string): Promise<void> {
+export async function writeOutput(path: string, content: string): Promise<void> {
   try {
-    makeFolder(dirname(path));
-    await writeFileAtomic(path, content);
+    await writeWholeFile(path, content);
   } catch (error) {
     throw unwritable(path, error);
   }
