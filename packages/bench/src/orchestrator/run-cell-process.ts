@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import type { CellJob } from '../cell/cell-job.js';
 import type { CellMessage } from '../cell/cell-process.js';
 import type { ReportProgress } from '../progress/progress-event.js';
-import { describeFailure } from '../records/describe-failure.js';
+import { describeFailure, failureText } from '../records/describe-failure.js';
 import { readRecordIfValid } from '../records/read-records.js';
 import type { CellRecord, FailedRecord } from '../records/record-schema.js';
 import { logPath, recordPath } from '../records/run-paths.js';
@@ -75,7 +75,7 @@ export async function runCellProcess(
   try {
     await writeRecord(runDir, failed);
   } catch (error) {
-    report({ kind: 'message', text: `The failure could not be recorded: ${describeFailure(error).message}` });
+    report({ kind: 'message', text: `The failure is not recorded. ${failureText(describeFailure(error))}` });
   }
   return failed;
 }

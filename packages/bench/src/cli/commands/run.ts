@@ -10,7 +10,7 @@ import { planCells } from '../../orchestrator/plan-cells.js';
 import { cellEntry } from '../../orchestrator/run-cell-process.js';
 import { missingCells, runCells } from '../../orchestrator/run-cells.js';
 import { chooseView } from '../../progress/choose-view.js';
-import { describeFailure } from '../../records/describe-failure.js';
+import { describeFailure, failureText } from '../../records/describe-failure.js';
 import { findRun } from '../../records/find-run.js';
 import { continueRun, createRun, defaultRunFolder } from '../../records/open-run.js';
 import type { ReleaseLock } from '../../records/run-lock.js';
@@ -63,7 +63,7 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     }
     const { writeReport } = await import('../../report/write-report.js');
     const page = await writeReport(runDir).catch((error: unknown) => {
-      printMessage(`The report could not be written: ${describeFailure(error).message}`);
+      printMessage(`There is no report. ${failureText(describeFailure(error))}`);
       return null;
     });
     const summary = summarizeRun(runDir, page, records);
