@@ -1,8 +1,17 @@
 import type { NodeId } from '@kora-bench/core';
 import type { BufferRange } from './device/buffer-range.js';
 
+/** Where states are in a run, and what is written into them, by node. */
+export type StateRanges = ReadonlyMap<NodeId, BufferRange>;
+
+/** The bind group of a kernel, given where states are. */
+export type BindGroupOf = (states: StateRanges) => GPUBindGroup;
+
+/** For how many places of the states bind groups are kept; each state has two buffers that change places. */
+const mostKept = 4;
+
 /**
- * Makes the bind groups of a kernel. They are kept; where a state is bound, one for each of its two buffers.
+ * Makes the bind groups of a kernel.
  * @param ids in the order of their bindings, before those of `constants`
  */
 export function bindBuffers(
@@ -11,20 +20,34 @@ export function bindBuffers(
   ids: readonly NodeId[],
   buffers: ReadonlyMap<NodeId, BufferRange>,
   constants: readonly BufferRange[],
-): (states: ReadonlyMap<NodeId, BufferRange>) => GPUBindGroup {
-  const known: { readonly bound: readonly BufferRange[]; readonly group: GPUBindGroup }[] = [];
-  const fixed = ids.every((id) => buffers.has(id));
-  return (states) => {
-    if (fixed && known.length === 1) return known[0]!.group;
-    const bound = ids.map((id) => states.get(id) ?? buffers.get(id)!);
-    const found = known.find((entry) => entry.bound.every(({ buffer }, i) => buffer === bound[i]!.buffer));
-    if (found !== undefined) return found.group;
-    const group = device.createBindGroup({
+): BindGroupOf {
+  const groupOf: BindGroupOf = (states) => {
+    const bound = [...ids.map((id) => states.get(id) ?? buffers.get(id)!), ...constants];
+    return device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
-      entries: [...bound, ...constants].map((resource, binding) => ({ binding, resource })),
+      entries: bound.map((resource, binding) => ({ binding, resource })),
     });
-    if (known.length === 4) known.shift();
-    known.push({ bound, group });
-    return group;
+  };
+  if (!ids.every((id) => buffers.has(id))) return groupOf;
+  let only: GPUBindGroup | undefined;
+  return (states) => {
+    only ??= groupOf(states);
+    return only;
+  };
+}
+
+/** Makes the bind groups of many kernels and keeps them: a step must not look for each anew. */
+export function keepGroups(
+  kernels: readonly BindGroupOf[],
+): (states: StateRanges) => readonly GPUBindGroup[] {
+  const kept: { readonly places: readonly GPUBuffer[]; readonly groups: readonly GPUBindGroup[] }[] = [];
+  return (states) => {
+    const places = [...states.values()].map(({ buffer }) => buffer);
+    const known = kept.find((entry) => entry.places.every((buffer, i) => buffer === places[i]));
+    if (known !== undefined) return known.groups;
+    const groups = kernels.map((groupOf) => groupOf(states));
+    if (kept.length === mostKept) kept.shift();
+    kept.push({ places, groups });
+    return groups;
   };
 }

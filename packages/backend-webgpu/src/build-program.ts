@@ -1,5 +1,6 @@
 import type { Cost, NodeId, ProgramMemory, Weights } from '@kora-bench/core';
-import { bindBuffers } from './bind-buffers.js';
+import type { StateRanges } from './bind-buffers.js';
+import { bindBuffers, keepGroups } from './bind-buffers.js';
 import type { BufferRange } from './device/buffer-range.js';
 import { wholeBuffer } from './device/buffer-range.js';
 import { createBuffer, writeHalves, writeTensor } from './device/transfer.js';
@@ -14,18 +15,23 @@ export interface Dispatch {
   /** What it computes, for tables of times. */
   readonly label: string;
   readonly cost: Cost;
-  /** The bind group, given where states are in this run. */
-  bind(states: ReadonlyMap<NodeId, BufferRange>): GPUBindGroup;
+}
+
+/** Kernels in an order to run in. */
+export interface Dispatches {
+  readonly kernels: readonly Dispatch[];
+  /** The bind group of each. */
+  groupsOf(states: StateRanges): readonly GPUBindGroup[];
 }
 
 /** A schedule with all that the device needs to follow it. */
 export interface CompiledProgram {
   readonly device: GPUDevice;
   readonly schedule: Schedule;
-  readonly before: readonly Dispatch[];
-  /** Of one part of the batch; empty where the whole batch is worked on at once. */
-  readonly body: readonly Dispatch[];
-  readonly after: readonly Dispatch[];
+  readonly before: Dispatches;
+  /** Of one part of the batch; none where the whole batch is worked on at once. */
+  readonly body: Dispatches;
+  readonly after: Dispatches;
   /** Where every value is that is neither a state nor written into one. */
   readonly ranges: ReadonlyMap<NodeId, BufferRange>;
   /** The state that the kernel of a value writes into, by value. */
@@ -65,19 +71,22 @@ export function buildProgram(
       const buffer = own(createBuffer(device, bytes, values[places[0]!.id]!.label));
       for (const { id, offset, bytes: size } of places) ranges.set(id, { buffer, offset, size });
     }
-    const dispatch = ({ code, label, cost }: Step): Dispatch => {
-      const { writes, reads, offsets, workgroups } = code;
-      const pipeline = pipelines.get(code.code)!;
+    const dispatch = ({ code: { code, workgroups }, label, cost }: Step): Dispatch => {
+      return { pipeline: pipelines.get(code)!, workgroups, label, cost };
+    };
+    const bind = ({ code: { code, writes, reads, offsets } }: Step) => {
       const constants = offsets.length === 0 ? [] : [wholeBuffer(own(offsetBuffer(device, offsets)))];
-      const bind = bindBuffers(device, pipeline, [...writes, ...reads], ranges, constants);
-      return { pipeline, workgroups, label, cost, bind };
+      return bindBuffers(device, pipelines.get(code)!, [...writes, ...reads], ranges, constants);
+    };
+    const dispatches = (steps: readonly Step[]): Dispatches => {
+      return { kernels: steps.map(dispatch), groupsOf: keepGroups(steps.map(bind)) };
     };
     return {
       device,
       schedule,
-      before: before.map(dispatch),
-      body: (body?.steps ?? []).map(dispatch),
-      after: after.map(dispatch),
+      before: dispatches(before),
+      body: dispatches(body?.steps ?? []),
+      after: dispatches(after),
       ranges,
       intoStates,
       memory,

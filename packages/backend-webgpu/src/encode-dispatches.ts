@@ -1,27 +1,28 @@
-import type { NodeId } from '@kora-bench/core';
-import type { Dispatch } from './build-program.js';
-import type { BufferRange } from './device/buffer-range.js';
+import type { StateRanges } from './bind-buffers.js';
+import type { Dispatches } from './build-program.js';
 import type { KernelTimer } from './device/kernel-timer.js';
 
 /** Encodes kernels: all in one pass, or each in a pass of its own that a timer takes the time of. */
 export function encodeDispatches(
   encoder: GPUCommandEncoder,
-  dispatches: readonly Dispatch[],
-  states: ReadonlyMap<NodeId, BufferRange>,
+  { kernels, groupsOf }: Dispatches,
+  states: StateRanges,
   timing?: { readonly timer: KernelTimer; readonly first: number },
 ): void {
+  const groups = groupsOf(states);
   let pass = timing === undefined ? encoder.beginComputePass() : undefined;
   let current: GPUComputePipeline | undefined;
-  dispatches.forEach(({ pipeline, workgroups, bind }, i) => {
+  for (let i = 0; i < kernels.length; i++) {
+    const { pipeline, workgroups } = kernels[i]!;
     if (timing !== undefined) {
       pass = encoder.beginComputePass({ timestampWrites: timing.timer.writes(timing.first + i) });
       current = undefined;
     }
     if (pipeline !== current) pass!.setPipeline(pipeline);
     current = pipeline;
-    pass!.setBindGroup(0, bind(states));
-    pass!.dispatchWorkgroups(...workgroups);
+    pass!.setBindGroup(0, groups[i]!);
+    pass!.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
     if (timing !== undefined) pass!.end();
-  });
+  }
   if (timing === undefined) pass!.end();
 }

@@ -1,5 +1,6 @@
 import type { HostTensor, HostTensors, NodeId } from '@kora-bench/core';
-import type { CompiledProgram } from './build-program.js';
+import type { StateRanges } from './bind-buffers.js';
+import type { CompiledProgram, Dispatches } from './build-program.js';
 import type { BufferRange } from './device/buffer-range.js';
 import type { KernelTimer } from './device/kernel-timer.js';
 import { writeTensor } from './device/transfer.js';
@@ -8,7 +9,7 @@ import { encodeDispatches } from './encode-dispatches.js';
 export interface RunSettings {
   readonly feeds: HostTensors;
   /** Where states are in this run, and what is written into them. */
-  readonly states: ReadonlyMap<NodeId, BufferRange>;
+  readonly states: StateRanges;
   readonly timer: KernelTimer | undefined;
   /** Encodes what is to happen after the last kernel. */
   finish(encoder: GPUCommandEncoder): void;
@@ -19,9 +20,9 @@ export function submitRun(compiled: CompiledProgram, { feeds, states, timer, fin
   const { device, schedule, before, body: ofPart, after, ranges } = compiled;
   const rangeOf = (id: NodeId) => states.get(id) ?? ranges.get(id)!;
   let timed = 0;
-  const encode = (encoder: GPUCommandEncoder, dispatches: CompiledProgram['before']) => {
+  const encode = (encoder: GPUCommandEncoder, dispatches: Dispatches) => {
     encodeDispatches(encoder, dispatches, states, timer && { timer, first: timed });
-    timed += dispatches.length;
+    timed += dispatches.kernels.length;
   };
   const submit = (encoder: GPUCommandEncoder) => device.queue.submit([encoder.finish()]);
 

@@ -141,5 +141,6 @@ const mostUnderWay = 2;
 
 /** Every kernel of a run, in order. */
 function inOrder({ before, body, after, memory }: CompiledProgram): Dispatch[] {
-  return [...before, ...Array.from({ length: memory.parts }, () => body).flat(), ...after];
+  const parts = Array.from({ length: memory.parts }, () => body.kernels).flat();
+  return [...before.kernels, ...parts, ...after.kernels];
 }

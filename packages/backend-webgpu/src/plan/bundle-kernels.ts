@@ -13,8 +13,9 @@ const longestDelay = 16;
 const mostWorkgroups = 65_535;
 
 /**
- * Puts the small products of adapters together, most of which are gradients that nobody reads before the
- * end: each is put off until there are as many as one dispatch can take, or until somebody reads one.
+ * Puts kernels together that leave a GPU idle one by one: the small products of adapters, most of which are
+ * gradients that nobody reads before the end, and the three adjoints of an attention. Each is put off until
+ * there are as many as one dispatch can take, or until somebody reads one.
  * @param codes of the kernels, each alone
  * @param mostBuffers that one dispatch can use
  * @returns all kernels, in an order to run in
@@ -26,38 +27,36 @@ export function bundleKernels(
   mostBuffers: number,
 ): readonly Bundle[] {
   const bundles: Bundle[] = [];
-  let open: Open | undefined;
-  const close = () => {
+  const waiting = new Map<Kind, Open>();
+  const close = (kind: Kind) => {
+    const open = waiting.get(kind);
     if (open !== undefined) bundles.push(open.kernels);
-    open = undefined;
+    waiting.delete(kind);
   };
   kernels.forEach((kernel, i) => {
     const code = codes[i]!;
-    if (open !== undefined) {
-      const reads = code.reads.some((id) => open!.writes.has(id));
-      if (reads || i - open.first > longestDelay) close();
-    }
-    if (!isNarrow(program, kernel)) {
+    for (const [kind, { writes, first }] of waiting)
+      if (code.reads.some((id) => writes.has(id)) || i - first > longestDelay) close(kind);
+    const kind = kindOf(program, kernel);
+    if (kind === undefined) {
       bundles.push([kernel]);
       return;
     }
-    if (open !== undefined && !takes(open, code, mostBuffers)) close();
-    open ??= {
-      kernels: [],
-      first: i,
-      writes: new Set(),
-      reads: new Set(),
-      workgroupSize: code.workgroupSize,
-      workgroups: 0,
-    };
+    const before = waiting.get(kind);
+    if (before !== undefined && !takes(before, code, mostBuffers)) close(kind);
+    const open = waiting.get(kind) ?? opened(i, code);
+    waiting.set(kind, open);
     open.kernels.push(kernel);
     open.workgroups += count(code);
     for (const id of code.writes) open.writes.add(id);
     for (const id of code.reads) open.reads.add(id);
   });
-  close();
+  for (const kind of [...waiting.keys()]) close(kind);
   return bundles;
 }
+
+/** What kernels of one dispatch have in common. */
+type Kind = 'narrow product' | 'adjoint of attention';
 
 interface Open {
   readonly kernels: Kernel[];
@@ -67,6 +66,10 @@ interface Open {
   readonly reads: Set<NodeId>;
   readonly workgroupSize: number;
   workgroups: number;
+}
+
+function opened(first: number, { workgroupSize }: KernelCode): Open {
+  return { kernels: [], first, writes: new Set(), reads: new Set(), workgroupSize, workgroups: 0 };
 }
 
 function takes(open: Open, code: KernelCode, mostBuffers: number): boolean {
@@ -81,10 +84,11 @@ function takes(open: Open, code: KernelCode, mostBuffers: number): boolean {
   );
 }
 
-function isNarrow({ nodes }: Program, { terms, outputs }: Kernel): boolean {
-  if (terms.length !== 1 || outputs.length !== 1) return false;
+function kindOf({ nodes }: Program, { anchors, terms, outputs }: Kernel): Kind | undefined {
+  if (anchors.length === 1 && nodes[anchors[0]!]!.op.kind === 'attentionGrad') return 'adjoint of attention';
+  if (terms.length !== 1 || outputs.length !== 1) return undefined;
   const { shape } = nodes[terms[0]!]!;
-  return Math.min(shape.at(-2)!, shape.at(-1)!) <= narrowSide;
+  return Math.min(shape.at(-2)!, shape.at(-1)!) <= narrowSide ? 'narrow product' : undefined;
 }
 
 function count({ workgroups: [x, y, z] }: KernelCode): number {

@@ -1,6 +1,7 @@
 /** Gives a kernel the rows of the other side, one after the other. */
 export interface OtherRows {
-  readonly declarations: string;
+  /** Groups of four numbers that they need in the memory of a workgroup; see `KernelBody`. */
+  readonly staged: number;
   /** Runs `statements` for each row; within them, `quad` and `scalar` are of that row. */
   forEach(statements: string): string;
   /**

@@ -155,7 +155,8 @@ export class RowKernel {
 let result = ${result};
 ${this.#storeQuad(target)}`;
     return {
-      declarations: this.other.declarations,
+      declarations: '',
+      staged: this.other.staged,
       body: `let block = group.y * ${workgroups[0]}u + group.x;
 ${workgroups[0] * workgroups[1] === blocks * heads ? '' : `if (block >= ${blocks * heads}u) { return; }`}
 let head = block / ${blocks}u;

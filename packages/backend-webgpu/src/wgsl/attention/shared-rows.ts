@@ -19,6 +19,9 @@ export function sharedRows(
   const quads = sides.map((side) => quadsOf(side, lanesPerRow));
   const rowBytes = 16 * (quads[0]! + quads[1]!);
   const height = Math.max(1, Math.min(mostRows, rows, Math.floor(tileBytes / rowBytes)));
+  // One operand after the other, then the numbers, each at the head of a group of four.
+  const starts = [0, height * quads[0]!, height * (quads[0]! + quads[1]!)];
+  const startOf = (name: string) => starts[2]! + height * scalars.findIndex((scalar) => scalar.name === name);
   const stageSide = (side: Side, i: number) => {
     const writer = context.writer();
     const quad = loadQuad(writer, side, 'other', 'quad', quads[i]!);
@@ -26,19 +29,16 @@ export function sharedRows(
 let other = min(firstOther + slot / ${quads[i]}u, ${rows - 1}u);
 let quad = slot % ${quads[i]}u;
 ${writer.lines.join('\n')}
-tile${i}[slot] = ${quad};
+staged[${starts[i]}u + slot] = ${quad};
 }`;
   };
   const stageScalar = ({ name, element }: AttentionScalar) => {
     const writer = context.writer();
     const value = element(writer, writer.define(`head * ${rows}u + min(firstOther + lane, ${rows - 1}u)`));
-    return [...writer.lines, `${name}Tile[lane] = ${value};`].join('\n');
+    return [...writer.lines, `staged[${startOf(name)}u + lane].x = ${value};`].join('\n');
   };
   return {
-    declarations: [
-      ...quads.map((count, i) => `var<workgroup> tile${i}: array<vec4f, ${height * count}>;`),
-      ...scalars.map(({ name }) => `var<workgroup> ${name}Tile: array<f32, ${height}>;`),
-    ].join('\n'),
+    staged: starts[2]! + height * scalars.length,
     forEach: (statements) => `for (var firstOther = 0u; firstOther < ${rows}u; firstOther += ${height}u) {
 workgroupBarrier();
 ${sides.map(stageSide).join('\n')}
@@ -48,7 +48,8 @@ for (var slot = 0u; slot < min(${height}u, ${rows}u - firstOther); slot++) {
 ${statements}
 }
 }`,
-    quad: (side, index) => `tile${side}[slot * ${quads[side]}u + ${index * lanesPerRow}u + part]`,
-    scalar: (name) => `${name}Tile[slot]`,
+    quad: (side, index) =>
+      `staged[${starts[side]}u + slot * ${quads[side]}u + ${index * lanesPerRow}u + part]`,
+    scalar: (name) => `staged[${startOf(name)}u + slot].x`,
   };
 }

@@ -31,7 +31,7 @@ export function subgroupRows(
     ),
   );
   return {
-    declarations: '',
+    staged: 0,
     forEach: (statements) => rolledLoop('other', rows, `${writer.lines.join('\n')}\n${statements}`),
     quad: (side, index) => `subgroupBroadcast(${parts[side]![Math.floor(index / size)]!}, ${index % size}u)`,
     scalar: (name) => values.get(name)!,
