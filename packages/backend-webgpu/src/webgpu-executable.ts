@@ -125,10 +125,13 @@ export class WebgpuExecutable implements Executable {
     return fetched;
   }
 
-  /** Where nothing is brought back, the next run is prepared while the device still works on this one. */
+  /**
+   * Where nothing is brought back, the next run is prepared while the device still works on this one, unless
+   * that takes the cores away from it.
+   */
   async #finish(readback: Readback, fetches: boolean): Promise<Record<string, HostTensor>> {
     const done = this.#watch.finish(this, () => readback.read());
-    if (fetches) return done;
+    if (fetches || this.#watch.sharesCores) return done;
     done.catch(() => undefined);
     this.#underWay.push(done);
     if (this.#underWay.length > mostUnderWay) await this.#underWay.shift();

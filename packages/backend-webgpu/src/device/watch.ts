@@ -45,6 +45,11 @@ export class Watch {
     this.#lost.catch(() => undefined);
   }
 
+  /** Whether the driver computes on the cores that JavaScript runs on. */
+  get sharesCores(): boolean {
+    return this.#settings.waiter.sleeps;
+  }
+
   /**
    * Waits for submitted work.
    * @param job what is waited for, e.g. an executable; the same one takes about as long each time
