@@ -45,7 +45,7 @@ const leastFlops = 5e8;
 const leastFlopsPerByte = 1000;
 /** Share of the threads that may stay idle because the batch has no better divisor. */
 const idleShare = 1 / 3;
-/** Share of the machine's memory that the replicas' frozen weights may take: each has its own. */
+/** Share of the memory that the replicas' frozen weights may take: each has its own. */
 const weightsShare = 1 / 8;
 
 /**
@@ -99,6 +99,11 @@ function pays(part: Program, replicas: number): boolean {
   return (
     flops >= leastFlops &&
     flops >= leastFlopsPerByte * exchanged &&
-    replicas * sizes('frozen') <= weightsShare * totalmem()
+    replicas * sizes('frozen') <= weightsShare * availableBytes()
   );
+}
+
+/** The memory of the machine, or what the process may use of it. */
+function availableBytes(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }
