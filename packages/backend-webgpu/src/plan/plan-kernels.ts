@@ -1,6 +1,8 @@
 import type { GraphNode, NodeId, Program } from '@kora-bench/core';
 import { countUses, sizeOf } from '@kora-bench/core';
 import type { Storage } from '../wgsl/scalar.js';
+import type { PointwiseGroup } from './group-pointwise.js';
+import { groupPointwise } from './group-pointwise.js';
 import { backwardNodes, halfValues } from './half-values.js';
 import { joinedParts } from './joined-parts.js';
 import type { Destination, Kernel } from './kernel.js';
@@ -48,6 +50,10 @@ export function planKernels(program: Program, mostReadings: number, precision: P
   limitReadings(view, stored, joins, mostReadings);
   joinBesides(view, stored, joins, pairs.partners);
   const parts = joinedParts(view, stored);
+  const groups = groupedPointwise(view, stored, joins, pairs.partners, mostReadings + 1);
+  for (const id of groups.flatMap(({ inner }) => inner)) stored.delete(id);
+  const groupAt = new Map(groups.map(({ outputs }) => [outputs.at(-1)!, outputs]));
+  const grouped = new Set(groups.flatMap(({ outputs }) => outputs.slice(0, -1)));
 
   const kernels = nodes.flatMap((node): readonly Kernel[] => {
     const { id } = node;
@@ -55,18 +61,12 @@ export function planKernels(program: Program, mostReadings: number, precision: P
     if (role === 'joined') return parts.copies.get(id) ?? [];
     if (!stored.has(id) || role === 'source') return [];
     const anchor = role === 'anchor' ? id : joins.anchors.get(id);
-    if (pairs.partners.has(id) || joins.besides.has(id)) return [];
-    const destination = parts.inPlace.get(id) ?? whole(node);
-    if (anchor === undefined) return [{ anchors: [], terms: [], outputs: [{ root: id, destination }] }];
+    if (pairs.partners.has(id) || joins.besides.has(id) || grouped.has(id)) return [];
+    const output = (root: NodeId) => ({ root, destination: parts.inPlace.get(root) ?? whole(nodes[root]!) });
+    if (anchor === undefined)
+      return [{ anchors: [], terms: [], outputs: (groupAt.get(id) ?? [id]).map(output) }];
     const besides = [...joins.besides].filter(([, root]) => root === id).map(([beside]) => beside);
-    const outputs = [
-      { root: id, anchor, destination },
-      ...besides.map((root) => ({
-        root,
-        anchor,
-        destination: parts.inPlace.get(root) ?? whole(nodes[root]!),
-      })),
-    ];
+    const outputs = [id, ...besides].map((root) => ({ ...output(root), anchor }));
     const partner = pairs.partnerOf.get(anchor);
     if (partner === undefined) return [{ anchors: [anchor], terms: terms.get(anchor) ?? [], outputs }];
     const own = { root: partner, anchor: partner, destination: whole(nodes[partner]!) };
@@ -84,7 +84,8 @@ function whole({ id, shape }: GraphNode): Destination {
 }
 
 /** Sources, anchors and joined values, results, and what would otherwise be computed more than once. */
-function storedValues({ nodes, readers, results, roles }: PlanView): Set<NodeId> {
+function storedValues(view: PlanView): Set<NodeId> {
+  const { nodes, readers, results, roles } = view;
   const stored = new Set<NodeId>();
   /** How often an element is computed, and whether the ops behind want it in memory. */
   const evaluations = new Float64Array(nodes.length);
@@ -100,7 +101,7 @@ function storedValues({ nodes, readers, results, roles }: PlanView): Set<NodeId>
       evaluations[id]! += (inline ? evaluations[reader]! : 1) * (spreads ? 2 : 1);
       if (readsAgain(op) || (inline && roles[reader] === 'view' && wanted[reader] === 1)) wanted[id] = 1;
     }
-    const again = evaluations[id]! > 1 && size > 1;
+    const again = evaluations[id]! > 1 && size > 1 && !isCheap(view, node);
     if (
       role === 'source' ||
       role === 'anchor' ||
@@ -111,6 +112,16 @@ function storedValues({ nodes, readers, results, roles }: PlanView): Set<NodeId>
       stored.add(id);
   }
   return stored;
+}
+
+/** Whether computing a value from its only operand costs no more than reading it: one product or sum. */
+function isCheap({ nodes, roles, uses }: PlanView, { op, inputs, shape }: GraphNode): boolean {
+  if (op.kind !== 'binary' || !['add', 'sub', 'mul'].includes(op.fn)) return false;
+  const read = new Set(inputs.filter((input) => nodes[input]!.op.kind !== 'constant'));
+  const [operand] = read;
+  if (read.size !== 1 || sizeOf(nodes[operand!]!.shape) !== sizeOf(shape)) return false;
+  const role = roles[operand!];
+  return role === 'source' || role === 'joined' || (role === 'anchor' && uses[operand!]! > 1);
 }
 
 /** Whether an op reads each element of its operands more than once. */
@@ -205,6 +216,24 @@ function joinBesides(
   }
 }
 
+/** Groups the kernels that only do elementwise ops. */
+function groupedPointwise(
+  view: PlanView,
+  stored: ReadonlySet<NodeId>,
+  joins: Joins,
+  apart: ReadonlySet<NodeId>,
+  mostBuffers: number,
+): readonly PointwiseGroup[] {
+  const isAlone = ({ id }: GraphNode) =>
+    stored.has(id) &&
+    view.roles[id] === 'pointwise' &&
+    !joins.anchors.has(id) &&
+    !joins.besides.has(id) &&
+    !apart.has(id);
+  const alone = new Set(view.nodes.filter(isAlone).map(({ id }) => id));
+  return groupPointwise(view, stored, alone, mostBuffers);
+}
+
 function moveRoot({ anchors, roots }: Joins, stored: Set<NodeId>, root: NodeId, anchor: NodeId): void {
   const before = roots.get(anchor);
   if (before !== undefined) anchors.delete(before);
@@ -221,12 +250,15 @@ function limitReadings(
   most: number,
 ): void {
   const reads: ReadonlySet<NodeId>[] = [];
-  const leaves = (id: NodeId): ReadonlySet<NodeId> => (stored.has(id) ? new Set([id]) : reads[id]!);
-  for (const { id, op, inputs: direct, shape } of nodes) {
+  // Single numbers stand in the code.
+  const isWritten = (id: NodeId) => nodes[id]!.op.kind === 'constant' && sizeOf(nodes[id]!.shape) === 1;
+  const leaves = (id: NodeId): ReadonlySet<NodeId> =>
+    isWritten(id) ? new Set() : stored.has(id) ? new Set([id]) : reads[id]!;
+  for (const { id, inputs: direct } of nodes) {
     const role = roles[id];
     const inputs = terms.get(id)?.flatMap((term) => nodes[term]!.inputs) ?? direct;
     if (role === 'joined' || role === 'source') {
-      reads.push(op.kind === 'constant' && sizeOf(shape) === 1 ? new Set() : new Set([id]));
+      reads.push(new Set([id]));
       continue;
     }
     const together = () => new Set(inputs.flatMap((input) => [...leaves(input)]));
