@@ -128,6 +128,16 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
     /where: +training\.epoch in .*field\.json/,
     /Did you mean epochs\?/,
   ],
+  'a suite that is not complete': [
+    ['--suite', file('part.json', { methods: [{ name: 'lora' }] })],
+    /where: +backends in /,
+    /Add backends or take what is missing from another suite with "extends": "default"/,
+  ],
+  'a suite that is not complete and has a misspelt field': [
+    ['--suite', file('part-epoch.json', { training: { epoch: 2 } })],
+    /training\.epoch in /,
+    /Did you mean epochs\?/,
+  ],
   'a suite with a wrong type': [
     ['--suite', extending('type.json', { training: { optimizer: { kind: 'adamw', beta1: 'high' } } })],
     /training\.optimizer\.beta1/,

@@ -10,6 +10,8 @@ export interface InputOrigin {
   readonly prefix?: string;
   /** The flag that set a field, by the field's path. */
   readonly flags?: ReadonlyMap<string, string>;
+  /** What helps when fields are missing, beside adding them. */
+  readonly whereFieldsCome?: string;
 }
 
 /**
@@ -20,7 +22,11 @@ export interface InputOrigin {
 export function checkInput<T>(schema: z.ZodType<T>, value: unknown, origin: InputOrigin = {}): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issues = result.error.issues.map(innermost);
+  const isMissing = ({ code, path }: z.core.$ZodIssue) =>
+    code !== 'unrecognized_keys' && valueAt(value, path) === undefined;
+  const all = result.error.issues.map(innermost);
+  // What was written wrongly says more than what was not written.
+  const issues = [...all.filter((each) => !isMissing(each)), ...all.filter(isMissing)];
   const issue = issues[0]!;
   const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
   const { prefix = '' } = origin;
@@ -50,7 +56,9 @@ export function checkInput<T>(schema: z.ZodType<T>, value: unknown, origin: Inpu
       received: unknownKey === undefined ? shown(valueAt(value, path)) : unknownKey,
       fix:
         unknownKey === undefined
-          ? `Change ${flag ?? (field || 'it')}.`
+          ? isMissing(issue)
+            ? ['Add', field || 'it', origin.whereFieldsCome].filter(Boolean).join(' ').concat('.')
+            : `Change ${flag ?? (field || 'it')}.`
           : suggestion(unknownKey, fields, 'Remove the field.'),
     },
   );

@@ -44,7 +44,10 @@ export async function loadSuite(nameOrPath: string, quick = false, cwd = process
   const name = basename(path, '.json');
   return {
     name: quick && path !== quickPath ? `${name}-quick` : name,
-    config: checkInput(runConfigSchema, merged(own, overlay), { file: path }),
+    config: checkInput(runConfigSchema, merged(own, overlay), {
+      file: path,
+      whereFieldsCome: 'or take what is missing from another suite with "extends": "default"',
+    }),
   };
 }
 
