@@ -1,3 +1,4 @@
+import { vitTiny } from '@kora-bench/bench-programs';
 import type { MethodDefinition, VitConfig } from '@kora-bench/core';
 import { batchOf, buildTrainProgram, classificationTask, defaultAdamW } from '@kora-bench/core';
 import full from '@kora-bench/method-full';
@@ -78,17 +79,6 @@ it('never gives memory to two values at once, nor one buffer to what a step read
   );
 });
 
-const vitTiny: VitConfig = {
-  name: 'ViT-Tiny/16',
-  imageSize: [224, 224],
-  patchSize: 16,
-  width: 192,
-  depth: 12,
-  heads: 3,
-  mlpWidth: 768,
-  numClasses: 0,
-  layerNormEps: 1e-6,
-};
 const vitBase: VitConfig = { ...vitTiny, name: 'ViT-B/16', width: 768, heads: 12, mlpWidth: 3072 };
 
 /** A GPU with the limits that every WebGPU device has. */

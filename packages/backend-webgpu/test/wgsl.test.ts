@@ -1,4 +1,4 @@
-import { vitLoraStep } from '@kora-bench/bench-programs';
+import { vitLoraStep, vitTiny } from '@kora-bench/bench-programs';
 import type { Program, VitConfig } from '@kora-bench/core';
 import { GraphBuilder, gelu, makeProgram, matmul } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
@@ -49,17 +49,7 @@ const targets: Readonly<Record<string, KernelTarget>> = {
   'software drivers': { ...general, sharing: { kind: 'subgroup', size: 8 } },
 };
 
-const model: VitConfig = {
-  name: 'vit',
-  imageSize: [224, 224],
-  patchSize: 16,
-  width: 192,
-  depth: 2,
-  heads: 3,
-  mlpWidth: 768,
-  numClasses: 0,
-  layerNormEps: 1e-6,
-};
+const model: VitConfig = { ...vitTiny, depth: 2 };
 
 const large = 'a training step of ViT-Tiny with LoRA';
 

@@ -1,5 +1,8 @@
 import type { HostTensor, HostTensors, ParameterLayout, Program, VitConfig, Weights } from '@kora-bench/core';
 
+/** ViT-Tiny/16 at 224. */
+export const vitTiny: VitConfig;
+
 /** A training step of a ViT with LoRA on all linear layers, its random weights, state and feeds. */
 export function vitLoraStep(
   batchSize: number,

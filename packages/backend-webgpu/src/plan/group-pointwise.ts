@@ -1,6 +1,6 @@
 import type { NodeId } from '@kora-bench/core';
 import { sizeOf } from '@kora-bench/core';
-import { views } from './node-roles.js';
+import { isLiteral, views } from './node-roles.js';
 import type { PlanView } from './plan-view.js';
 
 /** Elementwise kernels that one kernel does the work of. */
@@ -97,12 +97,13 @@ function readings(
     const key = `${id} ${samePlace}`;
     if (seen.has(key)) return;
     seen.add(key);
-    const { op, inputs, shape } = nodes[id]!;
+    const node = nodes[id]!;
+    const { op, inputs, shape } = node;
     const same = samePlace && sizeOf(shape) === size;
     if (id === root || !stored.has(id)) {
       const moves = views.has(op.kind) && op.kind !== 'reshape';
       for (const input of inputs) visit(input, same && !moves);
-    } else if (op.kind !== 'constant' || sizeOf(shape) > 1) {
+    } else if (!isLiteral(node)) {
       reads.add(id);
       if (!same) elsewhere.add(id);
     }

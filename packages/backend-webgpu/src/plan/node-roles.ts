@@ -1,4 +1,5 @@
-import type { CompositeKind, Op, OpKind } from '@kora-bench/core';
+import type { CompositeKind, GraphNode, Op, OpKind } from '@kora-bench/core';
+import { sizeOf } from '@kora-bench/core';
 
 /** How a node takes part in kernels. */
 export type Role =
@@ -40,6 +41,11 @@ export const nativeComposites: ReadonlySet<CompositeKind> = new Set([
 
 /** Ops that only change the place that is read. */
 export const views: ReadonlySet<OpKind> = new Set(['reshape', 'transpose', 'broadcast', 'slice', 'pad']);
+
+/** Whether a node is a single number, which stands in the code of every kernel that reads it. */
+export function isLiteral({ op, shape }: GraphNode): boolean {
+  return op.kind === 'constant' && sizeOf(shape) === 1;
+}
 
 export function roleOf(op: Op): Role {
   if (views.has(op.kind)) return 'view';

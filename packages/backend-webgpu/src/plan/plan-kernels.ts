@@ -6,7 +6,7 @@ import { groupPointwise } from './group-pointwise.js';
 import { backwardNodes, halfValues } from './half-values.js';
 import { joinedParts } from './joined-parts.js';
 import type { Destination, Kernel } from './kernel.js';
-import { roleOf } from './node-roles.js';
+import { isLiteral, roleOf } from './node-roles.js';
 import type { PlanView } from './plan-view.js';
 import { sumsOfProducts } from './sums-of-products.js';
 
@@ -250,10 +250,10 @@ function limitReadings(
   most: number,
 ): void {
   const reads: ReadonlySet<NodeId>[] = [];
-  // Single numbers stand in the code.
-  const isWritten = (id: NodeId) => nodes[id]!.op.kind === 'constant' && sizeOf(nodes[id]!.shape) === 1;
-  const leaves = (id: NodeId): ReadonlySet<NodeId> =>
-    isWritten(id) ? new Set() : stored.has(id) ? new Set([id]) : reads[id]!;
+  const leaves = (id: NodeId): ReadonlySet<NodeId> => {
+    if (isLiteral(nodes[id]!)) return new Set();
+    return stored.has(id) ? new Set([id]) : reads[id]!;
+  };
   for (const { id, inputs: direct } of nodes) {
     const role = roles[id];
     const inputs = terms.get(id)?.flatMap((term) => nodes[term]!.inputs) ?? direct;
