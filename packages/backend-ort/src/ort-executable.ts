@@ -1,5 +1,5 @@
 import type { Executable, HostTensor, Program, RunOptions, RunQueue, Shape } from '@kora-bench/core';
-import { BackendError, checkRun, ownState, sourcesOf } from '@kora-bench/core';
+import { BackendError, ownState, runCheck, sourcesOf } from '@kora-bench/core';
 import type { Tensor } from 'onnxruntime-node';
 import type { Engine } from './engine/engine.js';
 import { allocate, fromEngine, toEngine } from './engine/host-transfer.js';
@@ -20,6 +20,7 @@ export class OrtExecutable implements Executable {
   readonly #states: readonly Named[];
   readonly #updates: readonly Named[];
   readonly #feeds: readonly string[];
+  readonly #check: (options: RunOptions) => void;
   #runner: Runner | undefined;
 
   /** @param program as it was given to the backend, before any rewriting */
@@ -28,6 +29,7 @@ export class OrtExecutable implements Executable {
     this.#queue = queue;
     this.#program = program;
     this.#runner = runner;
+    this.#check = runCheck(program);
     const known = runner.inputNames;
     const states = sourcesOf(program, 'state').map(({ name, node }) => ({ name, shape: node.shape }));
     this.#states = states.filter(({ name }) => known.has(stateName(name)));
@@ -48,7 +50,7 @@ export class OrtExecutable implements Executable {
   }
 
   async #run(options: RunOptions): Promise<Record<string, HostTensor>> {
-    checkRun(this.#program, options);
+    this.#check(options);
     if (this.#runner === undefined) {
       throw new BackendError('The program was disposed of.', { fix: 'Compile the program again to run it.' });
     }

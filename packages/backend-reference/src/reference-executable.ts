@@ -9,12 +9,12 @@ import type {
 } from '@kora-bench/core';
 import {
   BackendError,
-  checkRun,
   checkWeights,
   formatShape,
   InputError,
   InternalError,
   ownState,
+  runCheck,
   sameShape,
 } from '@kora-bench/core';
 import { toFloat64 } from './float64.js';
@@ -24,6 +24,7 @@ import { ReferenceState } from './reference-state.js';
 /** A program with its frozen weights in float64, interpreted anew at each run. */
 export class ReferenceExecutable implements Executable {
   readonly #weights = new Map<string, HostTensor>();
+  readonly #check: (options: RunOptions) => void;
   #disposed = false;
 
   /** @throws InputError when a frozen weight is missing or misshapen */
@@ -32,6 +33,7 @@ export class ReferenceExecutable implements Executable {
     weights: Weights,
   ) {
     checkWeights(program, weights);
+    this.#check = runCheck(program);
     for (const { op } of program.nodes) {
       if (op.kind === 'frozen') this.#weights.set(op.name, toFloat64(weights.get(op.name)!));
     }
@@ -40,7 +42,7 @@ export class ReferenceExecutable implements Executable {
   async run(options: RunOptions): Promise<Record<string, HostTensor>> {
     if (this.#disposed)
       throw new BackendError('This executable was disposed.', { fix: 'Compile the program again.' });
-    checkRun(this.program, options);
+    this.#check(options);
     const state = ownState(ReferenceState, options.state);
     checkStateShapes(this.program, state);
 

@@ -5,10 +5,12 @@ import { modelArguments, modelOf } from './model-arguments.mjs';
 import { median } from './rounds.mjs';
 
 /*
- * What a training step costs the host: checking and writing the feeds, encoding all dispatches, submitting
- * them. Measured from the call of `run` until the last `submit` of the run returns. The device does nothing
- * before the run and, in its kernels, nothing at all: each returns at once, so that no driver takes the
- * cores or the caches of a CPU that it shares. With --work they compute as ever.
+ * What a training step costs the host, in two figures. `waits`: from the call of `run` until its last
+ * `submit` returns, which is how long the device has nothing to do when each run is awaited; the feeds are
+ * checked and written, the commands submitted. `in all`: and the encoding of the next run's commands, which
+ * takes place while the device works. The loss is brought back, as in training. The kernels do nothing: each
+ * returns at once, so that no driver takes the cores or the caches of a CPU that it shares. With --work they
+ * compute as ever.
  *   node bench/encode-cost.mjs [--batch 1] [--runs 100] [--work] [--options JSON] [--json]
  * The cost hangs on the number of kernels, hardly on their sizes; --image 32 shortens the start.
  */
@@ -24,35 +26,39 @@ const { values: args } = parseArgs({
 });
 const backend = await definition.create('gpu', definition.options.parse(JSON.parse(args.options)));
 if (!args.work) leaveWorkOut();
-let submitted = 0;
-noteSubmits();
+const notes = { submitted: 0, encoding: 0 };
+takeNotes();
 const model = modelOf(args);
 const { program, weights, state: values, feeds } = vitLoraStep(Number(args.batch), { model });
 const executable = await backend.compile(program, weights);
 const state = await backend.createState(values);
 
-const times = [];
+const waits = [];
+const inAll = [];
 const warmUp = 10;
-const dispatches = await countDispatches(() => executable.run({ feeds: feeds(0), state }));
-for (let number = 0; number < warmUp + Number(args.runs); number++) {
-  const options = { feeds: feeds(number), state };
+const optionsOf = (number) => ({ feeds: feeds(number), state, fetch: ['loss'] });
+const dispatches = await countDispatches(() => executable.run(optionsOf(0)));
+for (let number = 1; number < 1 + warmUp + Number(args.runs); number++) {
+  const options = optionsOf(number);
   const start = performance.now();
   await executable.run(options);
-  if (number >= warmUp) times.push((submitted - start) / 1000);
-  // Brings a value back, which waits for the device.
-  await state.read('parameters');
+  if (number <= warmUp) continue;
+  const wait = notes.submitted - start;
+  waits.push(wait / 1000);
+  inAll.push((wait + notes.encoding) / 1000);
 }
-const host = median(times);
+const seconds = { waits: median(waits), inAll: median(inAll) };
 
 if (args.json) {
   const date = new Date().toISOString().slice(0, 10);
   const { work, runs } = args;
-  const result = { date, device: backend.device, model, runs: Number(runs), work, dispatches, seconds: host };
+  const result = { date, device: backend.device, model, runs: Number(runs), work, dispatches, seconds };
   console.log(JSON.stringify(result, undefined, 2));
 } else {
   console.log(
     `${backend.device}: ${model.name}, LoRA step, batch ${args.batch}, ${dispatches} dispatches` +
-      `${args.work ? '' : ' without work'}, median of ${args.runs} runs: ${(host * 1000).toFixed(3)} ms`,
+      `${args.work ? '' : ' without work'}, medians of ${args.runs} runs: waits ${milliseconds(seconds.waits)}, ` +
+      `in all ${milliseconds(seconds.inAll)}`,
   );
 }
 await backend.dispose();
@@ -67,13 +73,30 @@ function leaveWorkOut() {
   };
 }
 
-/** Notes when the last submission returned. */
-function noteSubmits() {
+/** Notes when the last submission returned, and how long commands were encoded after it. */
+function takeNotes() {
   const { submit } = GPUQueue.prototype;
   GPUQueue.prototype.submit = function (commands) {
     submit.call(this, commands);
-    submitted = performance.now();
+    notes.submitted = performance.now();
+    notes.encoding = 0;
   };
+  const { createCommandEncoder } = GPUDevice.prototype;
+  let opened = 0;
+  GPUDevice.prototype.createCommandEncoder = function (descriptor) {
+    opened = performance.now();
+    return createCommandEncoder.call(this, descriptor);
+  };
+  const { finish } = GPUCommandEncoder.prototype;
+  GPUCommandEncoder.prototype.finish = function (descriptor) {
+    const commands = finish.call(this, descriptor);
+    notes.encoding += performance.now() - opened;
+    return commands;
+  };
+}
+
+function milliseconds(seconds) {
+  return `${(seconds * 1000).toFixed(3)} ms`;
 }
 
 async function countDispatches(run) {

@@ -1,28 +1,29 @@
 import type {
   Executable,
   HostTensor,
-  NodeId,
   Program,
   ProgramMemory,
   RunOptions,
   RunQueue,
   Shape,
 } from '@kora-bench/core';
-import { BackendError, checkRun, ownState } from '@kora-bench/core';
+import { BackendError, ownState, runCheck } from '@kora-bench/core';
 import type { CompiledProgram, Dispatch } from './build-program.js';
-import type { BufferRange } from './device/buffer-range.js';
-import { wholeBuffer } from './device/buffer-range.js';
 import { KernelTimer } from './device/kernel-timer.js';
-import { Readback } from './device/readback.js';
+import type { Readback } from './device/readback.js';
 import type { Watch } from './device/watch.js';
+import { encodeRun } from './encode-run.js';
 import type { Profile } from './profile.js';
+import { RunEncoder } from './run-encoder.js';
+import type { RunPlaces } from './run-places.js';
+import type { Schedule } from './schedule/schedule.js';
 import { submitRun } from './submit-run.js';
 import { WebgpuState } from './webgpu-state.js';
 
-interface Named {
+interface NamedState {
   readonly name: string;
   readonly shape: Shape;
-  readonly id: NodeId;
+  readonly updated: boolean;
 }
 
 /** A compiled program with its buffers. */
@@ -30,26 +31,23 @@ export class WebgpuExecutable implements Executable {
   readonly memory: ProgramMemory;
   readonly #queue: RunQueue;
   readonly #watch: Watch;
-  readonly #given: Program;
-  readonly #states: readonly Named[];
-  readonly #updates: readonly Named[];
+  readonly #check: (options: RunOptions) => void;
+  readonly #states: readonly NamedState[];
   readonly #device: GPUDevice;
   readonly #underWay: Promise<unknown>[] = [];
+  readonly #encoder: RunEncoder;
   #compiled: CompiledProgram | undefined;
 
   /** @param given the program as it was given to the backend, before any rewriting */
   constructor(watch: Watch, queue: RunQueue, given: Program, compiled: CompiledProgram) {
     this.#watch = watch;
     this.#queue = queue;
-    this.#given = given;
+    this.#check = runCheck(given);
     this.#compiled = compiled;
+    this.#encoder = new RunEncoder(compiled);
     this.memory = compiled.memory;
     this.#device = compiled.device;
-    const { values, updates } = compiled.schedule;
-    this.#states = values.flatMap(({ op, shape, id }) =>
-      op.kind === 'state' ? [{ name: op.name, shape, id }] : [],
-    );
-    this.#updates = [...updates].map(([name, id]) => ({ name, shape: values[id]!.shape, id }));
+    this.#states = statesOf(compiled.schedule);
   }
 
   run(options: RunOptions): Promise<Record<string, HostTensor>> {
@@ -58,6 +56,7 @@ export class WebgpuExecutable implements Executable {
 
   dispose(): Promise<void> {
     return this.#queue.run(() => {
+      this.#encoder.dispose();
       this.#compiled?.dispose();
       this.#compiled = undefined;
     });
@@ -88,40 +87,21 @@ export class WebgpuExecutable implements Executable {
   }
 
   async #run(options: RunOptions, timer?: KernelTimer): Promise<Record<string, HostTensor>> {
-    checkRun(this.#given, options);
+    this.#check(options);
     const compiled = this.#require();
-    const { device, schedule, ranges, intoStates } = compiled;
-    const stateful = this.#states.length + this.#updates.length > 0;
-    const state = stateful ? ownState(WebgpuState, options.state) : undefined;
-    const states = new Map<NodeId, BufferRange>();
-    for (const { name, shape, id } of this.#states) states.set(id, wholeBuffer(state!.current(name, shape)));
-    for (const { name, shape } of this.#updates) state!.current(name, shape);
-    for (const [id, name] of intoStates) states.set(id, wholeBuffer(state!.next(name)));
-    const rangeOf = (id: NodeId) => states.get(id) ?? ranges.get(id)!;
-
-    const names = [...new Set(options.fetch ?? [])];
-    const fetches = names.map((name) => {
-      const id = schedule.outputs.get(name)!;
-      const { dtype, shape } = schedule.values[id]!;
-      return { name, from: rangeOf(id), dtype, shape };
-    });
-    let readback: Readback;
-    submitRun(compiled, {
-      feeds: options.feeds,
-      states,
-      timer,
-      finish: (encoder) => {
-        for (const { name, id } of this.#updates) {
-          if (intoStates.get(id) === name) continue;
-          const { buffer, offset, size } = rangeOf(id);
-          encoder.copyBufferToBuffer(buffer, offset, state!.next(name), 0, size);
-        }
-        readback = new Readback(device, encoder, fetches);
-        timer?.resolve(encoder);
-      },
-    });
-    const fetched = await this.#finish(readback!, names.length > 0);
-    state?.swap(this.#updates.map(({ name }) => name));
+    const state = this.#states.length > 0 ? ownState(WebgpuState, options.state) : undefined;
+    const places: RunPlaces = {
+      states: this.#states.map(({ name, shape, updated }) => {
+        const current = state!.current(name, shape);
+        return updated ? { name, current, next: state!.next(name) } : { name, current };
+      }),
+      fetch: [...new Set(options.fetch ?? [])],
+    };
+    const run = timer === undefined ? this.#encoder.encode(places) : encodeRun(compiled, places, timer);
+    submitRun(compiled, run, options.feeds);
+    if (timer === undefined) this.#encoder.encodeNext(places);
+    const fetched = await this.#finish(run.readback, places.fetch.length > 0);
+    state?.swap(this.#states.flatMap(({ name, updated }) => (updated ? [name] : [])));
     return fetched;
   }
 
@@ -137,6 +117,15 @@ export class WebgpuExecutable implements Executable {
     if (this.#underWay.length > mostUnderWay) await this.#underWay.shift();
     return {};
   }
+}
+
+/** The states that a run reads or updates. */
+function statesOf({ values, updates }: Schedule): readonly NamedState[] {
+  const states = new Map<string, NamedState>();
+  for (const { op, shape } of values)
+    if (op.kind === 'state') states.set(op.name, { name: op.name, shape, updated: false });
+  for (const [name, id] of updates) states.set(name, { name, shape: values[id]!.shape, updated: true });
+  return [...states.values()];
 }
 
 /** Runs that the device may still have to do when another one is submitted. */

@@ -1,7 +1,7 @@
 export * from './autodiff/gradients.js';
 export * from './backend/backend.js';
-export * from './backend/check-run.js';
 export { ownState, PairedState, type StateStorage } from './backend/paired-state.js';
+export * from './backend/run-check.js';
 export { RunQueue } from './backend/run-queue.js';
 export * from './data/image-split.js';
 export * from './data/preprocessing.js';

@@ -50,7 +50,12 @@ export class Readback {
         }),
       );
     } finally {
-      this.#staging.destroy();
+      this.dispose();
     }
+  }
+
+  /** Gives the memory back, which `read` does itself. */
+  dispose(): void {
+    this.#staging?.destroy();
   }
 }
