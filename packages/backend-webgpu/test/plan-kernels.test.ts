@@ -4,12 +4,14 @@ import {
   defaultAdamW,
   exp,
   GraphBuilder,
+  layerNorm,
   makeProgram,
+  matmul,
   mul,
   optimizerUpdate,
   sum,
 } from '@kora-bench/core';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { planKernels } from '../src/plan/plan-kernels.js';
 import { arrangeProgram, lowerProgram } from '../src/prepare-program.js';
 
@@ -56,4 +58,28 @@ it('does not put a value off behind a kernel that reads it', () => {
   const [first, last] = ['a', 'b'].map((name) => arranged.outputs.get(name)!);
   expect(outputs[0]).toEqual([first]);
   expect(outputs.at(-1)).toEqual([last]);
+});
+
+describe('a layer norm in front of a narrow product', () => {
+  /** Kernels of layerNorm(x) · a, [4, 64] · [64, columns]. */
+  const kernels = (columns: number, a: (builder: GraphBuilder, shape: number[]) => Tensor) => {
+    const builder = new GraphBuilder();
+    const vector = () => builder.frozen(`v${columns}`, [64]);
+    const y = layerNorm(builder.feed('x', [4, 64]), vector(), vector(), 1e-6);
+    const program = makeProgram({ y, u: matmul(y, a(builder, [64, columns])) });
+    return kernelsOf(program, 10).outputs.map((roots) => roots.length);
+  };
+  const trained = (builder: GraphBuilder, shape: number[]) => builder.state('a', shape);
+
+  it('computes the product too', () => {
+    expect(kernels(8, trained)).toEqual([2]);
+  });
+
+  it('leaves wide products alone', () => {
+    expect(kernels(32, trained)).toEqual([1, 1]);
+  });
+
+  it('leaves products alone whose other matrix is computed', () => {
+    expect(kernels(8, (builder, shape) => exp(trained(builder, shape)))).toHaveLength(3);
+  });
 });

@@ -20,7 +20,7 @@ const timeout = 300_000;
 const backendOptions = { kernels: 'workgroup' } as const;
 /** Lavapipe takes seconds to compile one of these kernels, so they are few. */
 const chosen =
-  /^(matmul \[(17, 31|130, 257|4, 5, 7)\]·|sum over every kind|softmax$|layerNorm$|crossEntropy with)/;
+  /^(matmul \[(17, 31|130, 257|4, 5, 7)\]·|sum over every kind|softmax$|layerNorm(,|$)|crossEntropy with)/;
 const cases = Object.values(opCases)
   .flat()
   .filter(({ name }) => chosen.test(name));

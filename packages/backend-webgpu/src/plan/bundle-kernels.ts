@@ -1,12 +1,11 @@
 import type { NodeId, Program } from '@kora-bench/core';
 import type { KernelCode } from '../wgsl/write-kernel.js';
 import type { Kernel } from './kernel.js';
+import { narrowSide } from './node-roles.js';
 
 /** Kernels that run in one dispatch; none reads what another of them writes. */
 export type Bundle = readonly Kernel[];
 
-/** Products with a side of at most this many elements are those of adapters. */
-const narrowSide = 16;
 /** For how many kernels a product may be put off, which keeps its operands in memory. */
 const longestDelay = 16;
 /** Workgroups of one dispatch along its only axis. */

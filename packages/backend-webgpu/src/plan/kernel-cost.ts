@@ -41,8 +41,12 @@ export function kernelLabel(program: Program, bundle: Bundle): string {
 function labelOf({ nodes }: Program, { anchors, terms, outputs }: Kernel): string {
   const { root } = outputs[0]!;
   const { op, scope, shape } = nodes[anchors[0] ?? root]!;
+  const besides = anchors
+    .slice(1)
+    .map((id) => ` & ${nodes[id]!.op.kind}`)
+    .join('');
   const inner = terms.length === 0 ? [] : nodes[terms[0]!]!.inputs.map((id) => `[${nodes[id]!.shape}]`);
   const what = terms.length === 0 ? op.kind : `${terms.length} matmul ${inner.join('·')}`;
   const behind = root === anchors[0] || anchors.length === 0 ? '' : ` → ${nodes[root]!.op.kind}`;
-  return `${scope.replace(/\d+/g, '#')} ${what}${behind} [${shape}]`.trim();
+  return `${scope.replace(/\d+/g, '#')} ${what}${behind} [${shape}]${besides}`.trim();
 }

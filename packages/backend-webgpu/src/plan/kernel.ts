@@ -19,7 +19,10 @@ export interface KernelOutput {
 
 /** One dispatch. */
 export interface Kernel {
-  /** What it computes beside elementwise ops: nothing, or one value that needs a loop over others. */
+  /**
+   * What it computes beside elementwise ops: nothing, one value that needs a loop over others, an attention and
+   * its statistics, or rows and the products of these.
+   */
   readonly anchors: readonly NodeId[];
   /** Where the anchor is a sum of matrix products: these. */
   readonly terms: readonly NodeId[];

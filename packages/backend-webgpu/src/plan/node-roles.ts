@@ -39,6 +39,9 @@ export const nativeComposites: ReadonlySet<CompositeKind> = new Set([
   'geluGrad',
 ]);
 
+/** Products with a side of at most this many elements are those of adapters. */
+export const narrowSide = 16;
+
 /** Ops that only change the place that is read. */
 export const views: ReadonlySet<OpKind> = new Set(['reshape', 'transpose', 'broadcast', 'slice', 'pad']);
 

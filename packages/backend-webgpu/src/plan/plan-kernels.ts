@@ -8,6 +8,7 @@ import { joinedParts } from './joined-parts.js';
 import type { Destination, Kernel } from './kernel.js';
 import { isLiteral, roleOf } from './node-roles.js';
 import type { PlanView } from './plan-view.js';
+import { rowProducts } from './row-products.js';
 import { sumsOfProducts } from './sums-of-products.js';
 
 /** How many bits real numbers are kept in. */
@@ -49,6 +50,12 @@ export function planKernels(program: Program, mostReadings: number, precision: P
   const joins = joinAnchors(view, stored, pairs.partners);
   limitReadings(view, stored, joins, mostReadings);
   joinBesides(view, stored, joins, pairs.partners);
+  const anchorOf = (id: NodeId) => (view.roles[id] === 'anchor' ? id : joins.anchors.get(id));
+  const storedBy = (anchor: NodeId) => {
+    const root = joins.roots.get(anchor) ?? anchor;
+    return [root, ...[...joins.besides].filter(([, source]) => source === root).map(([beside]) => beside)];
+  };
+  const products = rowProducts(view, { stored, anchorOf, storedBy }, mostReadings + 1);
   const parts = joinedParts(view, stored);
   const groups = groupedPointwise(view, stored, joins, pairs.partners, mostReadings + 1);
   for (const id of groups.flatMap(({ inner }) => inner)) stored.delete(id);
@@ -60,17 +67,21 @@ export function planKernels(program: Program, mostReadings: number, precision: P
     const role = view.roles[id]!;
     if (role === 'joined') return parts.copies.get(id) ?? [];
     if (!stored.has(id) || role === 'source') return [];
-    const anchor = role === 'anchor' ? id : joins.anchors.get(id);
+    const anchor = anchorOf(id);
     if (pairs.partners.has(id) || joins.besides.has(id) || grouped.has(id)) return [];
     const output = (root: NodeId) => ({ root, destination: parts.inPlace.get(root) ?? whole(nodes[root]!) });
     if (anchor === undefined)
       return [{ anchors: [], terms: [], outputs: (groupAt.get(id) ?? [id]).map(output) }];
-    const besides = [...joins.besides].filter(([, root]) => root === id).map(([beside]) => beside);
-    const outputs = [id, ...besides].map((root) => ({ ...output(root), anchor }));
+    if (products.has(anchor)) return [];
+    const outputsOf = (each: NodeId) => storedBy(each).map((root) => ({ ...output(root), anchor: each }));
     const partner = pairs.partnerOf.get(anchor);
-    if (partner === undefined) return [{ anchors: [anchor], terms: terms.get(anchor) ?? [], outputs }];
+    if (partner === undefined) {
+      const ofRows = [...products].filter(([, rows]) => rows === anchor).map(([product]) => product);
+      const anchors = [anchor, ...ofRows];
+      return [{ anchors, terms: terms.get(anchor) ?? [], outputs: anchors.flatMap(outputsOf) }];
+    }
     const own = { root: partner, anchor: partner, destination: whole(nodes[partner]!) };
-    return [{ anchors: [anchor, partner], terms: [], outputs: [...outputs, own] }];
+    return [{ anchors: [anchor, partner], terms: [], outputs: [...outputsOf(anchor), own] }];
   });
   for (const id of parts.inPlace.keys()) stored.delete(id);
   const backward = backwardNodes(program);

@@ -12,6 +12,7 @@ import { accumulate } from './accumulate.js';
 import type { Place, Width } from './place.js';
 import { axesPlace, flatOf, flatPlace } from './place.js';
 import { resultPerLanes, shareResults } from './reduce.js';
+import { rowProduct } from './row-products.js';
 import { ValueWriter } from './value-writer.js';
 import type { KernelBody, KernelContext } from './write-kernel.js';
 
@@ -22,8 +23,13 @@ const workgroupSize = 64;
  * A composite that works along the last axis (softmax, layer norm, cross-entropy and their adjoints): one
  * kernel that goes over each row once per sum or maximum of its lowering, and once for the result. From
  * the second time on, the row comes from the cache.
+ * @param products matrix products of the rows that it computes too
  */
-export function rowBody(context: KernelContext, node: GraphNode): KernelBody {
+export function rowBody(
+  context: KernelContext,
+  node: GraphNode,
+  products: readonly GraphNode[] = [],
+): KernelBody {
   const { program, target } = context;
   const outer = program.nodes[node.inputs[0]!]!;
   const length = outer.shape.at(-1)!;
@@ -32,6 +38,7 @@ export function rowBody(context: KernelContext, node: GraphNode): KernelBody {
   const width: Width = target.quads && length % 4 === 0 ? 4 : 1;
   const { lowered, root, inputOf } = lowerAlone(program, node, rows, length);
   const scalars = new Map<NodeId, string>();
+  const ofRows = products.map((product) => rowProduct(context, product, { rows: node, lanes, width }));
 
   const block = () => {
     const operands = context.writer();
@@ -77,7 +84,13 @@ export function rowBody(context: KernelContext, node: GraphNode): KernelBody {
     }
   }
   const { index, declarations, workgroups } = resultPerLanes(rows, lanes);
-  return { declarations, body: [index, ...statements, results()].join('\n'), workgroupSize, workgroups };
+  return {
+    declarations,
+    staged: Math.max(0, ...ofRows.map(({ staged }) => staged)),
+    body: [index, ...statements, results()].join('\n'),
+    workgroupSize,
+    workgroups,
+  };
 
   function results(): string {
     const perRow = scalars.get(root);
@@ -88,11 +101,14 @@ export function rowBody(context: KernelContext, node: GraphNode): KernelBody {
     const { writer, inRow } = block();
     const value = inRow(root);
     const first = lanes === 1 ? '0u' : `lane * ${width}u`;
-    return `for (var k = ${first}; k < ${length}u; k += ${lanes * width}u) {
+    return `${ofRows.map(({ start }) => start).join('\n')}
+for (var k = ${first}; k < ${length}u; k += ${lanes * width}u) {
 ${writer.lines.join('\n')}
 let at = o * ${length}u + k;
 ${context.store(node.id, 'at', value, width)}
-}`;
+${ofRows.map(({ each }) => each(value)).join('\n')}
+}
+${ofRows.map(({ end }) => end).join(lanes === 1 ? '\n' : '\nworkgroupBarrier();\n')}`;
   }
 }
 

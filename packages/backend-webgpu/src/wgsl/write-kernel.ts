@@ -207,7 +207,10 @@ function bodyOf(context: KernelContext, { anchors, terms, outputs }: Kernel): Ke
   const { nodes } = context.program;
   if (anchors.length === 0) return pointwiseBody(context, nodes[outputs[0]!.root]!);
   const node = nodes[anchors[0]!]!;
-  if (rowComposites.has(node.op.kind)) return rowBody(context, node);
+  if (rowComposites.has(node.op.kind)) {
+    const products = anchors.slice(1).map((id) => nodes[id]!);
+    return rowBody(context, node, products);
+  }
   if (attentionComposites.has(node.op.kind)) return attentionKernel(context, anchors);
   switch (node.op.kind) {
     case 'matmul':

@@ -1,9 +1,11 @@
 import type { Shape } from '@kora-bench/core';
 import {
+  add,
   crossEntropy,
   formatShape,
   gelu,
   layerNorm,
+  matmul,
   scaledDotProductAttention,
   softmax,
 } from '@kora-bench/core';
@@ -74,6 +76,22 @@ export const compositeCases: readonly OpCase[] = [
         'large eps': layerNorm(feed([3, 64]), gamma, beta, 0.5),
       };
     },
+  },
+  {
+    // Backends may compute these products where they have the rows.
+    name: 'layerNorm, and products of its rows with narrow matrices',
+    build: ({ feed, stateOf }) =>
+      Object.fromEntries(
+        [64, 13].flatMap((width) => {
+          const x = feed([2, 5, width], normal(2));
+          const y = add(layerNorm(x, stateOf([width]), stateOf([width]), 1e-6), x);
+          return [
+            [`rows of ${width}`, y],
+            [`[${width}, 8]`, matmul(y, stateOf([width, 8]))],
+            [`[6, ${width}]`, matmul(y, stateOf([6, width]), { transposeB: true })],
+          ];
+        }),
+      ),
   },
   ...heads.map(
     ({ b, h, n, m, d, e }): OpCase => ({
