@@ -12,17 +12,19 @@ const mostKept = 4;
 
 /**
  * Makes the bind groups of a kernel.
- * @param ids in the order of their bindings, before those of `constants`
+ * @param ids in the order of their bindings
+ * @param constants bound behind them
  */
 export function bindBuffers(
   device: GPUDevice,
   pipeline: GPUComputePipeline,
   ids: readonly NodeId[],
   buffers: ReadonlyMap<NodeId, BufferRange>,
-  constants: readonly BufferRange[],
+  constants?: BufferRange,
 ): BindGroupOf {
   const groupOf: BindGroupOf = (states) => {
-    const bound = [...ids.map((id) => states.get(id) ?? buffers.get(id)!), ...constants];
+    const bound = ids.map((id) => states.get(id) ?? buffers.get(id)!);
+    if (constants !== undefined) bound.push(constants);
     return device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
       entries: bound.map((resource, binding) => ({ binding, resource })),

@@ -74,8 +74,10 @@ export function buildProgram(
     const dispatch = ({ code: { code, workgroups }, label, cost }: Step): Dispatch => {
       return { pipeline: pipelines.get(code)!, workgroups, label, cost };
     };
-    const bind = ({ code: { code, writes, reads, offsets } }: Step) => {
-      const constants = offsets.length === 0 ? [] : [wholeBuffer(own(offsetBuffer(device, offsets)))];
+    const offsets = writeOffsets(device, [...before, ...(body?.steps ?? []), ...after], own);
+    const bind = (step: Step) => {
+      const { code, writes, reads } = step.code;
+      const constants = offsets.get(step);
       return bindBuffers(device, pipelines.get(code)!, [...writes, ...reads], ranges, constants);
     };
     const dispatches = (steps: readonly Step[]): Dispatches => {
@@ -110,10 +112,26 @@ function fill(
   else writeTensor(device, range, { dtype, shape, data });
 }
 
-function offsetBuffer(device: GPUDevice, offsets: readonly number[]): GPUBuffer {
+/** Writes the numbers of all steps into one buffer: a buffer of its own would cost the host time in every run. */
+function writeOffsets(
+  device: GPUDevice,
+  steps: readonly Step[],
+  own: (buffer: GPUBuffer) => GPUBuffer,
+): ReadonlyMap<Step, BufferRange> {
+  const alignment = device.limits.minUniformBufferOffsetAlignment;
+  const given = steps.filter(({ code }) => code.offsets.length > 0);
+  if (given.length === 0) return new Map();
+  let end = 0;
+  const places = given.map(({ code }) => {
+    const offset = end;
+    const size = 16 * Math.ceil(code.offsets.length / 4);
+    end = alignment * Math.ceil((offset + size) / alignment);
+    return { offset, size };
+  });
+  const numbers = new Uint32Array(end / 4);
+  for (const [i, { code }] of given.entries()) numbers.set(code.offsets, places[i]!.offset / 4);
   const { UNIFORM, COPY_DST } = GPUBufferUsage;
-  const size = 16 * Math.ceil(offsets.length / 4);
-  const buffer = device.createBuffer({ label: 'offsets', size, usage: UNIFORM | COPY_DST });
-  device.queue.writeBuffer(buffer, 0, Uint32Array.from(offsets));
-  return buffer;
+  const buffer = own(device.createBuffer({ label: 'offsets', size: end, usage: UNIFORM | COPY_DST }));
+  device.queue.writeBuffer(buffer, 0, numbers);
+  return new Map(given.map((step, i) => [step, { buffer, ...places[i]! }]));
 }

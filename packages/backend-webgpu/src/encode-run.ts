@@ -4,6 +4,7 @@ import type { BufferRange } from './device/buffer-range.js';
 import { wholeBuffer } from './device/buffer-range.js';
 import type { KernelTimer } from './device/kernel-timer.js';
 import { Readback } from './device/readback.js';
+import type { StagingBuffers } from './device/staging-buffers.js';
 import { encodeDispatches } from './encode-dispatches.js';
 import type { RunPlaces } from './run-places.js';
 
@@ -14,8 +15,16 @@ export interface EncodedRun {
   readonly readback: Readback;
 }
 
-/** Encodes a run; nothing in it depends on what is fed. */
-export function encodeRun(compiled: CompiledProgram, places: RunPlaces, timer?: KernelTimer): EncodedRun {
+/**
+ * Encodes a run; nothing in it depends on what is fed.
+ * @param staging where the buffer for what it brings back comes from
+ */
+export function encodeRun(
+  compiled: CompiledProgram,
+  staging: StagingBuffers,
+  places: RunPlaces,
+  timer?: KernelTimer,
+): EncodedRun {
   const { device, schedule, before, body: ofPart, after, ranges } = compiled;
   const states = stateRanges(compiled, places);
   const rangeOf = (id: NodeId) => states.get(id) ?? ranges.get(id)!;
@@ -57,7 +66,7 @@ export function encodeRun(compiled: CompiledProgram, places: RunPlaces, timer?: 
     const { dtype, shape } = schedule.values[id]!;
     return { name, from: rangeOf(id), dtype, shape };
   });
-  const readback = new Readback(device, encoder, fetched);
+  const readback = new Readback(device, staging, encoder, fetched);
   timer?.resolve(encoder);
   commands.push(encoder.finish());
   return { commands, readback };

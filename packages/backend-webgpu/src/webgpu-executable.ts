@@ -12,7 +12,6 @@ import type { CompiledProgram, Dispatch } from './build-program.js';
 import { KernelTimer } from './device/kernel-timer.js';
 import type { Readback } from './device/readback.js';
 import type { Watch } from './device/watch.js';
-import { encodeRun } from './encode-run.js';
 import type { Profile } from './profile.js';
 import { RunEncoder } from './run-encoder.js';
 import type { RunPlaces } from './run-places.js';
@@ -97,9 +96,9 @@ export class WebgpuExecutable implements Executable {
       }),
       fetch: [...new Set(options.fetch ?? [])],
     };
-    const run = timer === undefined ? this.#encoder.encode(places) : encodeRun(compiled, places, timer);
+    const run = this.#encoder.encode(places, timer);
     submitRun(compiled, run, options.feeds);
-    if (timer === undefined) this.#encoder.encodeNext(places);
+    this.#encoder.encodeNext(places);
     const fetched = await this.#finish(run.readback, places.fetch.length > 0);
     state?.swap(this.#states.flatMap(({ name, updated }) => (updated ? [name] : [])));
     return fetched;

@@ -1,6 +1,7 @@
 import type { DType, HostTensor, Shape } from '@kora-bench/core';
 import { sizeOf } from '@kora-bench/core';
 import type { BufferRange } from './buffer-range.js';
+import type { StagingBuffers } from './staging-buffers.js';
 import { hostData } from './transfer.js';
 
 export interface ReadbackItem {
@@ -14,16 +15,22 @@ export interface ReadbackItem {
 export class Readback {
   readonly #device: GPUDevice;
   readonly #items: readonly ReadbackItem[];
-  readonly #staging: GPUBuffer | undefined;
+  readonly #buffers: StagingBuffers;
+  #staging: GPUBuffer | undefined;
 
   /** Encodes the copies. */
-  constructor(device: GPUDevice, encoder: GPUCommandEncoder, items: readonly ReadbackItem[]) {
+  constructor(
+    device: GPUDevice,
+    buffers: StagingBuffers,
+    encoder: GPUCommandEncoder,
+    items: readonly ReadbackItem[],
+  ) {
     this.#device = device;
+    this.#buffers = buffers;
     this.#items = items;
     const size = items.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
     if (size === 0) return;
-    const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
-    this.#staging = device.createBuffer({ label: 'readback', size, usage });
+    this.#staging = buffers.take(size);
     let offset = 0;
     for (const { from, shape } of items) {
       encoder.copyBufferToBuffer(from.buffer, from.offset, this.#staging, offset, 4 * sizeOf(shape));
@@ -54,8 +61,9 @@ export class Readback {
     }
   }
 
-  /** Gives the memory back, which `read` does itself. */
+  /** Gives its buffer back, which `read` does itself. */
   dispose(): void {
-    this.#staging?.destroy();
+    if (this.#staging !== undefined) this.#buffers.give(this.#staging);
+    this.#staging = undefined;
   }
 }
