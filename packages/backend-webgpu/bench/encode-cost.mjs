@@ -73,7 +73,7 @@ function leaveWorkOut() {
   };
 }
 
-/** Notes when the last submission returned, and how long commands were encoded after it. */
+/** Notes when the last submission returned, and how long after it the last commands were encoded. */
 function takeNotes() {
   const { submit } = GPUQueue.prototype;
   GPUQueue.prototype.submit = function (commands) {
@@ -81,16 +81,10 @@ function takeNotes() {
     notes.submitted = performance.now();
     notes.encoding = 0;
   };
-  const { createCommandEncoder } = GPUDevice.prototype;
-  let opened = 0;
-  GPUDevice.prototype.createCommandEncoder = function (descriptor) {
-    opened = performance.now();
-    return createCommandEncoder.call(this, descriptor);
-  };
   const { finish } = GPUCommandEncoder.prototype;
   GPUCommandEncoder.prototype.finish = function (descriptor) {
     const commands = finish.call(this, descriptor);
-    notes.encoding += performance.now() - opened;
+    notes.encoding = performance.now() - notes.submitted;
     return commands;
   };
 }

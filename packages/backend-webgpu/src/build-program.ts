@@ -1,4 +1,4 @@
-import type { Cost, NodeId, ProgramMemory, Weights } from '@kora-bench/core';
+import type { NodeId, ProgramMemory, Weights } from '@kora-bench/core';
 import type { StateRanges } from './bind-buffers.js';
 import { bindBuffers, keepGroups } from './bind-buffers.js';
 import type { BufferRange } from './device/buffer-range.js';
@@ -8,20 +8,18 @@ import type { MemoryPlan } from './memory/plan-memory.js';
 import { bytesOf } from './memory/plan-memory.js';
 import type { Schedule, ScheduledValue, Step } from './schedule/schedule.js';
 
-/** One kernel, ready to be encoded. */
-export interface Dispatch {
-  readonly pipeline: GPUComputePipeline;
-  readonly workgroups: readonly [number, number, number];
-  /** What it computes, for tables of times. */
-  readonly label: string;
-  readonly cost: Cost;
-}
-
-/** Kernels in an order to run in. */
+/**
+ * Kernels in an order to run in, ready to be encoded: lists that are read from their start to their end, for
+ * what is scattered over the memory takes longer to find than to use.
+ */
 export interface Dispatches {
-  readonly kernels: readonly Dispatch[];
+  readonly pipelines: readonly GPUComputePipeline[];
+  /** Three numbers for each. */
+  readonly workgroups: Uint32Array;
   /** The bind group of each. */
   groupsOf(states: StateRanges): readonly GPUBindGroup[];
+  /** What each computes, for tables of times. */
+  readonly steps: readonly Pick<Step, 'label' | 'cost'>[];
 }
 
 /** A schedule with all that the device needs to follow it. */
@@ -34,6 +32,8 @@ export interface CompiledProgram {
   readonly after: Dispatches;
   /** Where every value is that is neither a state nor written into one. */
   readonly ranges: ReadonlyMap<NodeId, BufferRange>;
+  /** The state that a value is, by value. */
+  readonly states: ReadonlyMap<NodeId, string>;
   /** The state that the kernel of a value writes into, by value. */
   readonly intoStates: ReadonlyMap<NodeId, string>;
   readonly memory: ProgramMemory;
@@ -71,9 +71,6 @@ export function buildProgram(
       const buffer = own(createBuffer(device, bytes, values[places[0]!.id]!.label));
       for (const { id, offset, bytes: size } of places) ranges.set(id, { buffer, offset, size });
     }
-    const dispatch = ({ code: { code, workgroups }, label, cost }: Step): Dispatch => {
-      return { pipeline: pipelines.get(code)!, workgroups, label, cost };
-    };
     const offsets = writeOffsets(device, [...before, ...(body?.steps ?? []), ...after], own);
     const bind = (step: Step) => {
       const { code, writes, reads } = step.code;
@@ -81,7 +78,12 @@ export function buildProgram(
       return bindBuffers(device, pipelines.get(code)!, [...writes, ...reads], ranges, constants);
     };
     const dispatches = (steps: readonly Step[]): Dispatches => {
-      return { kernels: steps.map(dispatch), groupsOf: keepGroups(steps.map(bind)) };
+      return {
+        pipelines: steps.map(({ code }) => pipelines.get(code.code)!),
+        workgroups: Uint32Array.from(steps.flatMap(({ code }) => code.workgroups)),
+        groupsOf: keepGroups(steps.map(bind)),
+        steps,
+      };
     };
     return {
       device,
@@ -90,6 +92,7 @@ export function buildProgram(
       body: dispatches(body?.steps ?? []),
       after: dispatches(after),
       ranges,
+      states: new Map(values.flatMap(({ id, op }) => (op.kind === 'state' ? [[id, op.name] as const] : []))),
       intoStates,
       memory,
       dispose,

@@ -31,7 +31,7 @@ export function encodeRun(
   let timed = 0;
   const encode = (encoder: GPUCommandEncoder, dispatches: Dispatches) => {
     encodeDispatches(encoder, dispatches, states, timer && { timer, first: timed });
-    timed += dispatches.kernels.length;
+    timed += dispatches.pipelines.length;
   };
 
   const commands: GPUCommandBuffer[] = [];
@@ -73,14 +73,10 @@ export function encodeRun(
 }
 
 /** Where states are, and what is written into their next places, by node. */
-function stateRanges(
-  { schedule, intoStates }: CompiledProgram,
-  { states }: RunPlaces,
-): Map<NodeId, BufferRange> {
-  const byName = new Map(states.map((state) => [state.name, state]));
+function stateRanges({ states, intoStates }: CompiledProgram, places: RunPlaces): Map<NodeId, BufferRange> {
+  const byName = new Map(places.states.map((state) => [state.name, state]));
   const found = new Map<NodeId, BufferRange>();
-  for (const { op, id } of schedule.values)
-    if (op.kind === 'state') found.set(id, wholeBuffer(byName.get(op.name)!.current));
+  for (const [id, name] of states) found.set(id, wholeBuffer(byName.get(name)!.current));
   for (const [id, name] of intoStates) found.set(id, wholeBuffer(byName.get(name)!.next!));
   return found;
 }

@@ -8,14 +8,14 @@ import type {
   Shape,
 } from '@kora-bench/core';
 import { BackendError, ownState, runCheck } from '@kora-bench/core';
-import type { CompiledProgram, Dispatch } from './build-program.js';
+import type { CompiledProgram } from './build-program.js';
 import { KernelTimer } from './device/kernel-timer.js';
 import type { Readback } from './device/readback.js';
 import type { Watch } from './device/watch.js';
 import type { Profile } from './profile.js';
 import { RunEncoder } from './run-encoder.js';
 import type { RunPlaces } from './run-places.js';
-import type { Schedule } from './schedule/schedule.js';
+import type { Schedule, Step } from './schedule/schedule.js';
 import { submitRun } from './submit-run.js';
 import { WebgpuState } from './webgpu-state.js';
 
@@ -67,12 +67,12 @@ export class WebgpuExecutable implements Executable {
    */
   profile(options: RunOptions): Promise<Profile> {
     return this.#queue.run(async () => {
-      const dispatches = inOrder(this.#require());
-      const timer = new KernelTimer(this.#device, dispatches.length);
+      const steps = inOrder(this.#require());
+      const timer = new KernelTimer(this.#device, steps.length);
       try {
         const fetched = await this.#run(options, timer);
         const times = await this.#watch.finish(timer, () => timer.read());
-        const kernels = dispatches.map(({ label, cost }, i) => ({ label, nanoseconds: times[i]!, ...cost }));
+        const kernels = steps.map(({ label, cost }, i) => ({ label, nanoseconds: times[i]!, ...cost }));
         return { fetched, kernels };
       } finally {
         timer.dispose();
@@ -131,7 +131,7 @@ function statesOf({ values, updates }: Schedule): readonly NamedState[] {
 const mostUnderWay = 2;
 
 /** Every kernel of a run, in order. */
-function inOrder({ before, body, after, memory }: CompiledProgram): Dispatch[] {
-  const parts = Array.from({ length: memory.parts }, () => body.kernels).flat();
-  return [...before.kernels, ...parts, ...after.kernels];
+function inOrder({ before, body, after, memory }: CompiledProgram): Pick<Step, 'label' | 'cost'>[] {
+  const parts = Array.from({ length: memory.parts }, () => body.steps).flat();
+  return [...before.steps, ...parts, ...after.steps];
 }
