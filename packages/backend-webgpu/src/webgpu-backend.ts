@@ -24,6 +24,7 @@ import { WebgpuExecutable } from './webgpu-executable.js';
 import { WebgpuState } from './webgpu-state.js';
 import type { KernelTarget } from './wgsl/kernel-target.js';
 import { matrixBytes } from './wgsl/matmul/product-in-matrices.js';
+import { smallestSubgroup } from './wgsl/matmul/product-in-subgroups.js';
 
 /** One WebGPU device. Runs are queued: they never overlap. */
 export class WebgpuBackend implements Backend {
@@ -74,7 +75,7 @@ function targetOf(
   { precision, kernels = software ? 'subgroup' : 'workgroup' }: WebgpuOptions,
 ): KernelTarget {
   const size = subgroups !== undefined && subgroups.min === subgroups.max ? subgroups.min : undefined;
-  const inSubgroups = kernels === 'subgroup' && size !== undefined;
+  const inSubgroups = kernels === 'subgroup' && size !== undefined && size >= smallestSubgroup;
   const kept = f16 ? precision : 'f32';
   const workgroupBytes = limits.maxComputeWorkgroupStorageSize;
   const units = subgroupMatrix
