@@ -38,7 +38,7 @@ const inAll = [];
 const warmUp = 10;
 const optionsOf = (number) => ({ feeds: feeds(number), state, fetch: ['loss'] });
 const dispatches = await countDispatches(() => executable.run(optionsOf(0)));
-for (let number = 1; number < 1 + warmUp + Number(args.runs); number++) {
+for (let number = 1; number <= warmUp + Number(args.runs); number++) {
   const options = optionsOf(number);
   const start = performance.now();
   await executable.run(options);

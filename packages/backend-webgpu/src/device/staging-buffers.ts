@@ -5,7 +5,6 @@
 export class StagingBuffers {
   readonly #device: GPUDevice;
   readonly #free: GPUBuffer[] = [];
-  #disposed = false;
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -21,16 +20,12 @@ export class StagingBuffers {
 
   /** Takes one back, which may still be mapped. */
   give(buffer: GPUBuffer): void {
-    if (this.#disposed || this.#free.length === mostFree) {
-      buffer.destroy();
-      return;
-    }
     buffer.unmap();
-    this.#free.push(buffer);
+    if (this.#free.length < mostFree) this.#free.push(buffer);
+    else buffer.destroy();
   }
 
   dispose(): void {
-    this.#disposed = true;
     for (const buffer of this.#free.splice(0)) buffer.destroy();
   }
 }

@@ -6,10 +6,12 @@ import { groupPointwise } from './group-pointwise.js';
 import { backwardNodes, halfValues } from './half-values.js';
 import { joinedParts } from './joined-parts.js';
 import type { Destination, Kernel } from './kernel.js';
+import { keysOf } from './keys-of.js';
 import { isLiteral, roleOf } from './node-roles.js';
 import type { PlanView } from './plan-view.js';
 import { rowProducts } from './row-products.js';
 import { sumsOfProducts } from './sums-of-products.js';
+import { throughReshapes } from './through-reshapes.js';
 
 /** How many bits real numbers are kept in. */
 export type Precision = 'f32' | 'f16';
@@ -46,18 +48,18 @@ export function planKernels(program: Program, mostReadings: number, precision: P
   };
 
   const stored = storedValues(view);
-  const pairs = attentionPairs(view);
-  const joins = joinAnchors(view, stored, pairs.partners);
+  const statistics = statisticsOfAttentions(view);
+  const joins = joinAnchors(view, stored, statistics);
   limitReadings(view, stored, joins, mostReadings);
-  joinBesides(view, stored, joins, pairs.partners);
+  joinBesides(view, stored, joins, statistics);
   const anchorOf = (id: NodeId) => (view.roles[id] === 'anchor' ? id : joins.anchors.get(id));
   const storedBy = (anchor: NodeId) => {
     const root = joins.roots.get(anchor) ?? anchor;
-    return [root, ...[...joins.besides].filter(([, source]) => source === root).map(([beside]) => beside)];
+    return [root, ...keysOf(joins.besides, root)];
   };
   const products = rowProducts(view, { stored, anchorOf, storedBy }, mostReadings + 1);
   const parts = joinedParts(view, stored);
-  const groups = groupedPointwise(view, stored, joins, pairs.partners, mostReadings + 1);
+  const groups = groupedPointwise(view, stored, joins, statistics, mostReadings + 1);
   for (const id of groups.flatMap(({ inner }) => inner)) stored.delete(id);
   const groupAt = new Map(groups.map(({ outputs }) => [outputs.at(-1)!, outputs]));
   const grouped = new Set(groups.flatMap(({ outputs }) => outputs.slice(0, -1)));
@@ -68,20 +70,14 @@ export function planKernels(program: Program, mostReadings: number, precision: P
     if (role === 'joined') return parts.copies.get(id) ?? [];
     if (!stored.has(id) || role === 'source') return [];
     const anchor = anchorOf(id);
-    if (pairs.partners.has(id) || joins.besides.has(id) || grouped.has(id)) return [];
+    if (statistics.has(id) || joins.besides.has(id) || grouped.has(id)) return [];
     const output = (root: NodeId) => ({ root, destination: parts.inPlace.get(root) ?? whole(nodes[root]!) });
     if (anchor === undefined)
       return [{ anchors: [], terms: [], outputs: (groupAt.get(id) ?? [id]).map(output) }];
     if (products.has(anchor)) return [];
     const outputsOf = (each: NodeId) => storedBy(each).map((root) => ({ ...output(root), anchor: each }));
-    const partner = pairs.partnerOf.get(anchor);
-    if (partner === undefined) {
-      const ofRows = [...products].filter(([, rows]) => rows === anchor).map(([product]) => product);
-      const anchors = [anchor, ...ofRows];
-      return [{ anchors, terms: terms.get(anchor) ?? [], outputs: anchors.flatMap(outputsOf) }];
-    }
-    const own = { root: partner, anchor: partner, destination: whole(nodes[partner]!) };
-    return [{ anchors: [anchor, partner], terms: [], outputs: [...outputsOf(anchor), own] }];
+    const anchors = [anchor, ...keysOf(statistics, anchor), ...keysOf(products, anchor)];
+    return [{ anchors, terms: terms.get(anchor) ?? [], outputs: anchors.flatMap(outputsOf) }];
   });
   for (const id of parts.inPlace.keys()) stored.delete(id);
   const backward = backwardNodes(program);
@@ -151,24 +147,18 @@ interface Joins {
   readonly besides: Map<NodeId, NodeId>;
 }
 
-interface AttentionPairs {
-  /** The statistics that the kernel of an attention computes too. */
-  readonly partnerOf: ReadonlyMap<NodeId, NodeId>;
-  readonly partners: ReadonlySet<NodeId>;
-}
-
-/** Finds the statistics of each attention's scores: the attention's kernel has them at hand. */
-function attentionPairs({ nodes, roles }: PlanView): AttentionPairs {
+/** Finds statistics of an attention's scores, and that attention: its kernel has them at hand. */
+function statisticsOfAttentions({ nodes, roles }: PlanView): ReadonlyMap<NodeId, NodeId> {
   const attentions = new Map<string, NodeId>();
-  const partnerOf = new Map<NodeId, NodeId>();
+  const found = new Map<NodeId, NodeId>();
   for (const { id, op, inputs } of nodes) {
     if (op.kind !== 'attention' && op.kind !== 'attentionStatistics') continue;
     if (roles[id] !== 'anchor') continue;
     const key = `${inputs[0]} ${inputs[1]} ${op.scale}`;
     if (op.kind === 'attention') attentions.set(key, id);
-    else if (attentions.has(key)) partnerOf.set(attentions.get(key)!, id);
+    else if (attentions.has(key)) found.set(id, attentions.get(key)!);
   }
-  return { partnerOf, partners: new Set(partnerOf.values()) };
+  return found;
 }
 
 /**
@@ -178,7 +168,7 @@ function attentionPairs({ nodes, roles }: PlanView): AttentionPairs {
 function joinAnchors(
   { nodes, readers, uses, results, roles }: PlanView,
   stored: Set<NodeId>,
-  apart: ReadonlySet<NodeId>,
+  apart: ReadonlyMap<NodeId, NodeId>,
 ): Joins {
   const joins: Joins = { anchors: new Map(), roots: new Map(), members: new Map(), besides: new Map() };
   for (const { id, shape } of nodes) {
@@ -213,13 +203,15 @@ function joinBesides(
   { nodes, roles }: PlanView,
   stored: ReadonlySet<NodeId>,
   joins: Joins,
-  apart: ReadonlySet<NodeId>,
+  apart: ReadonlyMap<NodeId, NodeId>,
 ): void {
-  const throughReshapes = (id: NodeId): NodeId =>
-    nodes[id]!.op.kind === 'reshape' && !stored.has(id) ? throughReshapes(nodes[id]!.inputs[0]!) : id;
   for (const { id, inputs, shape } of nodes) {
     if (roles[id] !== 'pointwise' || !stored.has(id) || joins.members.has(id)) continue;
-    const read = new Set(inputs.map(throughReshapes).filter((input) => nodes[input]!.op.kind !== 'constant'));
+    const read = new Set(
+      inputs
+        .map((input) => throughReshapes(nodes, stored, input))
+        .filter((input) => nodes[input]!.op.kind !== 'constant'),
+    );
     const [source] = read;
     if (read.size !== 1 || sizeOf(nodes[source!]!.shape) !== sizeOf(shape)) continue;
     const computed = roles[source!] === 'anchor' || joins.anchors.has(source!);
@@ -232,7 +224,7 @@ function groupedPointwise(
   view: PlanView,
   stored: ReadonlySet<NodeId>,
   joins: Joins,
-  apart: ReadonlySet<NodeId>,
+  apart: ReadonlyMap<NodeId, NodeId>,
   mostBuffers: number,
 ): readonly PointwiseGroup[] {
   const isAlone = ({ id }: GraphNode) =>

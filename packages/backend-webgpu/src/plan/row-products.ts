@@ -1,7 +1,9 @@
 import type { NodeId } from '@kora-bench/core';
 import { sizeOf } from '@kora-bench/core';
+import { keysOf } from './keys-of.js';
 import { isLiteral, narrowSide, rowComposites } from './node-roles.js';
 import type { PlanView } from './plan-view.js';
+import { throughReshapes } from './through-reshapes.js';
 
 /** What is planned before: which kernels store what. */
 export interface PlannedAnchors {
@@ -28,7 +30,7 @@ export function rowProducts(
   for (const { id: product, op, inputs, shape } of nodes) {
     if (op.kind !== 'matmul' || op.transposeA || terms.get(product)?.length !== 1) continue;
     const [left, right] = [nodes[inputs[0]!]!, nodes[inputs[1]!]!];
-    const rows = throughReshapes(view, stored, left.id);
+    const rows = throughReshapes(nodes, stored, left.id);
     const anchor = anchorOf(rows);
     if (anchor === undefined || !rowComposites.has(nodes[anchor]!.op.kind)) continue;
     const length = nodes[nodes[anchor]!.inputs[0]!]!.shape.at(-1);
@@ -37,22 +39,12 @@ export function rowProducts(
     if (!isRow || !isNarrow || !stored.has(rows)) continue;
     const known = [...leaves(view, stored, storedBy(product))];
     if (known.some((id) => id !== rows && roles[id] !== 'source')) continue;
-    const together = [
-      anchor,
-      ...[...found].filter(([, other]) => other === anchor).map(([id]) => id),
-      product,
-    ];
+    const together = [anchor, ...keysOf(found, anchor), product];
     const written = together.flatMap(storedBy);
     const read = [...leaves(view, stored, written)].filter((id) => !written.includes(id));
     if (read.length + written.length <= mostBuffers) found.set(product, anchor);
   }
   return found;
-}
-
-function throughReshapes({ nodes }: PlanView, stored: ReadonlySet<NodeId>, id: NodeId): NodeId {
-  let at = id;
-  while (!stored.has(at) && nodes[at]!.op.kind === 'reshape') at = nodes[at]!.inputs[0]!;
-  return at;
 }
 
 /** The stored values that computing `roots` reads. */

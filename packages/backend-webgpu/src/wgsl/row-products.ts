@@ -2,6 +2,7 @@ import type { GraphNode } from '@kora-bench/core';
 import { InternalError } from '@kora-bench/core';
 import type { Width } from './place.js';
 import { axesPlace, flatPlace } from './place.js';
+import { range } from './range.js';
 import type { KernelContext } from './write-kernel.js';
 
 /** Products of the rows that a kernel computes with a narrow matrix, `[rows, length] · [length, columns]`. */
@@ -39,13 +40,11 @@ export function rowProduct(
   const quads = Math.ceil(columns / 4);
   const name = context.names.fresh();
   const sum = (quad: number) => `${name}_${quad}`;
-  const numbered = <T>(count: number, write: (i: number) => T) =>
-    Array.from({ length: count }, (_, i) => write(i));
 
   const each = (given: string) => {
     const writer = context.writer((id) => (id === rows.id ? given : undefined));
     const element = writer.value(inputs[0]!, flatPlace('at', width));
-    const ks = numbered(width, (i) => (i === 0 ? 'k' : writer.define(`k + ${i}u`)));
+    const ks = range(width).map((i) => (i === 0 ? 'k' : writer.define(`k + ${i}u`)));
     const entry = (k: string, column: number, of: Width) => {
       const at = writer.define(`${column}u`);
       return writer.value(right.id, axesPlace([...outer, ...(op.transposeB ? [at, k] : [k, at])], of));
@@ -63,27 +62,39 @@ export function rowProduct(
         const factor = width === 1 ? element : `${element}[${i}]`;
         return `${sum(quad)} = fma(vec4f(${factor}), ${entry(k, 4 * quad, 4)}, ${sum(quad)});`;
       });
-    const added = numbered(quads, (quad) =>
+    const added = range(quads).flatMap((quad) =>
       // Four columns that lie side by side are read together.
       !op.transposeB && columns % 4 === 0
         ? byRow(quad)
-        : [`${sum(quad)} += vec4f(${numbered(4, (i) => byColumn(4 * quad + i)).join(', ')});`],
-    ).flat();
+        : [
+            `${sum(quad)} += vec4f(${range(4)
+              .map((i) => byColumn(4 * quad + i))
+              .join(', ')});`,
+          ],
+    );
     return [...writer.lines, ...added].join('\n');
   };
 
-  const start = numbered(quads, (quad) => `var ${sum(quad)} = vec4f();`).join('\n');
+  const start = range(quads)
+    .map((quad) => `var ${sum(quad)} = vec4f();`)
+    .join('\n');
   const store = (column: string, value: string) =>
     context.store(product.id, `(o * ${columns}u + ${column})`, value, 1);
   if (lanes === 1) {
-    const end = numbered(columns, (j) => store(`${j}u`, `${sum(Math.floor(j / 4))}[${j % 4}]`)).join('\n');
+    const end = range(columns)
+      .map((j) => store(`${j}u`, `${sum(Math.floor(j / 4))}[${j % 4}]`))
+      .join('\n');
     return { staged: 0, start, each, end };
   }
-  const end = `${numbered(quads, (quad) => `staged[${quad * lanes}u + lane] = ${sum(quad)};`).join('\n')}
+  const end = `${range(quads)
+    .map((quad) => `staged[${quad * lanes}u + lane] = ${sum(quad)};`)
+    .join('\n')}
 workgroupBarrier();
 for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {
 if (lane < half) {
-${numbered(quads, (quad) => `staged[${quad * lanes}u + lane] += staged[${quad * lanes}u + lane + half];`).join('\n')}
+${range(quads)
+  .map((quad) => `staged[${quad * lanes}u + lane] += staged[${quad * lanes}u + lane + half];`)
+  .join('\n')}
 }
 workgroupBarrier();
 }

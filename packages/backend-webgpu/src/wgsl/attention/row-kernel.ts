@@ -1,5 +1,6 @@
 import type { NodeId } from '@kora-bench/core';
 import { InternalError } from '@kora-bench/core';
+import { range } from '../range.js';
 import { spread } from '../workgroup-grid.js';
 import type { KernelBody, KernelContext } from '../write-kernel.js';
 import type { AttentionScalar } from './attention-problem.js';
@@ -231,8 +232,4 @@ ${context.store(node, 'flat', 'element', 1)}
     const distances = [1, 2].filter((distance) => distance < this.#lanesPerRow);
     return distances.map((distance) => `${name} += subgroupShuffleXor(${name}, ${distance}u);`);
   }
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
 }

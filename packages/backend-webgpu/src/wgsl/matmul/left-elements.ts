@@ -1,3 +1,4 @@
+import { range } from '../range.js';
 import type { KernelContext } from '../write-kernel.js';
 import type { Slab } from './load-block.js';
 import type { Operand } from './product.js';
@@ -63,8 +64,4 @@ export function leftElements(
   const element = (line: number, step: number) =>
     `subgroupBroadcast(${parts[Math.floor(line / size)]}[${step}], ${line % size}u)`;
   return { lines, element };
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
 }

@@ -1,5 +1,6 @@
 import type { NodeId } from '@kora-bench/core';
 import type { MatrixUnits } from '../kernel-target.js';
+import { range } from '../range.js';
 import type { KernelBody, KernelContext } from '../write-kernel.js';
 import { finishFunction } from './finish-function.js';
 import { loadBlock } from './load-block.js';
@@ -134,8 +135,4 @@ ${stores.join('\n')}
 ${stage('left', left, rows, M, 'firstRow')}
 ${stage('right', right, columns, N, 'firstColumn')}
 }`;
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
 }

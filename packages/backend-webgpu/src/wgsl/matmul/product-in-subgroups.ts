@@ -1,4 +1,5 @@
 import type { NodeId } from '@kora-bench/core';
+import { range } from '../range.js';
 import type { KernelBody, KernelContext } from '../write-kernel.js';
 import { finishFunction } from './finish-function.js';
 import { fewLines, leftElements } from './left-elements.js';
@@ -113,8 +114,4 @@ ${steps.map((step) => `right${step}_${q} = x${step};`).join('\n')}
   return `for (var k0 = 0u; k0 < ${K}u; k0 += ${depth}u) {
 ${[...declared, ...loads, ...lines, ...products].join('\n')}
 }`;
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
 }

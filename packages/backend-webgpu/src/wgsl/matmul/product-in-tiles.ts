@@ -1,5 +1,6 @@
 import type { NodeId } from '@kora-bench/core';
 import { productKey } from '../../tuning/product-key.js';
+import { range } from '../range.js';
 import type { KernelBody, KernelContext } from '../write-kernel.js';
 import { finishFunction } from './finish-function.js';
 import { loadBlock } from './load-block.js';
@@ -114,8 +115,4 @@ ${stage('left', left, tile.rows, M, 'firstRow', 'e')}
 ${stage('right', right, tile.columns, N, 'firstColumn', `(e - ${leftBlocks}u)`)}
 }
 }`;
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
 }
