@@ -15,9 +15,9 @@ const last = { axes: [-1], keepDims: true };
  * Scaled dot-product attention (Vaswani et al. 2017), without mask: P = softmax(scale·q·kᵀ), o = P·v.
  * Adjoints (Dao et al. 2022, FlashAttention, appendix B): dv = Pᵀ·do, dP = do·vᵀ, dS = P∘(dP − δ) with
  * δ = Σ do∘o per query, dq = scale·dS·k, dk = scale·dSᵀ·q. The three adjoints are separate ops, so that one
- * which nobody needs is not computed. They are given δ and the logarithm of each query's sum of
+ * which nobody needs is not computed. They are given o and the logarithm of each query's sum of
  * exponentials, from which a fused backend makes any part of P again, so that it need not be in memory;
- * unfused, they share P and dS as common subexpressions.
+ * unfused, they share P, δ and dS as common subexpressions.
  */
 
 export const attentionDefinition: OpDefinition<'attention'> = {
@@ -44,9 +44,8 @@ export const attentionDefinition: OpDefinition<'attention'> = {
   gradient({ scale }, { inputs, output, dy, needs }) {
     const { builder } = dy;
     const statistics = builder.emit({ kind: 'attentionStatistics', scale }, [inputs[0]!, inputs[1]!]);
-    const delta = sum(mul(dy, output), last);
     const adjoint = (wrt: 'q' | 'k' | 'v') =>
-      builder.emit({ kind: 'attentionGrad', scale, wrt }, [...inputs, dy, statistics, delta]);
+      builder.emit({ kind: 'attentionGrad', scale, wrt }, [...inputs, dy, statistics, output]);
     return [
       needs(0) ? adjoint('q') : undefined,
       needs(1) ? adjoint('k') : undefined,
@@ -92,26 +91,28 @@ export const attentionGradDefinition: OpDefinition<'attentionGrad'> = {
   infer(op, [q, k, v]) {
     return { shape: { q: q!, k: k!, v: v! }[op.wrt].shape, dtype: 'f32' };
   },
-  evaluate(op, [q, k, v, dy, _statistics, delta], output) {
+  evaluate(op, [q, k, v, dy, _statistics, o], output) {
     const p = probabilities(q!, k!, op.scale);
     if (op.wrt === 'v') return product(p, dy!, true, false, output);
     const keys = k!.shape.at(-2)!;
     const dp = product(dy!, v!, false, true, p);
-    const ds = fill(p, (i) => p.data[i]! * (dp.data[i]! - delta!.data[Math.floor(i / keys)]!));
+    const delta = rowDots(dy!, o!);
+    const ds = fill(p, (i) => p.data[i]! * (dp.data[i]! - delta[Math.floor(i / keys)]!));
     const raw = op.wrt === 'q' ? product(ds, k!, false, false, output) : product(ds, q!, true, false, output);
     return fill(output, (i) => op.scale * raw.data[i]!);
   },
-  lower(op, [q, k, v, dy, _statistics, delta]) {
+  lower(op, [q, k, v, dy, _statistics, o]) {
     const p = softmax(scores(q!, k!, op.scale));
     if (op.wrt === 'v') return matmul(p, dy!, { transposeA: true });
-    const ds = mul(p, sub(matmul(dy!, v!, { transposeB: true }), delta!));
+    const delta = sum(mul(dy!, o!), last);
+    const ds = mul(p, sub(matmul(dy!, v!, { transposeB: true }), delta));
     return mul(op.wrt === 'q' ? matmul(ds, k!) : matmul(ds, q!, { transposeA: true }), op.scale);
   },
-  flops(op, [q, k, v]) {
+  flops(op, [q, k, v, , , o]) {
     const scores = (sizeOf(q!.shape) / q!.shape.at(-1)!) * k!.shape.at(-2)!;
     const [d, e] = [q!.shape.at(-1)!, v!.shape.at(-1)!];
-    // The scores are the forward pass's; dP and dS are counted once, with dq.
-    if (op.wrt === 'q') return scores * (2 * e + 5 + 2 * d);
+    // The scores are the forward pass's; δ, dP and dS are counted once, with dq.
+    if (op.wrt === 'q') return scores * (2 * e + 5 + 2 * d) + 2 * sizeOf(o!.shape);
     return scores * 2 * (op.wrt === 'k' ? d : e);
   },
 };
@@ -119,6 +120,16 @@ export const attentionGradDefinition: OpDefinition<'attentionGrad'> = {
 function probabilities(q: HostTensor, k: HostTensor, scale: number): HostTensor {
   const all = rawScores(q, k, scale);
   return softmaxDefinition.evaluate({ kind: 'softmax' }, [all], { shape: all.shape, dtype: 'f32' });
+}
+
+/** Σ a∘b per row. */
+function rowDots(a: HostTensor, b: HostTensor): Float64Array {
+  const columns = a.shape.at(-1)!;
+  const dots = new Float64Array(a.data.length / columns);
+  a.data.forEach((value, i) => {
+    dots[Math.floor(i / columns)]! += value * b.data[i]!;
+  });
+  return dots;
 }
 
 function rawScores(q: HostTensor, k: HostTensor, scale: number): HostTensor {

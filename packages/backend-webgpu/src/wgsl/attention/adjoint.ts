@@ -1,15 +1,15 @@
 import { literal } from '../scalar.js';
 import type { KernelBody, KernelContext } from '../write-kernel.js';
 import type { AttentionGradProblem } from './attention-problem.js';
-import type { Side } from './load-quad.js';
+import type { RowDot, Side } from './load-quad.js';
 import type { RowShape } from './row-kernel.js';
 import { RowKernel } from './row-kernel.js';
 import type { RowSource } from './row-source.js';
 
 /**
  * The adjoint of q, k or v, in its shape, without the scores in memory (Dao et al. 2022): with
- * P = exp(scale·q·kᵀ − statistics) and dS = P·(dy·vᵀ − delta), dq = scale·dS·k, dk = scale·dSᵀ·q and
- * dv = Pᵀ·dy.
+ * P = exp(scale·q·kᵀ − statistics), delta = Σ dy∘o per query and dS = P·(dy·vᵀ − delta), dq = scale·dS·k,
+ * dk = scale·dSᵀ·q and dv = Pᵀ·dy.
  */
 export function attentionGradBody(
   context: KernelContext,
@@ -38,7 +38,7 @@ ${kernel.accumulate('ds')}`,
 }
 
 function shapeOf(
-  { node, heads, N, M, d, e, q, k, v, dy, statistics, delta }: AttentionGradProblem,
+  { node, heads, N, M, d, e, q, k, v, dy, statistics, o }: AttentionGradProblem,
   wrt: 'q' | 'k' | 'v',
 ): RowShape {
   const queries: readonly [Side, Side] = [
@@ -49,14 +49,15 @@ function shapeOf(
     { operand: k, columns: d },
     { operand: v, columns: e },
   ];
-  const scalars = wrt === 'v' ? [statistics] : [statistics, delta];
+  const delta: RowDot = { name: 'delta', side: { operand: o, columns: e } };
   if (wrt === 'q')
     return {
       node,
       heads,
       rows: N,
       own: queries,
-      ownScalars: scalars,
+      ownScalars: [statistics],
+      ownDot: delta,
       otherRows: M,
       other: keys,
       otherScalars: [],
@@ -70,7 +71,8 @@ function shapeOf(
     ownScalars: [],
     otherRows: N,
     other: queries,
-    otherScalars: scalars,
+    otherScalars: [statistics],
+    ...(wrt === 'k' && { otherDot: delta }),
     summed: wrt === 'k' ? 0 : 1,
   };
 }

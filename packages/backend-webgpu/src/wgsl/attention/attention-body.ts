@@ -20,12 +20,12 @@ export function attentionKernel(context: KernelContext, anchors: readonly NodeId
       // Alone, where nothing reads the result: no value is weighed, so any will do.
       return attentionBody(context, problemOf(context, node, op.scale), source, node.id);
     case 'attentionGrad': {
-      const [dy, statistics, delta] = node.inputs.slice(3);
+      const [dy, statistics, o] = node.inputs.slice(3);
       const problem = {
         ...problemOf(context, node, op.scale),
         dy: operandOf(context, dy!),
         statistics: scalarOf('statistics', statistics!),
-        delta: scalarOf('delta', delta!),
+        o: operandOf(context, o!),
       };
       return attentionGradBody(context, problem, op.wrt, source);
     }
@@ -68,6 +68,6 @@ function operandOf({ program, target }: KernelContext, id: NodeId): AttentionOpe
   return { element: read(1), ...(target.quads && hasQuads(shape) && { quad: read(4) }) };
 }
 
-function scalarOf(name: 'statistics' | 'delta', id: NodeId): AttentionScalar {
+function scalarOf(name: string, id: NodeId): AttentionScalar {
   return { name, element: (writer, flat) => writer.value(id, flatPlace(flat)) };
 }

@@ -1,7 +1,7 @@
 import type { NodeId } from '@kora-bench/core';
 import type { ValueWriter } from '../value-writer.js';
 
-/** Where kernels of attention read one of q, k, v or dy: `[heads, rows, columns]`, stored or computed. */
+/** Where kernels of attention read one of q, k, v, dy or o: `[heads, rows, columns]`, stored or computed. */
 export interface AttentionOperand {
   /** The element at three WGSL expressions of `u32`; statements that it needs go into the writer's lines. */
   element(writer: ValueWriter, head: string, row: string, column: string): string;
@@ -41,8 +41,8 @@ export interface AttentionGradProblem extends AttentionProblem {
   readonly dy: AttentionOperand;
   /** The logarithm of each query's sum of exponentials. */
   readonly statistics: AttentionScalar;
-  /** Σ dy·o per query, where o is the result of the attention. */
-  readonly delta: AttentionScalar;
+  /** The result of the attention, `[heads, N, e]`. */
+  readonly o: AttentionOperand;
 }
 
 /**

@@ -7,6 +7,13 @@ export interface Side {
   readonly columns: number;
 }
 
+/** One number per row: the product with the row of the operand number 1 of its side. */
+export interface RowDot {
+  readonly name: string;
+  /** As wide as that operand. */
+  readonly side: Side;
+}
+
 /** How many quads (four neighbouring columns) a row has when `lanes` lanes share it evenly. */
 export function quadsOf({ columns }: Side, lanes = 1): number {
   return Math.ceil(columns / (4 * lanes)) * lanes;

@@ -1,3 +1,14 @@
+import type { AttentionScalar } from './attention-problem.js';
+import type { RowDot, Side } from './load-quad.js';
+
+/** The rows of the other side and what is read with each. */
+export interface OtherSide {
+  readonly rows: number;
+  readonly sides: readonly [Side, Side];
+  readonly scalars: readonly AttentionScalar[];
+  readonly dot?: RowDot | undefined;
+}
+
 /** Gives a kernel the rows of the other side, one after the other. */
 export interface OtherRows {
   /** Groups of four numbers that they need in the memory of a workgroup; see `KernelBody`. */
@@ -10,6 +21,6 @@ export interface OtherRows {
    * @param index which of the quads that this lane works on
    */
   quad(side: 0 | 1, index: number): string;
-  /** The row's number, of one that was asked for by name. */
+  /** The row's number, of a scalar or the dot, by its name. */
   scalar(name: string): string;
 }

@@ -5,7 +5,7 @@ import { spread } from '../workgroup-grid.js';
 import type { KernelBody, KernelContext } from '../write-kernel.js';
 import type { AttentionScalar } from './attention-problem.js';
 import { mostColumns } from './attention-problem.js';
-import type { Side } from './load-quad.js';
+import type { RowDot, Side } from './load-quad.js';
 import { loadQuad, quadsOf } from './load-quad.js';
 import type { OtherRows } from './other-rows.js';
 import { rolledLoop } from './rolled-loop.js';
@@ -24,9 +24,12 @@ export interface RowShape {
   readonly own: readonly Side[];
   /** Numbers of the own row that a lane holds, under `own_` and their name. */
   readonly ownScalars: readonly AttentionScalar[];
+  /** Another number of the own row, beside these. */
+  readonly ownDot?: RowDot;
   readonly otherRows: number;
   readonly other: readonly [Side, Side];
   readonly otherScalars: readonly AttentionScalar[];
+  readonly otherDot?: RowDot;
   /** Which of the other operands is added up, weighted, in `sums`: its columns are the result's. */
   readonly summed: 0 | 1;
 }
@@ -57,7 +60,8 @@ export class RowKernel {
   readonly #unrolled: boolean;
 
   constructor(context: KernelContext, shape: RowShape, source: RowSource) {
-    const { own, other, otherRows, otherScalars, summed } = shape;
+    const { own, other, otherRows, otherScalars, otherDot, summed } = shape;
+    const otherSide = { rows: otherRows, sides: other, scalars: otherScalars, dot: otherDot };
     const vectors = [...own, other[summed]];
     if (vectors.some(({ columns }) => columns > mostColumns))
       throw new InternalError(`Attention kernels take at most ${mostColumns} columns.`);
@@ -70,7 +74,7 @@ export class RowKernel {
       this.#lanes = sharedLanes;
       this.#lanesPerRow = source.lanesPerRow;
       this.rowsPerLane = 1;
-      this.other = sharedRows(context, otherRows, other, otherScalars, {
+      this.other = sharedRows(context, otherSide, {
         lanes: sharedLanes,
         lanesPerRow: source.lanesPerRow,
       });
@@ -80,7 +84,7 @@ export class RowKernel {
       const products = vectors.reduce((sum, side) => sum + 4 * quadsOf(side), 0);
       const worthwhile = Math.max(1, Math.floor(mostProducts / products));
       this.rowsPerLane = Math.min(4, worthwhile, Math.ceil(shape.rows / source.size));
-      this.other = subgroupRows(context, otherRows, other, otherScalars, source.size);
+      this.other = subgroupRows(context, otherSide, source.size);
     }
   }
 
@@ -144,7 +148,7 @@ export class RowKernel {
    * @param result the result's `vec4f` from `sum`, in the scope of `r`
    */
   body(before: string, each: string, after: string, result: string): KernelBody {
-    const { heads, rows, own, ownScalars, other, summed } = this.#shape;
+    const { heads, rows, own, ownScalars, ownDot, other, summed } = this.#shape;
     const rowsPerPass = this.#lanes / this.#lanesPerRow;
     const blocks = Math.ceil(rows / (rowsPerPass * this.rowsPerLane));
     const workgroups = spread(blocks * heads);
@@ -164,7 +168,7 @@ let head = block / ${blocks}u;
 let firstRow = (block % ${blocks}u) * ${rowsPerPass * this.rowsPerLane}u + lane / ${this.#lanesPerRow}u;
 let part = lane % ${this.#lanesPerRow}u;
 ${declared.map(([name, side]) => `var ${name}: array<vec4f, ${this.rowsPerLane * this.#quads(side)}>;`).join('\n')}
-${ownScalars.map(({ name }) => `var own_${name}: array<f32, ${this.rowsPerLane}>;`).join('\n')}
+${[...ownScalars, ...(ownDot === undefined ? [] : [ownDot])].map(({ name }) => `var own_${name}: array<f32, ${this.rowsPerLane}>;`).join('\n')}
 ${this.repeat('r', this.rowsPerLane, `let row = min(${row}, ${rows - 1}u);\n${this.#loadOwn()}`)}
 ${before}
 ${this.other.forEach(each)}
@@ -211,7 +215,7 @@ ${context.store(node, 'flat', 'element', 1)}
   }
 
   #loadOwn(): string {
-    const { rows, own, ownScalars } = this.#shape;
+    const { rows, own, ownScalars, ownDot } = this.#shape;
     const vectors = own.map((side, i) => {
       const quads = this.#quads(side);
       const writer = this.#context.writer();
@@ -224,7 +228,21 @@ ${context.store(node, 'flat', 'element', 1)}
       const value = scalar.element(writer, writer.define(`head * ${rows}u + row`));
       return `own_${scalar.name}[r] = ${value};`;
     });
-    return [...vectors, ...writer.lines, ...scalars].join('\n');
+    const dots = ownDot === undefined ? [] : [this.#ownDot(ownDot)];
+    return [...vectors, ...writer.lines, ...scalars, ...dots].join('\n');
+  }
+
+  #ownDot({ name, side }: RowDot): string {
+    const quads = this.#quads(side);
+    const writer = this.#context.writer();
+    const number = writer.define(`c * ${this.#lanesPerRow}u + part`);
+    const quad = loadQuad(writer, side, 'row', number, quads * this.#lanesPerRow);
+    const add = `products = fma(own1[r * ${quads}u + c], ${quad}, products);`;
+    return `var products = vec4f();
+${this.repeat('c', quads, `${writer.lines.join('\n')}\n${add}`)}
+var ${name} = dot(products, vec4f(1.0f));
+${this.#addNeighbours(name).join('\n')}
+own_${name}[r] = ${name};`;
   }
 
   /** Statements that add up `name` over the lanes that share a row. */

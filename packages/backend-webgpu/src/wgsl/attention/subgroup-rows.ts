@@ -1,8 +1,7 @@
 import type { KernelContext } from '../write-kernel.js';
-import type { AttentionScalar } from './attention-problem.js';
 import type { Side } from './load-quad.js';
 import { loadQuad, quadsOf } from './load-quad.js';
-import type { OtherRows } from './other-rows.js';
+import type { OtherRows, OtherSide } from './other-rows.js';
 import { rolledLoop } from './rolled-loop.js';
 
 /**
@@ -11,25 +10,28 @@ import { rolledLoop } from './rolled-loop.js';
  */
 export function subgroupRows(
   context: KernelContext,
-  rows: number,
-  sides: readonly [Side, Side],
-  scalars: readonly AttentionScalar[],
+  { rows, sides, scalars, dot }: OtherSide,
   size: number,
 ): OtherRows {
   const writer = context.writer();
-  const parts = sides.map((side) => {
+  const partsOf = (side: Side) => {
     const quads = quadsOf(side);
     const count = Math.ceil(quads / size);
     return Array.from({ length: count }, (_, i) => {
       const quad = writer.define(`${i * size}u + lane`);
       return writer.define(loadQuad(writer, side, 'other', quad, count * size));
     });
-  });
+  };
+  const parts = sides.map(partsOf);
   const values = new Map(
     scalars.map(
       ({ name, element }) => [name, element(writer, writer.define(`head * ${rows}u + other`))] as const,
     ),
   );
+  if (dot !== undefined) {
+    const products = partsOf(dot.side).map((part, i) => `dot(${part}, ${parts[1]![i]})`);
+    values.set(dot.name, writer.define(`subgroupAdd(${products.join(' + ')})`));
+  }
   return {
     staged: 0,
     forEach: (statements) => rolledLoop('other', rows, `${writer.lines.join('\n')}\n${statements}`),
