@@ -1,6 +1,7 @@
 import type { Program } from '@kora-bench/core';
 import { definitionOf, lowerComposites, rewriteProgram, simplify } from '@kora-bench/core';
 import { nativeComposites } from './plan/node-roles.js';
+import { deferUpdates } from './rewrite/defer-updates.js';
 import { gatherProducts } from './rewrite/gather-products.js';
 import { splitLongSums } from './rewrite/split-long-sums.js';
 import { hasAttentionKernels } from './wgsl/attention/attention-problem.js';
@@ -13,7 +14,7 @@ export function lowerProgram(given: Program): Program {
 
 /** Rewrites a lowered program for its kernels: sums are put in order. */
 export function arrangeProgram(lowered: Program): Program {
-  return rewriteProgram(splitLongSums(gatherProducts(lowered)), simplify);
+  return rewriteProgram(splitLongSums(deferUpdates(gatherProducts(lowered))), simplify);
 }
 
 /** Lowers attention over vectors that are too long for the registers of a lane. */

@@ -3,7 +3,9 @@ import type { Program, VitConfig } from '@kora-bench/core';
 import { GraphBuilder, gelu, makeProgram, matmul } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
 import { create, globals } from 'webgpu';
+import type { Bundle } from '../src/plan/bundle-kernels.js';
 import { bundleKernels } from '../src/plan/bundle-kernels.js';
+import type { Kernel } from '../src/plan/kernel.js';
 import { planKernels } from '../src/plan/plan-kernels.js';
 import { arrangeProgram, lowerProgram } from '../src/prepare-program.js';
 import type { KernelTarget } from '../src/wgsl/kernel-target.js';
@@ -72,9 +74,11 @@ describe.each(Object.entries(targets))('kernels for %s', (_, target) => {
   ])('are WGSL: %s', { timeout: 60_000 }, async (title, build) => {
     const program = arrangeProgram(lowerProgram(build()));
     const plan = planKernels(program, target.mostBuffers - 1, target.precision);
-    const alone = plan.kernels.map((kernel) => writeKernel(program, plan, [kernel], target));
+    const write = (bundle: Bundle, lanes?: number) =>
+      writeKernel(program, plan, bundle, lanes === undefined ? target : { ...target, lanes });
+    const alone = (kernel: Kernel, lanes?: number) => write([kernel], lanes);
     const bundles = bundleKernels(program, plan.kernels, alone, target.mostBuffers);
-    const codes = bundles.map((bundle) => writeKernel(program, plan, bundle, target));
+    const codes = bundles.map(({ kernels, lanes }) => write(kernels, lanes));
     for (const { reads, writes } of codes)
       expect(reads.length + writes.length).toBeLessThanOrEqual(target.mostBuffers);
     for (const code of new Set(codes.map((each) => each.code))) {

@@ -1,95 +1,158 @@
 import type { NodeId, Program } from '@kora-bench/core';
-import type { KernelCode } from '../wgsl/write-kernel.js';
+import { sizeOf } from '@kora-bench/core';
+import type { WrittenKernel } from '../wgsl/write-kernel.js';
 import type { Kernel } from './kernel.js';
 import { narrowSide } from './node-roles.js';
 
 /** Kernels that run in one dispatch; none reads what another of them writes. */
 export type Bundle = readonly Kernel[];
 
-/** For how many kernels a product may be put off, which keeps its operands in memory. */
+/** A bundle, and how many lanes the workgroups of all its kernels have. */
+export interface SizedBundle {
+  readonly kernels: Bundle;
+  readonly lanes: number;
+}
+
+/** Writes a kernel alone, with workgroups of so many lanes if it can be. */
+export type WriteAlone = (kernel: Kernel, lanes?: number) => WrittenKernel;
+
+/** For how many kernels one may be put off, which keeps its operands in memory. */
 const longestDelay = 16;
+/** The same for small reductions, whose operands take little. */
+const longestDelayOfReductions = 64;
 /** Workgroups of one dispatch along its only axis. */
 const mostWorkgroups = 65_535;
+/** Elements of a reduction that may be put off: parts of gradients, that is, which take little memory. */
+const fewElements = 32_768;
 
 /**
  * Puts kernels together that leave a GPU idle one by one: the small products of adapters, most of which are
- * gradients that nobody reads before the end, and the three adjoints of an attention. Each is put off until
- * there are as many as one dispatch can take, or until somebody reads one.
- * @param codes of the kernels, each alone
+ * gradients that nobody reads before the end, the sums of their parts, and the three adjoints of an attention.
+ * Each is put off until somebody reads what it writes. A large product is not put off, but takes along those
+ * that wait.
  * @param mostBuffers that one dispatch can use
  * @returns all kernels, in an order to run in
  */
 export function bundleKernels(
   program: Program,
   kernels: readonly Kernel[],
-  codes: readonly KernelCode[],
+  write: WriteAlone,
   mostBuffers: number,
-): readonly Bundle[] {
-  const bundles: Bundle[] = [];
-  const waiting = new Map<Kind, Open>();
-  const close = (kind: Kind) => {
-    const open = waiting.get(kind);
-    if (open !== undefined) bundles.push(open.kernels);
-    waiting.delete(kind);
+): readonly SizedBundle[] {
+  const bundles: SizedBundle[] = [];
+  /** Each reads only what those before it write. */
+  let waiting: OpenBundle[] = [];
+  const close = (isDue: (open: OpenBundle) => boolean) => {
+    const closed = new Set<OpenBundle>();
+    for (const open of waiting.toReversed())
+      if (isDue(open) || [...closed].some((later) => later.readsOf(open))) closed.add(open);
+    bundles.push(...waiting.filter((open) => closed.has(open)));
+    waiting = waiting.filter((open) => !closed.has(open));
   };
   kernels.forEach((kernel, i) => {
-    const code = codes[i]!;
-    for (const [kind, { writes, first }] of waiting)
-      if (code.reads.some((id) => writes.has(id)) || i - first > longestDelay) close(kind);
+    const code = write(kernel);
     const kind = kindOf(program, kernel);
-    if (kind === undefined) {
-      bundles.push([kernel]);
+    const needs = (open: OpenBundle) => code.reads.some((id) => open.writes.has(id));
+    close((open) => i - open.first > open.longestDelay || (kind !== 'small product' && open.isDue));
+    if (kind === undefined || code.alone) {
+      close(needs);
+      bundles.push({ kernels: [kernel], lanes: code.workgroupSize });
       return;
     }
-    const before = waiting.get(kind);
-    if (before !== undefined && !takes(before, code, mostBuffers)) close(kind);
-    const open = waiting.get(kind) ?? opened(i, code);
-    waiting.set(kind, open);
-    open.kernels.push(kernel);
-    open.workgroups += count(code);
-    for (const id of code.writes) open.writes.add(id);
-    for (const id of code.reads) open.reads.add(id);
+    const member: Member = { kernel, kind, code };
+    const behind = waiting.findLastIndex(needs) + 1;
+    for (const [at, open] of waiting.entries()) {
+      // One that comes before what the kernel needs can move to the end, unless another one needs it.
+      if (needs(open) || (at < behind && waiting.some((other) => other.readsOf(open)))) continue;
+      const members = open.with(member, write, mostBuffers);
+      if (members === undefined) continue;
+      const more = new OpenBundle(open.first, members);
+      if (at >= behind) waiting[at] = more;
+      else waiting = [...waiting.filter((other) => other !== open), more];
+      return;
+    }
+    waiting.push(new OpenBundle(i, [member]));
   });
-  for (const kind of [...waiting.keys()]) close(kind);
+  close(() => true);
   return bundles;
 }
 
-/** What kernels of one dispatch have in common. */
-type Kind = 'narrow product' | 'adjoint of attention';
+/** Kernels of one dispatch are all products, or all of the same kind. */
+type Kind = 'small product' | 'large product' | 'small reduction' | 'adjoint of attention';
 
-interface Open {
-  readonly kernels: Kernel[];
+interface Member {
+  readonly kernel: Kernel;
+  readonly kind: Kind;
+  readonly code: WrittenKernel;
+}
+
+class OpenBundle implements SizedBundle {
   /** The number of its first kernel. */
   readonly first: number;
-  readonly writes: Set<NodeId>;
-  readonly reads: Set<NodeId>;
-  readonly workgroupSize: number;
-  workgroups: number;
+  readonly writes: ReadonlySet<NodeId>;
+  readonly #members: readonly Member[];
+
+  constructor(first: number, members: readonly Member[]) {
+    this.first = first;
+    this.writes = new Set(members.flatMap(({ code }) => code.writes));
+    this.#members = members;
+  }
+
+  get kernels(): Bundle {
+    return this.#members.map(({ kernel }) => kernel);
+  }
+
+  get lanes(): number {
+    return this.#members[0]!.code.workgroupSize;
+  }
+
+  get longestDelay(): number {
+    return this.#members[0]!.kind === 'small reduction' ? longestDelayOfReductions : longestDelay;
+  }
+
+  readsOf({ writes }: OpenBundle): boolean {
+    return this.#members.some(({ code }) => code.reads.some((id) => writes.has(id)));
+  }
+
+  /** Whether it has a kernel that is only put off for the small ones right behind it. */
+  get isDue(): boolean {
+    return this.#members.some(({ kind }) => kind === 'large product');
+  }
+
+  /** What it has with one more, in workgroups of one size: a large product's, which is best for that. */
+  with(member: Member, write: WriteAlone, mostBuffers: number): readonly Member[] | undefined {
+    if (isProduct(member) !== isProduct(this.#members[0]!)) return undefined;
+    if (!isProduct(member) && member.kind !== this.#members[0]!.kind) return undefined;
+    const lanes = member.kind === 'large product' ? member.code.workgroupSize : this.lanes;
+    const members = [...this.#members, member].map((each) => {
+      const fits = each.code.workgroupSize === lanes || each.kind === 'large product';
+      return fits ? each : { ...each, code: write(each.kernel, lanes) };
+    });
+    const codes = members.map(({ code }) => code);
+    const buffers =
+      new Set(codes.flatMap(({ writes }) => writes)).size +
+      new Set(codes.flatMap(({ readings }) => readings)).size;
+    const fit =
+      buffers <= mostBuffers &&
+      codes.every(({ workgroupSize }) => workgroupSize === lanes) &&
+      codes.reduce((sum, { workgroups: [x, y, z] }) => sum + x * y * z, 0) <= mostWorkgroups;
+    return fit ? members : undefined;
+  }
 }
 
-function opened(first: number, { workgroupSize }: KernelCode): Open {
-  return { kernels: [], first, writes: new Set(), reads: new Set(), workgroupSize, workgroups: 0 };
-}
-
-function takes(open: Open, code: KernelCode, mostBuffers: number): boolean {
-  const writes = new Set([...open.writes, ...code.writes]);
-  const reads = new Set([...open.reads, ...code.reads]);
-  // A buffer that is read one by one and in fours is bound twice.
-  const buffers = writes.size + reads.size + open.kernels.length + 1;
-  return (
-    buffers <= mostBuffers &&
-    code.workgroupSize === open.workgroupSize &&
-    open.workgroups + count(code) <= mostWorkgroups
-  );
+function isProduct({ kind }: Member): boolean {
+  return kind === 'small product' || kind === 'large product';
 }
 
 function kindOf({ nodes }: Program, { anchors, terms, outputs }: Kernel): Kind | undefined {
-  if (anchors.length === 1 && nodes[anchors[0]!]!.op.kind === 'attentionGrad') return 'adjoint of attention';
-  if (terms.length !== 1 || outputs.length !== 1) return undefined;
+  const anchor = nodes[anchors[0] ?? -1];
+  if (anchor === undefined) return undefined;
+  const { op, inputs } = anchor;
+  if (op.kind === 'attentionGrad') return 'adjoint of attention';
+  if (op.kind === 'reduce')
+    return sizeOf(nodes[inputs[0]!]!.shape) <= fewElements ? 'small reduction' : undefined;
+  if (terms.length === 0) return undefined;
   const { shape } = nodes[terms[0]!]!;
-  return Math.min(shape.at(-2)!, shape.at(-1)!) <= narrowSide ? 'narrow product' : undefined;
-}
-
-function count({ workgroups: [x, y, z] }: KernelCode): number {
-  return x * y * z;
+  const isNarrow = Math.min(shape.at(-2)!, shape.at(-1)!) <= narrowSide;
+  return isNarrow && terms.length === 1 && outputs.length === 1 ? 'small product' : 'large product';
 }

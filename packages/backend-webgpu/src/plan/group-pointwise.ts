@@ -70,7 +70,11 @@ function split(
 }
 
 /** The stored values whose kernels read the value `id`. */
-function kernelReaders({ readers }: PlanView, stored: ReadonlySet<NodeId>, id: NodeId): readonly NodeId[] {
+export function kernelReaders(
+  { readers }: PlanView,
+  stored: ReadonlySet<NodeId>,
+  id: NodeId,
+): readonly NodeId[] {
   const found = new Set<NodeId>();
   const visit = (from: NodeId) => {
     for (const reader of readers[from]!) {
@@ -101,7 +105,7 @@ function readings(
     const { op, inputs, shape } = node;
     const same = samePlace && sizeOf(shape) === size;
     if (id === root || !stored.has(id)) {
-      const moves = views.has(op.kind) && op.kind !== 'reshape';
+      const moves = op.kind === 'matmul' || (views.has(op.kind) && op.kind !== 'reshape');
       for (const input of inputs) visit(input, same && !moves);
     } else if (!isLiteral(node)) {
       reads.add(id);

@@ -12,7 +12,10 @@ export interface Destination {
 /** One value that a kernel stores. */
 export interface KernelOutput {
   readonly root: NodeId;
-  /** The anchor whose result the elementwise ops up to `root` read in registers. */
+  /**
+   * The anchor whose result the elementwise ops up to `root` read in registers. In a kernel with anchors, an
+   * output without one is computed first, and the anchors read it.
+   */
   readonly anchor?: NodeId;
   readonly destination: Destination;
 }

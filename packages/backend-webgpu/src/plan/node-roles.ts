@@ -12,7 +12,11 @@ export type Role =
   /** Has a kernel of its own, which pointwise ops behind it can join. */
   | 'anchor'
   /** Is written part by part, by the kernels of its parts. */
-  | 'joined';
+  | 'joined'
+  /** A product of few terms, computed where it is read. */
+  | 'inline'
+  /** A part of a sum of products, without a value of its own. */
+  | 'absorbed';
 
 /** Composites that work along the last axis: each is a kernel written from its lowering. */
 export const rowComposites: ReadonlySet<OpKind> = new Set<CompositeKind>([

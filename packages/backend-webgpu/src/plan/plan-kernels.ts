@@ -1,5 +1,5 @@
 import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { countUses, sizeOf } from '@kora-bench/core';
+import { sizeOf } from '@kora-bench/core';
 import type { Storage } from '../wgsl/scalar.js';
 import type { PointwiseGroup } from './group-pointwise.js';
 import { groupPointwise } from './group-pointwise.js';
@@ -7,9 +7,12 @@ import { backwardNodes, halfValues } from './half-values.js';
 import { joinedParts } from './joined-parts.js';
 import type { Destination, Kernel } from './kernel.js';
 import { keysOf } from './keys-of.js';
+import type { Role } from './node-roles.js';
 import { isLiteral, roleOf } from './node-roles.js';
 import type { PlanView } from './plan-view.js';
+import { rowOperands } from './row-operands.js';
 import { rowProducts } from './row-products.js';
+import { readingsOf, rowUpdates } from './row-updates.js';
 import { sumsOfProducts } from './sums-of-products.js';
 import { throughReshapes } from './through-reshapes.js';
 
@@ -35,21 +38,25 @@ export interface KernelPlan {
  */
 export function planKernels(program: Program, mostReadings: number, precision: Precision): KernelPlan {
   const { nodes } = program;
-  const { terms, absorbed } = sumsOfProducts(program);
-  const readers: NodeId[][] = nodes.map(() => []);
-  for (const { id, inputs } of nodes) for (const input of inputs) readers[input]!.push(id);
+  const readings = readingsOf(program);
+  const updates = rowUpdates(readings);
+  const inline = new Set(updates.values());
+  const { terms, absorbed } = sumsOfProducts(readings, inline);
+  const rolesOf = ({ id, op }: GraphNode): Role => {
+    if (absorbed.has(id)) return 'absorbed';
+    if (inline.has(id)) return 'inline';
+    return terms.has(id) ? 'anchor' : roleOf(op);
+  };
   const view: PlanView = {
-    nodes,
-    uses: countUses(program),
+    ...readings,
     results: new Set([...program.outputs.values(), ...program.updates.values()]),
-    readers,
-    roles: nodes.map(({ id, op }) => (absorbed.has(id) ? 'absorbed' : terms.has(id) ? 'anchor' : roleOf(op))),
+    roles: nodes.map(rolesOf),
     terms,
   };
 
   const stored = storedValues(view);
   const statistics = statisticsOfAttentions(view);
-  const joins = joinAnchors(view, stored, statistics);
+  const joins = joinAnchors(view, stored, statistics, updates);
   limitReadings(view, stored, joins, mostReadings);
   joinBesides(view, stored, joins, statistics);
   const anchorOf = (id: NodeId) => (view.roles[id] === 'anchor' ? id : joins.anchors.get(id));
@@ -57,9 +64,17 @@ export function planKernels(program: Program, mostReadings: number, precision: P
     const root = joins.roots.get(anchor) ?? anchor;
     return [root, ...keysOf(joins.besides, root)];
   };
-  const products = rowProducts(view, { stored, anchorOf, storedBy }, mostReadings + 1);
+  const operands = rowOperands(view, updates.keys(), { stored, anchorOf, storedBy }, mostReadings + 1);
+  const writtenBy = (anchor: NodeId) => [...keysOf(operands, anchor), ...storedBy(anchor)];
+  const products = rowProducts(view, { stored, anchorOf, storedBy: writtenBy }, mostReadings + 1);
   const parts = joinedParts(view, stored);
-  const groups = groupedPointwise(view, stored, joins, statistics, mostReadings + 1);
+  const groups = groupedPointwise(
+    view,
+    stored,
+    joins,
+    new Set([...statistics.keys(), ...operands.keys()]),
+    mostReadings + 1,
+  );
   for (const id of groups.flatMap(({ inner }) => inner)) stored.delete(id);
   const groupAt = new Map(groups.map(({ outputs }) => [outputs.at(-1)!, outputs]));
   const grouped = new Set(groups.flatMap(({ outputs }) => outputs.slice(0, -1)));
@@ -70,14 +85,15 @@ export function planKernels(program: Program, mostReadings: number, precision: P
     if (role === 'joined') return parts.copies.get(id) ?? [];
     if (!stored.has(id) || role === 'source') return [];
     const anchor = anchorOf(id);
-    if (statistics.has(id) || joins.besides.has(id) || grouped.has(id)) return [];
+    if (statistics.has(id) || operands.has(id) || joins.besides.has(id) || grouped.has(id)) return [];
     const output = (root: NodeId) => ({ root, destination: parts.inPlace.get(root) ?? whole(nodes[root]!) });
     if (anchor === undefined)
       return [{ anchors: [], terms: [], outputs: (groupAt.get(id) ?? [id]).map(output) }];
     if (products.has(anchor)) return [];
     const outputsOf = (each: NodeId) => storedBy(each).map((root) => ({ ...output(root), anchor: each }));
     const anchors = [anchor, ...keysOf(statistics, anchor), ...keysOf(products, anchor)];
-    return [{ anchors, terms: terms.get(anchor) ?? [], outputs: anchors.flatMap(outputsOf) }];
+    const outputs = [...keysOf(operands, anchor).map(output), ...anchors.flatMap(outputsOf)];
+    return [{ anchors, terms: terms.get(anchor) ?? [], outputs }];
   });
   for (const id of parts.inPlace.keys()) stored.delete(id);
   const backward = backwardNodes(program);
@@ -164,11 +180,13 @@ function statisticsOfAttentions({ nodes, roles }: PlanView): ReadonlyMap<NodeId,
 /**
  * Extends kernels of anchors over the elementwise ops behind them, as long as each is the only reader of
  * the one before. The last one is stored instead of the anchor.
+ * @param updates sums that belong to the kernels behind them
  */
 function joinAnchors(
   { nodes, readers, uses, results, roles }: PlanView,
   stored: Set<NodeId>,
   apart: ReadonlyMap<NodeId, NodeId>,
+  updates: ReadonlyMap<NodeId, NodeId>,
 ): Joins {
   const joins: Joins = { anchors: new Map(), roots: new Map(), members: new Map(), besides: new Map() };
   for (const { id, shape } of nodes) {
@@ -176,6 +194,7 @@ function joinAnchors(
     const fits = (next: GraphNode) =>
       sizeOf(next.shape) === sizeOf(shape) &&
       !joins.members.has(next.id) &&
+      !updates.has(next.id) &&
       (roles[next.id] === 'pointwise' ? next.op.kind !== 'oneHot' : next.op.kind === 'reshape');
     const path = [id];
     for (let last = id; uses[last] === 1 && !results.has(last); ) {
@@ -224,7 +243,7 @@ function groupedPointwise(
   view: PlanView,
   stored: ReadonlySet<NodeId>,
   joins: Joins,
-  apart: ReadonlyMap<NodeId, NodeId>,
+  apart: ReadonlySet<NodeId>,
   mostBuffers: number,
 ): readonly PointwiseGroup[] {
   const isAlone = ({ id }: GraphNode) =>

@@ -1,15 +1,12 @@
-import type { GraphNode, NodeId } from '@kora-bench/core';
+import type { NodeId } from '@kora-bench/core';
 import type { Role } from './node-roles.js';
+import type { Readings } from './row-updates.js';
 
 /** A program with what planning asks of it again and again. */
-export interface PlanView {
-  readonly nodes: readonly GraphNode[];
-  readonly uses: Uint32Array;
+export interface PlanView extends Readings {
   /** Outputs and updates. */
   readonly results: ReadonlySet<NodeId>;
-  readonly readers: readonly (readonly NodeId[])[];
-  /** `absorbed`: a part of a sum of products. */
-  readonly roles: readonly (Role | 'absorbed')[];
+  readonly roles: readonly Role[];
   /** The matrix products of each sum of some. */
   readonly terms: ReadonlyMap<NodeId, readonly NodeId[]>;
 }

@@ -48,7 +48,7 @@ export function rowProducts(
 }
 
 /** The stored values that computing `roots` reads. */
-function leaves(
+export function leaves(
   { nodes }: PlanView,
   stored: ReadonlySet<NodeId>,
   roots: readonly NodeId[],

@@ -1,5 +1,6 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { countUses, sameShape, sizeOf } from '@kora-bench/core';
+import type { GraphNode, NodeId } from '@kora-bench/core';
+import { sameShape, sizeOf } from '@kora-bench/core';
+import type { Readings } from './row-updates.js';
 
 /** Matrix products that one kernel adds up as it computes them. */
 export interface SumsOfProducts {
@@ -12,10 +13,11 @@ export interface SumsOfProducts {
 /** A kernel reads two buffers for each. */
 const mostTerms = 3;
 
-/** Finds sums such as x·W + u·B (a frozen layer and its low-rank update) whose parts nobody else reads. */
-export function sumsOfProducts(program: Program): SumsOfProducts {
-  const { nodes } = program;
-  const uses = countUses(program);
+/**
+ * Finds sums such as x·W + u·B (a frozen layer and its low-rank update) whose parts nobody else reads.
+ * @param inline products that are computed where they are read
+ */
+export function sumsOfProducts({ nodes, uses }: Readings, inline: ReadonlySet<NodeId>): SumsOfProducts {
   const terms = new Map<NodeId, readonly NodeId[]>();
   const absorbed = new Set<NodeId>();
   /** The product behind an operand that is read here only, with the reshapes on the way. */
@@ -27,7 +29,7 @@ export function sumsOfProducts(program: Program): SumsOfProducts {
     return uses[last] === 1 && terms.has(last) ? way : undefined;
   };
   for (const node of nodes) {
-    if (node.op.kind === 'matmul') terms.set(node.id, [node.id]);
+    if (node.op.kind === 'matmul' && !inline.has(node.id)) terms.set(node.id, [node.id]);
     if (node.op.kind !== 'binary' || node.op.fn !== 'add') continue;
     const [left, right] = [part(node.inputs[0]!), part(node.inputs[1]!)];
     if (left === undefined || right === undefined) continue;

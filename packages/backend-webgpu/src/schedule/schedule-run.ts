@@ -1,5 +1,6 @@
 import type { BodyResult, NodeId, Program } from '@kora-bench/core';
 import { sourcesOf } from '@kora-bench/core';
+import type { Bundle } from '../plan/bundle-kernels.js';
 import { bundleKernels } from '../plan/bundle-kernels.js';
 import { kernelCost, kernelLabel } from '../plan/kernel-cost.js';
 import type { KernelTarget } from '../wgsl/kernel-target.js';
@@ -77,16 +78,17 @@ function stepsOf(
   numberOf: (id: NodeId) => NodeId,
   bundled: boolean,
 ): Step[] {
-  const alone = plan.kernels.map((kernel) => writeKernel(program, plan, [kernel], target));
+  const write = (kernels: Bundle, lanes?: number) =>
+    writeKernel(program, plan, kernels, lanes === undefined ? target : { ...target, lanes });
   const bundles = bundled
-    ? bundleKernels(program, plan.kernels, alone, target.mostBuffers)
-    : plan.kernels.map((kernel) => [kernel]);
-  return bundles.map((bundle) => {
-    const code = writeKernel(program, plan, bundle, target);
+    ? bundleKernels(program, plan.kernels, (kernel, lanes) => write([kernel], lanes), target.mostBuffers)
+    : plan.kernels.map((kernel) => ({ kernels: [kernel], lanes: undefined }));
+  return bundles.map(({ kernels, lanes }) => {
+    const code = write(kernels, lanes);
     return {
       code: { ...code, writes: code.writes.map(numberOf), reads: code.reads.map(numberOf) },
-      label: kernelLabel(program, bundle),
-      cost: kernelCost(program, plan, bundle),
+      label: kernelLabel(program, kernels),
+      cost: kernelCost(program, plan, kernels),
     };
   });
 }

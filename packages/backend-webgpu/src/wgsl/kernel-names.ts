@@ -11,6 +11,7 @@ export interface ReadBinding {
 /** The names in a kernel: of the buffers that it reads and of what it computes. */
 export class KernelNames {
   readonly #bindings = new Map<string, ReadBinding>();
+  readonly #written = new Map<NodeId, string>();
   readonly #offsets: number[] = [];
   #values = 0;
 
@@ -19,8 +20,15 @@ export class KernelNames {
     return `v${this.#values++}`;
   }
 
+  /** From now on the kernel reads `id` where it has written it, in the buffer of this name. */
+  readBack(id: NodeId, name: string): void {
+    this.#written.set(id, name);
+  }
+
   /** The name of the buffer of `id`, which the kernel reads from now on. */
   bufferOf(id: NodeId, width: Width): string {
+    const written = this.#written.get(id);
+    if (written !== undefined) return written;
     const key = `${id} ${width}`;
     let binding = this.#bindings.get(key);
     if (binding === undefined) {

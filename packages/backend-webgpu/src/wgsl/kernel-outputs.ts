@@ -32,6 +32,11 @@ export class KernelOutputs {
     this.#storageOf = storageOf;
   }
 
+  /** The name of the buffer of a value that has one of its own. */
+  nameOf(id: NodeId): string {
+    return `out${this.buffers.indexOf(id)}`;
+  }
+
   /** Their declarations, the first bindings of the kernel. */
   get declarations(): readonly string[] {
     return this.buffers.map((buffer, i) => {

@@ -21,6 +21,8 @@ export interface KernelTarget {
   readonly matrixUnits?: MatrixUnits;
   /** The best tiles of products, by `productKey`, as far as they were measured. */
   readonly tiles?: ReadonlyMap<string, Tile>;
+  /** How many lanes the workgroups of products should have, so that they fit others of one dispatch. */
+  readonly lanes?: number;
   /** Buffers that one kernel may use. */
   readonly mostBuffers: number;
 }

@@ -39,6 +39,7 @@ ${accumulate('total', { fn: op.fn, count, lanes, width }, writer.lines, element)
 ${lanes === 1 ? '' : 'if (lane == 0u) '}{
 ${context.store(node.id, 'o', 'total', 1)}
 }`,
+    alone: lanes > 1,
     workgroupSize,
     workgroups,
   };

@@ -67,7 +67,7 @@ export function rowBody(
     };
   };
 
-  const statements: string[] = [];
+  const statements = [computedFirst()];
   for (const { id, op, inputs, shape } of lowered.nodes) {
     const perRow = sameShape(shape, [rows]) || sameShape(shape, [rows, 1]);
     if (inputs.length === 0 || (op.kind !== 'reduce' && !perRow)) continue;
@@ -92,6 +92,17 @@ export function rowBody(
     workgroups,
   };
 
+  /** Rows that the kernel computes and stores before it works on them. */
+  function computedFirst(): string {
+    const store = context.storeFirst('at', width);
+    return store === '' ? '' : overRow(`let at = o * ${length}u + k;\n${store}`);
+  }
+
+  function overRow(body: string): string {
+    const first = lanes === 1 ? '0u' : `lane * ${width}u`;
+    return `for (var k = ${first}; k < ${length}u; k += ${lanes * width}u) {\n${body}\n}`;
+  }
+
   function results(): string {
     const perRow = scalars.get(root);
     if (perRow !== undefined) {
@@ -100,14 +111,12 @@ export function rowBody(
     }
     const { writer, inRow } = block();
     const value = inRow(root);
-    const first = lanes === 1 ? '0u' : `lane * ${width}u`;
-    return `${ofRows.map(({ start }) => start).join('\n')}
-for (var k = ${first}; k < ${length}u; k += ${lanes * width}u) {
-${writer.lines.join('\n')}
+    const all = `${writer.lines.join('\n')}
 let at = o * ${length}u + k;
 ${context.store(node.id, 'at', value, width)}
-${ofRows.map(({ each }) => each(value)).join('\n')}
-}
+${ofRows.map(({ each }) => each(value)).join('\n')}`;
+    return `${ofRows.map(({ start }) => start).join('\n')}
+${overRow(all)}
 ${ofRows.map(({ end }) => end).join(lanes === 1 ? '\n' : '\nworkgroupBarrier();\n')}`;
   }
 }

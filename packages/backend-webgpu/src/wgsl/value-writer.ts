@@ -4,6 +4,7 @@ import type { KernelNames } from './kernel-names.js';
 import type { Place, Width } from './place.js';
 import { axesOf, axesPlace, elementsOf, flatOf, flatPlace, hasQuads, placeKey } from './place.js';
 import { preludeName } from './prelude.js';
+import { range } from './range.js';
 import type { Storage } from './scalar.js';
 import { binary, cast, compare, computedType, literal, unary } from './scalar.js';
 
@@ -21,8 +22,8 @@ export interface ValueWriterContext {
 
 /**
  * Writes WGSL statements that compute elements of values, one or four at a time. Views (reshape, transpose,
- * slice, …) only change the place that is read, elementwise ops are computed in registers. One writer
- * serves one WGSL block.
+ * slice, …) only change the place that is read; elementwise ops, and products of few terms, are computed in
+ * registers. One writer serves one WGSL block.
  */
 export class ValueWriter {
   readonly lines: string[];
@@ -104,6 +105,8 @@ export class ValueWriter {
         return rows && op.before.at(-1)! % 4 === 0 && hasQuads(operand(0));
       case 'oneHot':
         return rows;
+      case 'matmul':
+        return rows && (op.transposeB || hasQuads(operand(1)));
       default:
         return rows || inputs.every((_, i) => [1, sizeOf(shape)].includes(sizeOf(operand(i))));
     }
@@ -168,6 +171,8 @@ export class ValueWriter {
         const columns = `vec4i(i32(${column})) + vec4i(0, 1, 2, 3)`;
         return this.define(`select(vec4f(0.0f), vec4f(1.0f), vec4i(${label}) == ${columns})`);
       }
+      case 'matmul':
+        return this.#product(node, place);
       default:
         throw new InternalError(`${op.kind} has no value that could be computed where it is read.`);
     }
@@ -182,6 +187,45 @@ export class ValueWriter {
       this.#values.set(key, name);
     }
     return name;
+  }
+
+  /** An element of a product of few terms, or four of a row. */
+  #product({ op, shape, inputs }: GraphNode, place: Place): string {
+    if (op.kind !== 'matmul') throw new InternalError('Not a matrix product.');
+    const { width } = place;
+    const [left, right] = inputs.map((input) => this.#context.program.nodes[input]!);
+    const axes = axesOf(place, shape, this.define);
+    const [row, first] = [axes.at(-2)!, axes.at(-1)!];
+    const count = left!.shape.at(op.transposeA ? -2 : -1)!;
+    const inQuads = count % 4 === 0 && !op.transposeA;
+    const at = (operand: GraphNode, line: string, k: number, crossed: boolean, of: Width) => {
+      const added = shape.length - operand.shape.length;
+      const entry = operand.shape
+        .slice(0, -2)
+        .map((extent, axis) => (extent === 1 ? '0u' : axes[axis + added]!));
+      const matrix = crossed ? [`${k}u`, line] : [line, `${k}u`];
+      return this.value(operand.id, axesPlace([...entry, ...matrix], of));
+    };
+    const factor = (k: number) =>
+      inQuads ? `${at(left!, row, k - (k % 4), false, 4)}[${k % 4}]` : at(left!, row, k, op.transposeA, 1);
+    if (!op.transposeB) {
+      const spread = (scalar: string) => (width === 1 ? scalar : `vec4f(${scalar})`);
+      return range(count).reduce(
+        (sum, k) => this.define(`fma(${spread(factor(k))}, ${at(right!, first, k, true, width)}, ${sum})`),
+        this.spread('0.0f', 'f32', width),
+      );
+    }
+    const element = (column: string) => {
+      const terms = inQuads
+        ? range(count / 4).map((i) => {
+            const [a, b] = [at(left!, row, 4 * i, false, 4), at(right!, column, 4 * i, false, 4)];
+            return `dot(${a}, ${b})`;
+          })
+        : range(count).map((k) => `${factor(k)} * ${at(right!, column, k, false, 1)}`);
+      return this.define(terms.join(' + '));
+    };
+    const elements = range(width).map((i) => element(i === 0 ? first : this.define(`${first} + ${i}u`)));
+    return width === 1 ? elements[0]! : this.define(`vec4f(${elements.join(', ')})`);
   }
 
   #pad({ op, shape }: GraphNode, first: GraphNode, place: Place): string {

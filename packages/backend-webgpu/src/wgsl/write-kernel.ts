@@ -28,6 +28,14 @@ export interface KernelCode {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** A kernel, and what is asked before others join it. */
+export interface WrittenKernel extends KernelCode {
+  /** What is bound for reading, by names that other kernels have for the same: a buffer as numbers or as fours. */
+  readonly readings: readonly string[];
+  /** Whether it cannot run in one dispatch with others. */
+  readonly alone: boolean;
+}
+
 /** The body of `main` and what it needs around it. */
 export interface KernelBody {
   /** Variables and functions of the module. */
@@ -37,6 +45,8 @@ export interface KernelBody {
    * one dispatch have them in the same place, for a workgroup belongs to one of them.
    */
   readonly staged?: number;
+  /** See `WrittenKernel`: it has names or memory of a workgroup that are not shared. */
+  readonly alone?: boolean;
   readonly body: string;
   readonly workgroupSize: number;
   readonly workgroups: readonly [number, number, number];
@@ -54,8 +64,11 @@ export interface KernelContext {
   writer(given?: (id: NodeId, place: Place) => string | undefined): ValueWriter;
   /** Statements that store what becomes of an anchor's value `given` at the elements from `flat` on. */
   store(anchor: NodeId, flat: string, given: string, width: Width): string;
-  /** Statements that store the elements from `flat` on of a kernel without anchors. */
-  storeAll(flat: string, width: Width): string;
+  /**
+   * Statements that compute and store, at the elements from `flat` on, what depends on no anchor: all of a kernel
+   * without any. What is written from then on may read these elements, always as many at once.
+   */
+  storeFirst(flat: string, width: Width): string;
 }
 
 /**
@@ -67,21 +80,16 @@ export function writeKernel(
   plan: KernelPlan,
   bundle: Bundle,
   target: KernelTarget,
-): KernelCode {
+): WrittenKernel {
   const written = writeWith(program, plan, bundle, target);
-  const buffers = written.writes.length + written.bound;
+  const buffers = written.writes.length + written.readings.length;
   // A buffer that is read one by one and in fours is bound twice.
   return buffers <= target.mostBuffers || !target.quads
     ? written
     : writeWith(program, plan, bundle, { ...target, quads: false });
 }
 
-function writeWith(
-  program: Program,
-  plan: KernelPlan,
-  bundle: Bundle,
-  target: KernelTarget,
-): KernelCode & { readonly bound: number } {
+function writeWith(program: Program, plan: KernelPlan, bundle: Bundle, target: KernelTarget): WrittenKernel {
   const { storageOf } = plan;
   const names = new KernelNames();
   const outputs = new KernelOutputs(
@@ -113,7 +121,8 @@ ${body}
     writes: outputs.buffers,
     reads: names.reads.map(({ id }) => id),
     offsets: names.offsets,
-    bound: names.reads.length,
+    readings: names.reads.map(({ id, width }) => `${id} ${width}`),
+    alone: bodies.some((each) => each.alone === true),
     workgroupSize,
     workgroups,
   };
@@ -156,9 +165,15 @@ function contextOf(
           return outputs.store(output, writer, flat, width);
         })
         .join('\n'),
-    storeAll(flat, width) {
+    storeFirst(flat, width) {
+      const first = kernel.outputs.filter(({ anchor }) => anchor === undefined);
       const writer = context.writer();
-      return kernel.outputs.map((output) => outputs.store(output, writer, flat, width)).join('\n');
+      const lines = first.map((output) => outputs.store(output, writer, flat, width));
+      for (const { root } of first) {
+        others.add(root);
+        names.readBack(root, outputs.nameOf(root));
+      }
+      return lines.join('\n');
     },
   };
   return context;

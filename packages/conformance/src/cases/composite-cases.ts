@@ -93,6 +93,28 @@ export const compositeCases: readonly OpCase[] = [
         }),
       ),
   },
+  {
+    // Backends may leave adding the update to what works on the rows; the residual is read again after that.
+    name: 'layerNorm of a layer with a low-rank update and a residual',
+    build: ({ feed, stateOf }) =>
+      Object.fromEntries(
+        [
+          [64, 8],
+          [64, 6],
+          [13, 5],
+        ].flatMap(([width, rank]) =>
+          [false, true].map((transposeB) => {
+            const x = feed([2, 5, width!], normal(2));
+            const u = matmul(x, stateOf([width!, rank!]));
+            const update = matmul(u, stateOf(transposeB ? [width!, rank!] : [rank!, width!]), { transposeB });
+            const biased = add(matmul(x, stateOf([width!, width!])), stateOf([width!]));
+            const sum = add(add(biased, update), x);
+            const y = layerNorm(sum, stateOf([width!]), stateOf([width!]), 1e-6);
+            return [`${width}, rank ${rank}${transposeB ? ', transposed' : ''}`, add(y, sum)];
+          }),
+        ),
+      ),
+  },
   ...heads.map(
     ({ b, h, n, m, d, e }): OpCase => ({
       name: `attention [${b}, ${h}, ${n}, ${d}] over ${m} keys`,

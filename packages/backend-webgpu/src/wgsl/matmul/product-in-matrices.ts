@@ -100,6 +100,7 @@ let ownColumn = (subgroup % ${grid.across}u) * ${held.across * N}u;
 ${down.flatMap((i) => across.map((j) => `var sum${i}_${j} = subgroup_matrix_result<f32, ${N}, ${M}>();`)).join('\n')}
 ${terms.join('\n')}
 ${results.join('\n')}`,
+    alone: true,
     workgroupSize,
     workgroups: [Math.ceil(product.N / columns), Math.ceil(product.M / rows), product.batch],
   };

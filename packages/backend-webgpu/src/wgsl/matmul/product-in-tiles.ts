@@ -1,12 +1,11 @@
 import type { NodeId } from '@kora-bench/core';
-import { productKey } from '../../tuning/product-key.js';
 import { range } from '../range.js';
 import type { KernelBody, KernelContext } from '../write-kernel.js';
 import { finishFunction } from './finish-function.js';
 import { loadBlock } from './load-block.js';
 import type { Operand, Product, Term } from './product.js';
 import type { Tile } from './tile.js';
-import { lanesOf, stagedStride, tilesFor, workgroupBytes } from './tile.js';
+import { lanesOf, stagedStride, tileOf, workgroupBytes } from './tile.js';
 
 /**
  * Products for GPUs. A workgroup computes one tile of the result; for a slab of K at a time it loads both
@@ -16,7 +15,7 @@ import { lanesOf, stagedStride, tilesFor, workgroupBytes } from './tile.js';
 export function productInTiles(context: KernelContext, anchor: NodeId, product: Product): KernelBody {
   const { M, N, batch } = product;
   const { target } = context;
-  const tile = target.tiles?.get(productKey(product)) ?? tilesFor(product, target)[0]!;
+  const tile = tileOf(product, target);
   const lanes = lanesOf(tile);
   const across = tile.columns / tile.laneColumns;
   const down = tile.rows / tile.laneRows;

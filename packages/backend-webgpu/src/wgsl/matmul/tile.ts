@@ -1,3 +1,4 @@
+import { productKey } from '../../tuning/product-key.js';
 import type { KernelTarget } from '../kernel-target.js';
 import type { Product } from './product.js';
 
@@ -28,13 +29,28 @@ const narrowTiles: readonly Tile[] = [
   { rows: 128, columns: 16, depth: 32, laneRows: 4, laneColumns: 4 },
   { rows: 8, columns: 128, depth: 32, laneRows: 4, laneColumns: 4 },
   { rows: 16, columns: 128, depth: 32, laneRows: 4, laneColumns: 4 },
+  { rows: 256, columns: 16, depth: 8, laneRows: 4, laneColumns: 4 },
+  { rows: 16, columns: 256, depth: 8, laneRows: 4, laneColumns: 4 },
   { rows: 16, columns: 16, depth: 32, laneRows: 4, laneColumns: 4 },
 ];
 
 /** Workgroups that keep a large GPU busy. */
 const manyWorkgroups = 192;
 
-/** The tiles that a device can run for a product, the one that should do well without measuring first. */
+/** How many times the work of a product it may take to fit others. */
+const mostWaste = 4;
+
+/** The tile of a product: as it was measured, or as it should do well. */
+export function tileOf(product: Product, target: KernelTarget): Tile {
+  const measured = target.tiles?.get(productKey(product));
+  const fits = measured !== undefined && (target.lanes ?? lanesOf(measured)) === lanesOf(measured);
+  return fits ? measured : tilesFor(product, target)[0]!;
+}
+
+/**
+ * The tiles that a device can run for a product, the one that should do well without measuring first. They have
+ * as many lanes as the target asks for, where there are such.
+ */
 export function tilesFor({ M, N, batch }: Product, target: KernelTarget): readonly Tile[] {
   const fits = (tile: Tile) => workgroupBytes(tile) <= target.workgroupBytes;
   const covers = ({ rows, columns }: Tile) => Math.ceil(M / rows) * Math.ceil(N / columns) * rows * columns;
@@ -48,7 +64,9 @@ export function tilesFor({ M, N, batch }: Product, target: KernelTarget): readon
     const reuse = (tile.rows * tile.columns) / (tile.rows + tile.columns);
     return (busy * Math.min(1, reuse / 32)) / waste;
   };
-  return [...usable].sort((a, b) => byMerit(b) - byMerit(a));
+  const sorted = [...usable].sort((a, b) => byMerit(b) - byMerit(a));
+  const asked = sorted.filter((tile) => lanesOf(tile) === target.lanes && covers(tile) <= mostWaste * least);
+  return asked.length > 0 ? asked : sorted;
 }
 
 /** Lanes of a workgroup. */
