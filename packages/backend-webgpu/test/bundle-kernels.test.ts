@@ -7,29 +7,23 @@ import { planKernels } from '../src/plan/plan-kernels.js';
 import { arrangeProgram, lowerProgram } from '../src/prepare-program.js';
 import type { KernelTarget } from '../src/wgsl/kernel-target.js';
 import { writeKernel } from '../src/wgsl/write-kernel.js';
+import { generalGpu, softwareDriver } from './kernel-targets.js';
 
-const gpu: KernelTarget = {
-  sharing: { kind: 'workgroup' },
-  shuffles: true,
-  quads: true,
-  precision: 'f32',
-  workgroupBytes: 32_768,
-  mostBuffers: 16,
-};
-const software: KernelTarget = { ...gpu, sharing: { kind: 'subgroup', size: 8 } };
+const mostBuffers = 16;
+const gpu: KernelTarget = { ...generalGpu, mostBuffers };
+const software: KernelTarget = { ...softwareDriver, mostBuffers };
 
 /** The dispatches of a program in order, each with what it reads and writes. */
 function dispatchesOf(given: Program, target: KernelTarget) {
   const program = arrangeProgram(lowerProgram(given));
   const plan = planKernels(program, target.mostBuffers - 1, target.precision);
-  const write = (lanes?: number) => (lanes === undefined ? target : { ...target, lanes });
   const bundles = bundleKernels(
     program,
     plan.kernels,
-    (kernel, lanes) => writeKernel(program, plan, [kernel], write(lanes)),
+    (kernel, lanes) => writeKernel(program, plan, [kernel], { ...target, lanes }),
     target.mostBuffers,
   );
-  return bundles.map(({ kernels, lanes }) => writeKernel(program, plan, kernels, write(lanes)));
+  return bundles.map(({ kernels, lanes }) => writeKernel(program, plan, kernels, { ...target, lanes }));
 }
 
 /** A training step of two blocks. */

@@ -11,6 +11,7 @@ import { arrangeProgram, lowerProgram } from '../src/prepare-program.js';
 import type { KernelTarget } from '../src/wgsl/kernel-target.js';
 import type { Tile } from '../src/wgsl/matmul/tile.js';
 import { writeKernel } from '../src/wgsl/write-kernel.js';
+import { generalGpu as general, softwareDriver } from './kernel-targets.js';
 
 /*
  * The compiler of WGSL in Dawn reads every kernel for devices that no machine of the tests has. Its null
@@ -25,14 +26,6 @@ const device = await adapter.requestDevice({
   requiredFeatures: ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix' as GPUFeatureName],
 });
 
-const general: KernelTarget = {
-  sharing: { kind: 'workgroup' },
-  shuffles: true,
-  quads: true,
-  precision: 'f32',
-  workgroupBytes: 32_768,
-  mostBuffers: 10,
-};
 /** As if it had been measured that large tiles are the best for all products. */
 class LargeTiles extends Map<string, Tile> {
   override get(): Tile {
@@ -48,7 +41,7 @@ const targets: Readonly<Record<string, KernelTarget>> = {
   'such GPUs and large tiles': { ...small, tiles: new LargeTiles() },
   'matrix units, f16': { ...general, precision: 'f16', matrixUnits },
   'matrix units, f32': { ...general, matrixUnits: { ...matrixUnits, M: 8, N: 8, K: 8, component: 'f32' } },
-  'software drivers': { ...general, sharing: { kind: 'subgroup', size: 8 } },
+  'software drivers': softwareDriver,
 };
 
 const model: VitConfig = { ...vitTiny, depth: 2 };
@@ -75,7 +68,7 @@ describe.each(Object.entries(targets))('kernels for %s', (_, target) => {
     const program = arrangeProgram(lowerProgram(build()));
     const plan = planKernels(program, target.mostBuffers - 1, target.precision);
     const write = (bundle: Bundle, lanes?: number) =>
-      writeKernel(program, plan, bundle, lanes === undefined ? target : { ...target, lanes });
+      writeKernel(program, plan, bundle, { ...target, lanes });
     const alone = (kernel: Kernel, lanes?: number) => write([kernel], lanes);
     const bundles = bundleKernels(program, plan.kernels, alone, target.mostBuffers);
     const codes = bundles.map(({ kernels, lanes }) => write(kernels, lanes));

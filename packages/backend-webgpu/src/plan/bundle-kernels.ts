@@ -77,7 +77,6 @@ export function bundleKernels(
   return bundles;
 }
 
-/** Kernels of one dispatch are all products, or all of the same kind. */
 type Kind = 'small product' | 'large product' | 'small reduction' | 'adjoint of attention';
 
 interface Member {
@@ -121,8 +120,7 @@ class OpenBundle implements SizedBundle {
 
   /** What it has with one more, in workgroups of one size: a large product's, which is best for that. */
   with(member: Member, write: WriteAlone, mostBuffers: number): readonly Member[] | undefined {
-    if (isProduct(member) !== isProduct(this.#members[0]!)) return undefined;
-    if (!isProduct(member) && member.kind !== this.#members[0]!.kind) return undefined;
+    if (familyOf(member) !== familyOf(this.#members[0]!)) return undefined;
     const lanes = member.kind === 'large product' ? member.code.workgroupSize : this.lanes;
     const members = [...this.#members, member].map((each) => {
       const fits = each.code.workgroupSize === lanes || each.kind === 'large product';
@@ -140,8 +138,9 @@ class OpenBundle implements SizedBundle {
   }
 }
 
-function isProduct({ kind }: Member): boolean {
-  return kind === 'small product' || kind === 'large product';
+/** What kernels of one dispatch have in common. */
+function familyOf({ kind }: Member): string {
+  return kind === 'small product' || kind === 'large product' ? 'product' : kind;
 }
 
 function kindOf({ nodes }: Program, { anchors, terms, outputs }: Kernel): Kind | undefined {

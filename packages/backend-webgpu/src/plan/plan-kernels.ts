@@ -10,9 +10,10 @@ import { keysOf } from './keys-of.js';
 import type { Role } from './node-roles.js';
 import { isLiteral, roleOf } from './node-roles.js';
 import type { PlanView } from './plan-view.js';
+import { readingsOf } from './readings.js';
 import { rowOperands } from './row-operands.js';
 import { rowProducts } from './row-products.js';
-import { readingsOf, rowUpdates } from './row-updates.js';
+import { rowUpdates } from './row-updates.js';
 import { sumsOfProducts } from './sums-of-products.js';
 import { throughReshapes } from './through-reshapes.js';
 

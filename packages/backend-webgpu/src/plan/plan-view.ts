@@ -1,6 +1,6 @@
 import type { NodeId } from '@kora-bench/core';
 import type { Role } from './node-roles.js';
-import type { Readings } from './row-updates.js';
+import type { Readings } from './readings.js';
 
 /** A program with what planning asks of it again and again. */
 export interface PlanView extends Readings {

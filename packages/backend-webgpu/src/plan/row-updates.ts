@@ -1,22 +1,9 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { countUses, sizeOf } from '@kora-bench/core';
+import type { GraphNode, NodeId } from '@kora-bench/core';
+import { sizeOf } from '@kora-bench/core';
 import { narrowSide, rowComposites } from './node-roles.js';
+import type { Readings } from './readings.js';
+import { wayToSource } from './readings.js';
 import { throughReshapes } from './through-reshapes.js';
-
-/** What a program's values are read by. */
-export interface Readings {
-  readonly nodes: readonly GraphNode[];
-  /** How often each value is read; being a result of the program counts too. */
-  readonly uses: Uint32Array;
-  readonly readers: readonly (readonly NodeId[])[];
-}
-
-export function readingsOf(program: Program): Readings {
-  const { nodes } = program;
-  const readers: NodeId[][] = nodes.map(() => []);
-  for (const { id, inputs } of nodes) for (const input of inputs) readers[input]!.push(id);
-  return { nodes, uses: countUses(program), readers };
-}
 
 /**
  * Finds sums x = t + u·B of rows, where u is narrow and a row composite is next: its kernel computes x from
@@ -35,9 +22,9 @@ export function rowUpdates(readings: Readings): ReadonlyMap<NodeId, NodeId> {
 }
 
 /** The narrow product of `size` elements behind reshapes that only `id` is computed from, if nobody else reads it. */
-export function updateBehind({ nodes, uses }: Readings, id: NodeId, size: number): NodeId | undefined {
-  let node = nodes[id]!;
-  while (node.op.kind === 'reshape' && uses[node.id] === 1) node = nodes[node.inputs[0]!]!;
+export function updateBehind(readings: Readings, id: NodeId, size: number): NodeId | undefined {
+  const { nodes, uses } = readings;
+  const node = nodes[wayToSource(readings, id).at(-1)!]!;
   const { op, inputs, shape } = node;
   if (op.kind !== 'matmul' || op.transposeA || uses[node.id] !== 1 || sizeOf(shape) !== size)
     return undefined;

@@ -1,6 +1,7 @@
 import type { GraphNode, NodeId } from '@kora-bench/core';
 import { sameShape, sizeOf } from '@kora-bench/core';
-import type { Readings } from './row-updates.js';
+import type { Readings } from './readings.js';
+import { wayToSource } from './readings.js';
 
 /** Matrix products that one kernel adds up as it computes them. */
 export interface SumsOfProducts {
@@ -17,14 +18,13 @@ const mostTerms = 3;
  * Finds sums such as x·W + u·B (a frozen layer and its low-rank update) whose parts nobody else reads.
  * @param inline products that are computed where they are read
  */
-export function sumsOfProducts({ nodes, uses }: Readings, inline: ReadonlySet<NodeId>): SumsOfProducts {
+export function sumsOfProducts(readings: Readings, inline: ReadonlySet<NodeId>): SumsOfProducts {
+  const { nodes, uses } = readings;
   const terms = new Map<NodeId, readonly NodeId[]>();
   const absorbed = new Set<NodeId>();
   /** The product behind an operand that is read here only, with the reshapes on the way. */
   const part = (id: NodeId): readonly NodeId[] | undefined => {
-    const way = [id];
-    for (let at = nodes[id]!; uses[at.id] === 1 && at.op.kind === 'reshape'; at = nodes[way.at(-1)!]!)
-      way.push(at.inputs[0]!);
+    const way = wayToSource(readings, id);
     const last = way.at(-1)!;
     return uses[last] === 1 && terms.has(last) ? way : undefined;
   };

@@ -1,7 +1,8 @@
 import type { NodeId, Program, Tensor } from '@kora-bench/core';
 import { add, reshape, rewriteProgram, sizeOf } from '@kora-bench/core';
-import type { Readings } from '../plan/row-updates.js';
-import { readingsOf, rowReaderOf, updateBehind } from '../plan/row-updates.js';
+import type { Readings } from '../plan/readings.js';
+import { readingsOf } from '../plan/readings.js';
+import { rowReaderOf, updateBehind } from '../plan/row-updates.js';
 
 /**
  * (x·W + u·B) + residual → (x·W + residual) + u·B, in front of a row composite: its kernel adds the update to

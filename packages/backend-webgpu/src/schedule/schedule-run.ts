@@ -79,7 +79,7 @@ function stepsOf(
   bundled: boolean,
 ): Step[] {
   const write = (kernels: Bundle, lanes?: number) =>
-    writeKernel(program, plan, kernels, lanes === undefined ? target : { ...target, lanes });
+    writeKernel(program, plan, kernels, { ...target, lanes });
   const bundles = bundled
     ? bundleKernels(program, plan.kernels, (kernel, lanes) => write([kernel], lanes), target.mostBuffers)
     : plan.kernels.map((kernel) => ({ kernels: [kernel], lanes: undefined }));

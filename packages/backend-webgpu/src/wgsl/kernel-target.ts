@@ -22,7 +22,7 @@ export interface KernelTarget {
   /** The best tiles of products, by `productKey`, as far as they were measured. */
   readonly tiles?: ReadonlyMap<string, Tile>;
   /** How many lanes the workgroups of products should have, so that they fit others of one dispatch. */
-  readonly lanes?: number;
+  readonly lanes?: number | undefined;
   /** Buffers that one kernel may use. */
   readonly mostBuffers: number;
 }

@@ -42,6 +42,12 @@ export function elementsOf(place: Place, define: Let): readonly Place[] {
   });
 }
 
+/** Of the coordinates in a value of shape `result`, those in an `operand` that it is computed from, by NumPy's broadcasting. */
+export function broadcastAxes(operand: Shape, result: Shape, axes: readonly string[]): readonly string[] {
+  const added = result.length - operand.length;
+  return operand.map((extent, axis) => (extent === 1 ? '0u' : axes[axis + added]!));
+}
+
 /** The row-major number of `place` in a value of `shape`. */
 export function flatOf(place: Place, shape: Shape, define: Let): string {
   if (place.kind === 'flat') return sizeOf(shape) === 1 ? '0u' : place.flat;

@@ -2,7 +2,16 @@ import type { GraphNode, NodeId, Program, Shape } from '@kora-bench/core';
 import { InternalError, sizeOf } from '@kora-bench/core';
 import type { KernelNames } from './kernel-names.js';
 import type { Place, Width } from './place.js';
-import { axesOf, axesPlace, elementsOf, flatOf, flatPlace, hasQuads, placeKey } from './place.js';
+import {
+  axesOf,
+  axesPlace,
+  broadcastAxes,
+  elementsOf,
+  flatOf,
+  flatPlace,
+  hasQuads,
+  placeKey,
+} from './place.js';
 import { preludeName } from './prelude.js';
 import { range } from './range.js';
 import type { Storage } from './scalar.js';
@@ -199,10 +208,7 @@ export class ValueWriter {
     const count = left!.shape.at(op.transposeA ? -2 : -1)!;
     const inQuads = count % 4 === 0 && !op.transposeA;
     const at = (operand: GraphNode, line: string, k: number, crossed: boolean, of: Width) => {
-      const added = shape.length - operand.shape.length;
-      const entry = operand.shape
-        .slice(0, -2)
-        .map((extent, axis) => (extent === 1 ? '0u' : axes[axis + added]!));
+      const entry = broadcastAxes(operand.shape.slice(0, -2), shape.slice(0, -2), axes);
       const matrix = crossed ? [`${k}u`, line] : [line, `${k}u`];
       return this.value(operand.id, axesPlace([...entry, ...matrix], of));
     };
@@ -257,8 +263,6 @@ export class ValueWriter {
     if (size === 1) return flatPlace('0u');
     if (size === sizeOf(shape)) return flatPlace(flatOf(place, shape, this.define), place.width);
     const axes = axesOf(place, shape, this.define);
-    const offset = shape.length - operand.shape.length;
-    const source = operand.shape.map((extent, axis) => (extent === 1 ? '0u' : axes[axis + offset]!));
-    return axesPlace(source, operand.shape.at(-1) === 1 ? 1 : place.width);
+    return axesPlace(broadcastAxes(operand.shape, shape, axes), operand.shape.at(-1) === 1 ? 1 : place.width);
   }
 }

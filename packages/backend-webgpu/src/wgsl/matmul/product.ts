@@ -1,7 +1,7 @@
 import type { GraphNode, NodeId, Program } from '@kora-bench/core';
 import { InternalError, sizeOf } from '@kora-bench/core';
 import type { Width } from '../place.js';
-import { axesOf, axesPlace, flatPlace, hasQuads } from '../place.js';
+import { axesOf, axesPlace, broadcastAxes, flatPlace, hasQuads } from '../place.js';
 import type { ValueWriter } from '../value-writer.js';
 
 /** One of the two matrices of a product: rows of the left one or columns of the right one, each K long. */
@@ -69,8 +69,7 @@ function operandOf(node: GraphNode, result: readonly number[], crossed: boolean)
 }
 
 /** The entry of `operand` that belongs to `batch`, by NumPy's broadcasting. */
-function entryOf({ define }: ValueWriter, operand: GraphNode, result: readonly number[]): string[] {
+function entryOf({ define }: ValueWriter, operand: GraphNode, result: readonly number[]): readonly string[] {
   const entry = axesOf(flatPlace('batch'), result.slice(0, -2), define);
-  const added = result.length - operand.shape.length;
-  return operand.shape.slice(0, -2).map((extent, axis) => (extent === 1 ? '0u' : entry[axis + added]!));
+  return broadcastAxes(operand.shape.slice(0, -2), result.slice(0, -2), entry);
 }
