@@ -5,6 +5,7 @@ export * from './backend/run-check.js';
 export { RunQueue } from './backend/run-queue.js';
 export * from './data/image-split.js';
 export * from './data/preprocessing.js';
+export * from './data/targets.js';
 export * from './errors/kora-error.js';
 export * from './graph/graph.js';
 export { GraphBuilder } from './graph/graph-builder.js';

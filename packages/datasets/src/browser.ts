@@ -1,9 +1,10 @@
 /*
- * What a page can use of this package: pictures and their normalisation, without files, hashes and image
- * decoding, which are Node's. The pixels are those of the registered data set.
+ * What a page can use of this package: pictures, batches and their normalisation, without files, hashes and
+ * image decoding, which are Node's. The pixels are those of the registered data set.
  */
 
 export { augmentationMap, type SourceMap } from './batches/augmentation.js';
+export { type Batch, type BatchOptions, type BatchTargets, batches, imageTargets } from './batches/batches.js';
 export { normalisationTable, normaliseImage } from './batches/normalise.js';
 export type { View } from './procedural/canvas.js';
 export type { ProceduralFamily, RenderedImage } from './procedural/family.js';

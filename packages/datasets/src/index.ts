@@ -3,18 +3,23 @@ import { cifar10, cifar100 } from './cifar/index.js';
 import { proceduralDatasets } from './procedural/index.js';
 import { tinyImageNet } from './tiny-imagenet/index.js';
 
-export { AUGMENTATIONS, type Augmentation } from './batches/augmentation.js';
-export { type Batch, type BatchOptions, batches } from './batches/batches.js';
+export { type Batch, type BatchOptions, type BatchTargets, batches, imageTargets } from './batches/batches.js';
 export type { StoredImage } from './decode/stored-image.js';
 export type { PixelGeometry } from './preprocess/eval-geometry.js';
 export { preparePixels } from './preprocess/prepare-pixels.js';
 export * from './procedural/index.js';
-export { evenSubset } from './split/even-subset.js';
+export {
+  type Carving,
+  type CompleteDataset,
+  evenSubset,
+  perClassSubset,
+  relabelled,
+  shareSubset,
+  subset,
+  withValidation,
+} from './split/selection.js';
 export type { ExampleReader, ExampleStore } from './split/example-store.js';
-export { perClassSubset } from './split/per-class-subset.js';
-export { relabelled } from './split/relabelled.js';
 export { type StoredSplitDescription, storedSplit } from './split/stored-split.js';
-export { subset } from './split/subset.js';
 export { cifar10, cifar100, tinyImageNet };
 
 /** The data sets of this package; those that need no download come first. */

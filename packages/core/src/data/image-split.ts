@@ -1,10 +1,19 @@
 import type { Preprocessing } from './preprocessing.js';
+import type { TargetKind, Targets } from './targets.js';
+
+/**
+ * `train` is learnt from, `val` is for choices (learning rates, options), `test` is what results are
+ * reported on.
+ */
+export type SplitName = 'train' | 'val' | 'test';
 
 /** Pixels of a few examples after resize and crop, before augmentation and normalisation. */
 export interface PixelBatch {
   /** RGB bytes `[B, H, W, 3]`. */
   readonly pixels: Uint8Array;
-  /** Depth in metres `[B, H, W]`, 0 where not measured; only for depth tasks. */
+  /** Class indices `[B, H, W]`, −1 where no class is known; with splits that have masks. */
+  readonly mask?: Int32Array;
+  /** Metres `[B, H, W]`, 0 where not measured; with splits that have depth. */
   readonly depth?: Float32Array;
 }
 
@@ -15,20 +24,16 @@ export interface PixelReader {
   close(): Promise<void>;
 }
 
-/** One split of a data set: labels and identity at once, pixels on request. */
+/** One split of a data set: targets per image and identity at once, pixels and targets per pixel on request. */
 export interface ImageSplit {
   /** Registered name of the data set, e.g. `tiny-imagenet`. */
   readonly dataset: string;
-  readonly split: 'train' | 'val';
-  readonly task: 'classification' | 'depth';
+  readonly split: SplitName;
   readonly length: number;
-  /** Class names by label; empty for depth. */
-  readonly classNames: readonly string[];
-  /** True labels `[length]`; empty for depth. */
-  readonly labels: Int32Array;
+  readonly targets: Targets;
   /** Path of each example inside the data set, `/` separated, in directory order. */
   readonly paths: readonly string[];
-  /** SHA-256 (hex) over everything that determines pixels and labels; the key of caches. */
+  /** SHA-256 (hex) over everything that determines pixels and targets; the key of caches. */
   readonly fingerprint: string;
   /** What a reader of results must know, e.g. that a backbone has very likely seen these images. */
   readonly notes: readonly string[];
@@ -44,7 +49,9 @@ export interface ImageSplit {
 export interface ImageDataset {
   readonly name: string;
   readonly train: ImageSplit;
-  readonly val: ImageSplit;
+  /** Absent where the data set defines none; it is then carved out of `train` by a fixed seed. */
+  readonly val?: ImageSplit;
+  readonly test: ImageSplit;
 }
 
 /** Where data and caches are. */
@@ -66,7 +73,9 @@ export interface DatasetCheck {
 /** What a data set package registers. */
 export interface DatasetDefinition {
   readonly name: string;
-  readonly task: 'classification' | 'depth';
+  /** The kinds of targets that its splits have. */
+  readonly targets: readonly TargetKind[];
+  /** Classes of its labels or masks; 0 where it has neither. */
   readonly classes: number;
   readonly description: string;
   /** Needs no download: generated from a seed. */

@@ -28,6 +28,14 @@ export interface ClassificationResult {
   readonly confusion: readonly ConfusionEntry[];
 }
 
+/** What a batch says of each of its examples, `[B]`. */
+export interface ExampleScores {
+  /** The class of the largest logit. */
+  readonly predicted: Int32Array;
+  /** −ln softmax(logits)[label], nats. */
+  readonly loss: Float64Array;
+}
+
 /**
  * Single-label classification metrics, streamed over batches with float64 sums.
  * F1 follows scikit-learn's `f1_score` with its default `labels` and `zero_division=0`.
@@ -59,11 +67,16 @@ export class ClassificationMetrics {
    * @throws InputError when a label is outside the head.
    * @throws TrainingError when a logit is NaN or +∞.
    */
-  add(logits: Float32Array, labels: Int32Array): void {
+  add(logits: Float32Array, labels: Int32Array): ExampleScores {
     this.#check(logits, labels);
+    const predicted = new Int32Array(labels.length);
+    const loss = new Float64Array(labels.length);
     for (let example = 0; example < labels.length; example++) {
-      this.#addExample(logits, example * this.classes, labels[example]!);
+      const scores = this.#addExample(logits, example * this.classes, labels[example]!);
+      predicted[example] = scores.predicted;
+      loss[example] = scores.loss;
     }
+    return { predicted, loss };
   }
 
   /** @throws InputError when no example was added. */
@@ -90,7 +103,11 @@ export class ClassificationMetrics {
     };
   }
 
-  #addExample(logits: Float32Array, row: number, label: number): void {
+  #addExample(
+    logits: Float32Array,
+    row: number,
+    label: number,
+  ): { readonly predicted: number; readonly loss: number } {
     const ofLabel = logits[row + label]!;
     let predicted = 0;
     let rank = 0;
@@ -105,9 +122,11 @@ export class ClassificationMetrics {
 
     this.#examples++;
     if (rank < 5) this.#inTop5++;
-    this.#crossEntropy += Math.log(sum) + largest - ofLabel;
+    const loss = Math.log(sum) + largest - ofLabel;
+    this.#crossEntropy += loss;
     this.#confusion.add(label, predicted);
     this.#calibration.add(1 / sum, predicted === label);
+    return { predicted, loss };
   }
 
   #check(logits: Float32Array, labels: Int32Array): void {

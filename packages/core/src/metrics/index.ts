@@ -6,7 +6,7 @@ export {
   LinearCka,
   type LinearCkaResult,
 } from './cka.js';
-export { ClassificationMetrics, type ClassificationResult } from './classification.js';
+export { ClassificationMetrics, type ClassificationResult, type ExampleScores } from './classification.js';
 export type { ConfusionEntry } from './confusion.js';
 export { DepthMetrics, type DepthResult, MIN_LOG_DEPTH } from './depth.js';
 export {

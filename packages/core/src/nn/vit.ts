@@ -16,13 +16,28 @@ import { patchGrid, vitWeightShapes } from './vit-weights.js';
 /** Gives the tensor of a weight by timm's name. */
 export type WeightLookup = (name: string, shape: Shape) => Tensor;
 
+/** Which token is what: first the prefix, then the patches, row by row. */
+export interface TokenLayout {
+  readonly prefix: readonly 'class'[];
+  /** Rows and columns of patches. */
+  readonly grid: readonly [rows: number, columns: number];
+}
+
 export interface VitOutput {
   /** The class token after the last norm, `[B, D]`, as the `features` site left it. */
   readonly features: Tensor;
-  /** The patch tokens after the last norm, `[B, N−1, D]`. */
+  /** The patch tokens after the last norm, `[B, rows·columns, D]`. */
   readonly patchTokens: Tensor;
+  /** All tokens after each block, `[B, N, D]` each, before the last norm. */
+  readonly blockTokens: readonly Tensor[];
   /** The class token after each block, `[B, D]` each, before the last norm. */
   readonly blockFeatures: readonly Tensor[];
+  readonly layout: TokenLayout;
+}
+
+/** The patch tokens `[B, rows·columns, D]` of all tokens `[B, N, D]`. */
+export function patchTokens(tokens: Tensor, { prefix }: TokenLayout): Tensor {
+  return narrow(tokens, 1, prefix.length, tokens.shape[1]!);
 }
 
 /**
@@ -47,15 +62,22 @@ export function vit(images: Tensor, config: VitConfig, weights: WeightLookup, ho
   };
   const { builder } = images;
   let x = builder.withScope('embed', () => embed(images, config, weight));
-  const blockFeatures: Tensor[] = [];
+  const blockTokens: Tensor[] = [];
   for (let index = 0; index < config.depth; index++) {
     x = builder.withScope(`blocks.${index}`, () => block(x, index, config, weight, at));
-    blockFeatures.push(classToken(x));
+    blockTokens.push(x);
   }
   const normed = layerNorm(x, weight('norm.weight'), weight('norm.bias'), config.layerNormEps);
   const cls = classToken(normed);
   const features = at({ name: 'features', block: undefined, layer: 'features', input: cls, value: cls });
-  return { features, patchTokens: narrow(normed, 1, 1, normed.shape[1]!), blockFeatures };
+  const layout: TokenLayout = { prefix: ['class'], grid: patchGrid(config) };
+  return {
+    features,
+    patchTokens: patchTokens(normed, layout),
+    blockTokens,
+    blockFeatures: blockTokens.map(classToken),
+    layout,
+  };
 }
 
 type Weight = (name: string) => Tensor;

@@ -19,7 +19,7 @@ export const exampleWeightFeed = 'exampleWeight';
 
 export interface TrainProgram {
   /**
-   * Feeds: images, target, exampleWeight and the optimiser's scalars. States: `parameters` and the
+   * Feeds: images, targets by kind, exampleWeight and the optimiser's scalars. States: `parameters` and the
    * optimiser's. Outputs: `loss` [], `gradientNorm` [], `gradients` [P].
    */
   readonly program: Program;
@@ -38,13 +38,11 @@ export interface TrainSpec extends ModelSpec {
 export function buildTrainProgram(spec: TrainSpec): TrainProgram {
   const traced = traceModel(spec);
   const { layout } = traced;
-  const target = spec.task.target(spec.model, spec.batchSize);
   const weighed = traced.builder.withScope('loss', () => {
-    const losses = spec.task.loss(
-      traced.builder,
-      traced.prediction,
-      traced.builder.feed(target.name, target.shape, target.dtype),
-    );
+    const feeds = spec.task
+      .targets(spec.model, spec.batchSize)
+      .map(({ kind, shape, dtype }) => [kind, traced.builder.feed(kind, shape, dtype)] as const);
+    const losses = spec.task.loss(traced.prediction, Object.fromEntries(feeds));
     return sum(mul(losses, traced.builder.feed(exampleWeightFeed, [spec.batchSize])));
   });
   const [loss, parameters] = simplifyForward([weighed, traced.parameters!]);

@@ -1,81 +1,84 @@
-import type { GraphBuilder } from '../graph/graph-builder.js';
+import type { z } from 'zod';
+import type { TargetKind, Targets } from '../data/targets.js';
 import type { Shape } from '../graph/shape.js';
 import type { VitOutput } from '../nn/vit.js';
 import type { VitConfig } from '../nn/vit-config.js';
-import { patchGrid } from '../nn/vit-weights.js';
-import { crossEntropy } from '../ops/cross-entropy.js';
-import { broadcastTo, reshape, transpose } from '../ops/layout.js';
-import { linear } from '../ops/linear.js';
-import { concat } from '../ops/slicing.js';
 import type { ParameterSpec } from '../peft/parameter.js';
+import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { scaleInvariantDepthLoss } from './losses.js';
+import type { Metric } from './metric.js';
 
-/** What a model is trained to do: a head on the backbone's output and its loss. */
+/** A feed of a program that takes the targets of one kind; it is named after the kind. */
+export interface TargetFeed {
+  readonly kind: TargetKind;
+  readonly shape: Shape;
+  readonly dtype: 'f32' | 'i32';
+}
+
+/** Predictions and targets of the same examples, `[n, …]`, without padding. */
+export interface EvaluationBatch {
+  readonly prediction: HostTensor;
+  readonly targets: Readonly<Partial<Record<TargetKind, HostTensor>>>;
+}
+
+export interface EvaluationResult {
+  readonly examples: number;
+  /** By metric; null where the metric has no value here. */
+  readonly values: Readonly<Record<string, number | null>>;
+  /** 95 % intervals over the examples, for metrics that have one. */
+  readonly intervals: Readonly<Record<string, readonly [low: number, high: number]>>;
+  /** More about the evaluation, for records: counts, values per class. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** Scores predictions, streamed over batches. */
+export interface Evaluator {
+  /**
+   * Takes a batch.
+   * @returns one score per example, `[n]`, by name: what two runs are compared by, e.g. `correct` and `loss`
+   * @throws ShapeError | InputError | TrainingError for predictions or targets that make no sense
+   */
+  add(batch: EvaluationBatch): Readonly<Record<string, ArrayLike<number>>>;
+  /** @throws InputError when no example was added */
+  result(): EvaluationResult;
+}
+
+/** What a model is trained to do: a head on the backbone's output, its targets, its loss and its scores. */
 export interface Task {
-  readonly kind: 'classification' | 'depth';
-  /** The head's parameters, named `head.…`. */
+  /** Registered name, e.g. `classification`. */
+  readonly name: string;
+  readonly metrics: readonly Metric[];
+  /** The head's parameters, named `head.…`. @throws InputError when the model lacks what the head reads */
   parameters(model: VitConfig): readonly ParameterSpec[];
-  /** The prediction: logits `[B, C]`, or log depth in log metres `[B, H, W]`. */
+  /** The prediction `[B, …]`, e.g. logits `[B, C]` or log depth in log metres `[B, H, W]`. */
   predict(output: VitOutput, model: VitConfig, parameter: (name: string) => Tensor): Tensor;
-  /** Name, shape and dtype of the target feed for a batch of B. */
-  target(
-    model: VitConfig,
-    batch: number,
-  ): { readonly name: string; readonly shape: Shape; readonly dtype: 'f32' | 'i32' };
+  /** The target feeds of a batch of B. */
+  targets(model: VitConfig, batch: number): readonly TargetFeed[];
   /** Loss per example `[B]`. */
-  loss(builder: GraphBuilder, prediction: Tensor, target: Tensor): Tensor;
+  loss(prediction: Tensor, targets: Readonly<Partial<Record<TargetKind, Tensor>>>): Tensor;
+  evaluator(): Evaluator;
 }
 
-/** A linear head on the class token with cross-entropy; `labelSmoothing` in [0, 1). */
-export function classificationTask(classes: number, labelSmoothing = 0): Task {
-  return {
-    kind: 'classification',
-    parameters: ({ width }) => [
-      { name: 'head.weight', shape: [classes, width], init: { kind: 'truncatedNormal', std: 0.02 } },
-      { name: 'head.bias', shape: [classes], init: { kind: 'zeros' } },
-    ],
-    predict: ({ features }, _model, parameter) =>
-      linear(features, parameter('head.weight'), parameter('head.bias')),
-    target: (_model, batch) => ({ name: 'labels', shape: [batch], dtype: 'i32' }),
-    loss: (_builder, logits, labels) => crossEntropy(logits, labels, labelSmoothing),
-  };
+/** What a task is made for. */
+export interface TaskContext {
+  /** Of the training split. */
+  readonly targets: Targets;
+  readonly labelSmoothing: number;
 }
 
-/**
- * Monocular depth: each patch predicts the log depth of its own pixels from its token and the class
- * token (the "project" readout of Ranftl et al. 2021), so that a method which changes only the class
- * token takes part too. The bias starts at the log of a typical distance, 2 metres.
- */
-export function depthTask(): Task {
-  return {
-    kind: 'depth',
-    parameters: ({ width, patchSize }) => [
-      {
-        name: 'head.weight',
-        shape: [patchSize ** 2, 2 * width],
-        init: { kind: 'truncatedNormal', std: 0.02 },
-      },
-      { name: 'head.bias', shape: [patchSize ** 2], init: { kind: 'constant', value: Math.log(2) } },
-    ],
-    predict({ features, patchTokens }, model, parameter) {
-      const [batch, patches, width] = [patchTokens.shape[0]!, patchTokens.shape[1]!, patchTokens.shape[2]!];
-      const [rows, columns] = patchGrid(model);
-      const p = model.patchSize;
-      const everywhere = broadcastTo(reshape(features, [batch, 1, width]), [batch, patches, width]);
-      const pixels = linear(
-        concat([patchTokens, everywhere], 2),
-        parameter('head.weight'),
-        parameter('head.bias'),
-      );
-      const tiles = transpose(reshape(pixels, [batch, rows, columns, p, p]), [0, 1, 3, 2, 4]);
-      return reshape(tiles, [batch, rows * p, columns * p]);
-    },
-    target: ({ imageSize }, batch) => ({
-      name: 'depth',
-      shape: [batch, imageSize[0], imageSize[1]],
-      dtype: 'f32',
-    }),
-    loss: (_builder, prediction, depth) => scaleInvariantDepthLoss(prediction, depth),
-  };
+/** What a task package registers. */
+export interface TaskDefinition<Options = unknown> {
+  readonly name: string;
+  readonly description: string;
+  /** The kinds of targets that a data set must have. */
+  readonly targets: readonly TargetKind[];
+  /** Validates options and fills in defaults; unknown ones are rejected (`z.strictObject`). */
+  readonly options: z.ZodType<Options>;
+  /** Makes the task for one data set. */
+  create(context: TaskContext, options: Options): Task;
+}
+
+/** Types a task definition by its options schema. */
+export function defineTask<Options>(definition: TaskDefinition<Options>): TaskDefinition<Options> {
+  return definition;
 }

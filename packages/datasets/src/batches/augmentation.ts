@@ -1,14 +1,4 @@
-import { randomStream } from '@kora-bench/core';
-
-/**
- * - `none`: the pixels as they are.
- * - `flip`: mirrored left to right with probability 1/2.
- * - `crop-flip`: `flip`, after a shift by up to 1/8 of the height and of the width, uniformly, where the
- *   border is filled by reflection (a random crop of the reflection-padded image).
- */
-export type Augmentation = 'none' | 'flip' | 'crop-flip';
-
-export const AUGMENTATIONS: readonly Augmentation[] = ['none', 'flip', 'crop-flip'];
+import { type Augmentation, randomStream } from '@kora-bench/core';
 
 const LARGEST_SHIFT = 1 / 8;
 
@@ -23,11 +13,8 @@ export interface SourceMap {
 /** The augmentation of example `index` in `epoch`: a pure function of its arguments. */
 export function augmentationMap(
   augmentation: Augmentation,
-  height: number,
-  width: number,
-  seed: number,
-  epoch: number,
-  index: number,
+  [height, width]: readonly [height: number, width: number],
+  { seed, epoch, index }: { readonly seed: number; readonly epoch: number; readonly index: number },
 ): SourceMap {
   if (augmentation === 'none') return { rows: shifted(height, 0), columns: shifted(width, 0) };
   const random = randomStream(seed, `augmentation/epoch ${epoch}/example ${index}`);

@@ -1,7 +1,20 @@
-import { type ImageSplit, InputError, type PixelReader, type Preprocessing } from '@kora-bench/core';
+import {
+  type Augmentation,
+  augmentations,
+  type HostTensor,
+  type ImageSplit,
+  InputError,
+  kindsOf,
+  type PixelBatch,
+  type PixelReader,
+  type Preprocessing,
+  type TargetKind,
+  targetKinds,
+  targetShape,
+} from '@kora-bench/core';
 import { checkGeometry } from '../preprocess/eval-geometry.js';
-import { AUGMENTATIONS, type Augmentation, augmentationMap } from './augmentation.js';
-import { moveDepth, normalisationTable, normaliseImage } from './normalise.js';
+import { augmentationMap, type SourceMap } from './augmentation.js';
+import { movePixels, normalisationTable, normaliseImage } from './normalise.js';
 import { prefetch } from './prefetch.js';
 
 /** Prepared batches that may wait while the consumer works on one. */
@@ -10,13 +23,13 @@ const PREFETCH_DEPTH = 2;
 export interface Batch {
   /** Normalised images `[B, 3, H, W]`. */
   readonly images: Float32Array;
-  /** True labels `[B]`; empty for depth. */
-  readonly labels: Int32Array;
-  /** Depth in metres `[B, H, W]`, 0 where not measured; only for depth tasks. */
-  readonly depth?: Float32Array;
+  /** What the split has, by kind: labels `[B]`, values `[B, n]`, masks and depth `[B, H, W]`. */
+  readonly targets: BatchTargets;
   /** Place of each example in the split, `[B]`. */
   readonly indices: Int32Array;
 }
+
+export type BatchTargets = Readonly<Partial<Record<TargetKind, HostTensor>>>;
 
 export interface BatchOptions {
   /** As the reader was opened; mean and std may differ, since they are applied here. */
@@ -60,23 +73,72 @@ export function batches(
     const start = number * batchSize;
     const size = Math.min(batchSize, order.length - start);
     const indices = Int32Array.from({ length: size }, (_, i) => order[start + i]!);
-    const { pixels, depth } = await reader.read([...indices]);
-    checkPixels(pixels, size, preprocessing);
+    const read = await reader.read([...indices]);
+    checkPixels(read.pixels, size, preprocessing);
     const images = new Float32Array(size * 3 * plane);
-    const movedDepth = depth === undefined ? undefined : new Float32Array(size * plane);
+    const maps: SourceMap[] = [];
     for (let i = 0; i < size; i++) {
-      const map = augmentationMap(augmentation, height, width, seed, epoch, indices[i]!);
-      const image = pixels.subarray(i * 3 * plane, (i + 1) * 3 * plane);
+      const map = augmentationMap(augmentation, [height, width], { seed, epoch, index: indices[i]! });
+      const image = read.pixels.subarray(i * 3 * plane, (i + 1) * 3 * plane);
       normaliseImage(image, table, map, images.subarray(i * 3 * plane, (i + 1) * 3 * plane));
-      if (depth !== undefined && movedDepth !== undefined) {
-        const part = depth.subarray(i * plane, (i + 1) * plane);
-        moveDepth(part, map, movedDepth.subarray(i * plane, (i + 1) * plane));
-      }
+      maps.push(map);
     }
-    const labels =
-      split.task === 'classification' ? indices.map((index) => split.labels[index]!) : new Int32Array(0);
-    return { images, labels, indices, ...(movedDepth === undefined ? {} : { depth: movedDepth }) };
+    const targets = {
+      ...imageTargets(split, indices, size),
+      ...pixelTargets(split, read, maps, preprocessing.imageSize),
+    };
+    return { images, indices, targets };
   });
+}
+
+/**
+ * The targets that a split knows without its pixels, labels `[B]` and values `[B, n]`; a batch that is not
+ * full repeats its last example.
+ */
+export function imageTargets(split: ImageSplit, indices: ArrayLike<number>, batchSize: number): BatchTargets {
+  const { label, value } = split.targets;
+  const at = (i: number) => indices[Math.min(i, indices.length - 1)]!;
+  const targets: Partial<Record<TargetKind, HostTensor>> = {};
+  if (label !== undefined) {
+    const data = Int32Array.from({ length: batchSize }, (_, i) => label.labels[at(i)]!);
+    targets.label = { dtype: 'i32', shape: [batchSize], data };
+  }
+  if (value !== undefined) {
+    const n = value.names.length;
+    const data = new Float32Array(batchSize * n);
+    for (let i = 0; i < batchSize; i++) data.set(value.values.subarray(at(i) * n, (at(i) + 1) * n), i * n);
+    targets.value = { dtype: 'f32', shape: [batchSize, n], data };
+  }
+  return targets;
+}
+
+/** The targets per pixel of a batch, moved as its images are. */
+function pixelTargets(
+  split: ImageSplit,
+  read: PixelBatch,
+  maps: readonly SourceMap[],
+  imageSize: readonly [number, number],
+): BatchTargets {
+  const plane = imageSize[0] * imageSize[1];
+  const targets: Partial<Record<TargetKind, HostTensor>> = {};
+  for (const kind of kindsOf(split.targets)) {
+    if (kind !== 'mask' && kind !== 'depth') continue;
+    const stored = read[kind];
+    if (stored?.length !== maps.length * plane) {
+      throw new InputError(`The ${kind} of the images is missing.`, {
+        where: `${split.dataset}, ${split.split}`,
+        expected: `[${maps.length}, ${imageSize.join(', ')}] values, as the split’s targets say`,
+        received: stored === undefined ? 'none' : `${stored.length} values`,
+        fix: 'Correct the data set’s reader.',
+      });
+    }
+    const { dtype } = targetKinds[kind];
+    const data = kind === 'mask' ? new Int32Array(stored.length) : new Float32Array(stored.length);
+    for (const [i, map] of maps.entries())
+      movePixels(stored.subarray(i * plane, (i + 1) * plane), map, data.subarray(i * plane, (i + 1) * plane));
+    targets[kind] = { dtype, shape: targetShape(kind, split.targets[kind]!, maps.length, imageSize), data };
+  }
+  return targets;
 }
 
 function checkArguments(
@@ -102,10 +164,10 @@ function checkArguments(
       fix: 'Choose a smaller batch size or more examples.',
     });
   }
-  if (!AUGMENTATIONS.includes(augmentation)) {
+  if (!augmentations.includes(augmentation)) {
     throw new InputError('The augmentation is not known.', {
       where: 'augmentation',
-      expected: AUGMENTATIONS.join(', '),
+      expected: augmentations.join(', '),
       received: String(augmentation),
       fix: 'Choose one of these.',
     });

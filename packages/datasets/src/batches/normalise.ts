@@ -33,11 +33,15 @@ export function normaliseImage(
   }
 }
 
-/** Writes one depth map `[H, W]` into `target`, moved as its image is. */
-export function moveDepth(depth: Float32Array, { rows, columns }: SourceMap, target: Float32Array): void {
+/** Writes one map of values per pixel `[H, W]` into `target`, moved as its image is. */
+export function movePixels<T extends Float32Array | Int32Array>(
+  values: T,
+  { rows, columns }: SourceMap,
+  target: T,
+): void {
   const width = columns.length;
   for (let y = 0; y < rows.length; y++) {
     const row = rows[y]! * width;
-    for (let x = 0; x < width; x++) target[y * width + x] = depth[row + columns[x]!]!;
+    for (let x = 0; x < width; x++) target[y * width + x] = values[row + columns[x]!]!;
   }
 }

@@ -13,7 +13,7 @@ export async function openCifar(
   context: DataContext,
 ): Promise<ImageDataset> {
   const classNames = await readClassNames(files, variant);
-  const build = async (split: 'train' | 'val', names: readonly string[]): Promise<ImageSplit> => {
+  const build = async (split: 'train' | 'test', names: readonly string[]): Promise<ImageSplit> => {
     const records = [];
     for (const name of names) records.push(await scanRecordFile(files, name, variant));
     const count = records.reduce((sum, { labels }) => sum + labels.length, 0);
@@ -29,8 +29,7 @@ export async function openCifar(
       {
         dataset: variant.name,
         split,
-        classNames,
-        labels,
+        targets: { label: { classNames, labels } },
         paths,
         content: records.map(({ sha256 }) => sha256).join(' '),
         notes: count === official ? [] : [part],
@@ -42,7 +41,7 @@ export async function openCifar(
   return {
     name: variant.name,
     train: await build('train', variant.trainFiles),
-    val: await build('val', [variant.valFile]),
+    test: await build('test', [variant.testFile]),
   };
 }
 

@@ -7,21 +7,21 @@ import { openCifar } from './dataset.js';
 import { locateCifar } from './locate.js';
 import { CIFAR_10, CIFAR_100, type CifarVariant, howToGet } from './variant.js';
 
-/** CIFAR-10 in its official binary files, unpacked or as `.tar.gz`. `val` is its test batch. */
+/** CIFAR-10 in its official binary files, unpacked or as `.tar.gz`. `test` is its test batch. */
 export const cifar10: DatasetDefinition = define(CIFAR_10);
 
-/** CIFAR-100 (fine labels) in its official binary files, unpacked or as `.tar.gz`. `val` is its test file. */
+/** CIFAR-100 (fine labels) in its official binary files, unpacked or as `.tar.gz`. `test` is its test file. */
 export const cifar100: DatasetDefinition = define(CIFAR_100);
 
 function define(variant: CifarVariant): DatasetDefinition {
   const { name, classes, official } = variant;
   return {
     name,
-    task: 'classification',
+    targets: ['label'],
     classes,
     description:
       `CIFAR-${classes}: ${classes} classes, 32 × 32, ` +
-      `${official.train.toLocaleString('en')} training and ${official.val.toLocaleString('en')} test images`,
+      `${official.train.toLocaleString('en')} training and ${official.test.toLocaleString('en')} test images`,
     embedded: false,
     howToGet: howToGet(variant),
     open: async (context) => openCifar(await locateCifar(variant, context), variant, context),

@@ -9,12 +9,12 @@ export interface CifarVariant {
   /** MD5 of the official archive, as its page states it. */
   readonly officialMd5: string;
   readonly trainFiles: readonly string[];
-  readonly valFile: string;
+  readonly testFile: string;
   readonly namesFile: string;
   /** Bytes before the pixels of a record, and which of them is the label. */
   readonly labelBytes: number;
   readonly labelAt: number;
-  readonly official: { readonly train: number; readonly val: number };
+  readonly official: { readonly train: number; readonly test: number };
 }
 
 export const CIFAR_10: CifarVariant = {
@@ -25,11 +25,11 @@ export const CIFAR_10: CifarVariant = {
   officialArchive: 'cifar-10-binary.tar.gz',
   officialMd5: 'c32a1d4ab5d03f1284b67883e8d87530',
   trainFiles: [1, 2, 3, 4, 5].map((part) => `data_batch_${part}.bin`),
-  valFile: 'test_batch.bin',
+  testFile: 'test_batch.bin',
   namesFile: 'batches.meta.txt',
   labelBytes: 1,
   labelAt: 0,
-  official: { train: 50_000, val: 10_000 },
+  official: { train: 50_000, test: 10_000 },
 };
 
 export const CIFAR_100: CifarVariant = {
@@ -40,16 +40,16 @@ export const CIFAR_100: CifarVariant = {
   officialArchive: 'cifar-100-binary.tar.gz',
   officialMd5: '03b5dce01913d631647c71ecec9e9cb8',
   trainFiles: ['train.bin'],
-  valFile: 'test.bin',
+  testFile: 'test.bin',
   namesFile: 'fine_label_names.txt',
   labelBytes: 2,
   labelAt: 1,
-  official: { train: 50_000, val: 10_000 },
+  official: { train: 50_000, test: 10_000 },
 };
 
 /** All files of a variant that are read. */
-export function filesOf({ trainFiles, valFile, namesFile }: CifarVariant): string[] {
-  return [...trainFiles, valFile, namesFile];
+export function filesOf({ trainFiles, testFile, namesFile }: CifarVariant): string[] {
+  return [...trainFiles, testFile, namesFile];
 }
 
 export function howToGet({ officialArchive, folder }: CifarVariant): string {

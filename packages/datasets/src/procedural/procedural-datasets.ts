@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type DatasetCheck, type DatasetDefinition, type ImageDataset, InputError } from '@kora-bench/core';
+import type { CompleteDataset } from '../split/selection.js';
 import { depthFamily } from './depth-family.js';
 import type { ProceduralFamily } from './family.js';
 import { pretrainFamily } from './pretrain-family.js';
@@ -15,6 +16,8 @@ export interface ProceduralOptions {
   readonly trainPerClass?: number;
   /** Validation examples of each class (of all for depth). */
   readonly valPerClass?: number;
+  /** Test examples of each class (of all for depth). */
+  readonly testPerClass?: number;
 }
 
 interface ProceduralKind {
@@ -22,8 +25,9 @@ interface ProceduralKind {
   readonly version: number;
   readonly trainPerClass: number;
   readonly valPerClass: number;
+  readonly testPerClass: number;
   readonly description: string;
-  /** SHA-256 over the first pictures of both splits, seed 0, as `digestOf` takes them. */
+  /** SHA-256 over pictures of `train` and `test`, seed 0, as `digestOf` takes them. */
   readonly digest: string;
   family(seed: number): ProceduralFamily;
 }
@@ -36,7 +40,8 @@ const KINDS = {
     classes: 100,
     version: 1,
     trainPerClass: 20,
-    valPerClass: 10,
+    valPerClass: 5,
+    testPerClass: 10,
     description: 'Objects put together from simple parts on textured ground: 25 genera of 4 species.',
     digest: '24f1bbce014c88d0cab62a0658223cd70e9ed8330fbc1a774ade102820793e23',
     family: sourceFamily,
@@ -45,7 +50,8 @@ const KINDS = {
     classes: 200,
     version: 1,
     trainPerClass: 50,
-    valPerClass: 10,
+    valPerClass: 5,
+    testPerClass: 10,
     description: 'Line drawings: glyphs of two radicals in three layouts, in ink of any colour.',
     digest: 'c7c7fd11350b623811a749c8e29d52a81d5733fb65a3b70a5304518fce7bd3fe',
     family: transferFamily,
@@ -54,7 +60,8 @@ const KINDS = {
     classes: 0,
     version: 1,
     trainPerClass: 500,
-    valPerClass: 200,
+    valPerClass: 100,
+    testPerClass: 200,
     description: 'Ray-cast rooms with spheres, boxes and cylinders; exact depth in metres.',
     digest: '0739e2699914b37524c38aeaa7b31f9bbf94a20ec6a5023af5a12dc3a869ad57',
     family: depthFamily,
@@ -63,7 +70,8 @@ const KINDS = {
     classes: 256,
     version: 2,
     trainPerClass: 200,
-    valPerClass: 8,
+    valPerClass: 4,
+    testPerClass: 8,
     description: 'Textured blobs: 32 silhouettes with 16 textures in 4 arrangements, for pre-training.',
     digest: 'a27c90d54e82722577f79d72f794e2a577d29075fdfed79925708997da64bb26',
     family: pretrainFamily,
@@ -82,10 +90,15 @@ export type ProceduralDatasetName = keyof typeof KINDS;
 export function createProceduralDataset(
   name: ProceduralDatasetName,
   options: ProceduralOptions = {},
-): ImageDataset {
+): CompleteDataset {
   const kind: ProceduralKind = KINDS[name];
-  const { seed = 0, trainPerClass = kind.trainPerClass, valPerClass = kind.valPerClass } = options;
-  for (const [where, count] of Object.entries({ trainPerClass, valPerClass })) {
+  const {
+    seed = 0,
+    trainPerClass = kind.trainPerClass,
+    valPerClass = kind.valPerClass,
+    testPerClass = kind.testPerClass,
+  } = options;
+  for (const [where, count] of Object.entries({ trainPerClass, valPerClass, testPerClass })) {
     if (!Number.isInteger(count) || count < 1 || count > 1_000_000) {
       throw new InputError('The number of examples is not valid.', {
         where,
@@ -100,13 +113,14 @@ export function createProceduralDataset(
     name,
     train: proceduralSplit(family, { ...shared, split: 'train', perClass: trainPerClass }),
     val: proceduralSplit(family, { ...shared, split: 'val', perClass: valPerClass }),
+    test: proceduralSplit(family, { ...shared, split: 'test', perClass: testPerClass }),
   };
 }
 
-/** SHA-256 (hex) over pixels and depths of examples spread over both splits of a data set. */
+/** SHA-256 (hex) over pixels and depths of examples spread over `train` and `test` of a data set. */
 async function digestOf(dataset: ImageDataset): Promise<string> {
   const hash = createHash('sha256');
-  for (const split of [dataset.train, dataset.val]) {
+  for (const split of [dataset.train, dataset.test]) {
     const reader = await split.open({
       imageSize: [PROCEDURAL_IMAGE_SIZE, PROCEDURAL_IMAGE_SIZE],
       interpolation: 'bilinear',
@@ -136,7 +150,7 @@ async function verify(name: ProceduralDatasetName): Promise<DatasetCheck> {
   return {
     ok,
     details: [
-      `${dataset.train.length} training and ${dataset.val.length} validation images of ` +
+      `${dataset.train.length} training, ${dataset.val.length} validation and ${dataset.test.length} test images of ` +
         `${PROCEDURAL_IMAGE_SIZE}×${PROCEDURAL_IMAGE_SIZE}, rendered on demand`,
       `SHA-256 of ${2 * DIGEST_EXAMPLES} sample images: ${digest}`,
     ],
@@ -157,7 +171,7 @@ export const proceduralDatasets: readonly DatasetDefinition[] = (
   const kind = KINDS[name];
   return {
     name,
-    task: kind.classes === 0 ? 'depth' : 'classification',
+    targets: kind.classes === 0 ? ['depth'] : ['label'],
     classes: kind.classes,
     description: kind.description,
     embedded: true,

@@ -5,6 +5,7 @@ import {
   type PixelBatch,
   type PixelReader,
   type Preprocessing,
+  type SplitName,
 } from '@kora-bench/core';
 import type { View } from './canvas.js';
 import type { ProceduralFamily, RenderedImage } from './family.js';
@@ -24,7 +25,7 @@ export interface ProceduralSplitOptions {
   /** Raised with every change of a family that changes a byte. */
   readonly version: number;
   readonly seed: number;
-  readonly split: 'train' | 'val';
+  readonly split: SplitName;
   /** Examples of each class; of the whole split for depth. */
   readonly perClass: number;
   readonly notes?: readonly string[];
@@ -55,10 +56,8 @@ export function proceduralSplit(family: ProceduralFamily, options: ProceduralSpl
   return {
     dataset,
     split,
-    task: isDepth ? 'depth' : 'classification',
     length,
-    classNames,
-    labels,
+    targets: isDepth ? { depth: {} } : { label: { classNames, labels } },
     paths,
     fingerprint: sha256(JSON.stringify({ dataset, version, seed, split, perClass, classNames })),
     notes,

@@ -1,4 +1,4 @@
-import { randomStream } from '@kora-bench/core';
+import { randomStream, type SplitName } from '@kora-bench/core';
 import type { View } from './canvas.js';
 import type { ProceduralFamily, RenderedImage } from './family.js';
 
@@ -6,12 +6,15 @@ import type { ProceduralFamily, RenderedImage } from './family.js';
 export interface ProceduralExample {
   readonly dataset: string;
   readonly seed: number;
-  readonly split: 'train' | 'val';
+  readonly split: SplitName;
   /** Its class; 0 for depth. */
   readonly label: number;
   /** Its number within the class, from 0. */
   readonly number: number;
 }
+
+/** The labels of the splits' random streams: they fix every picture, so they stay as they are. */
+const streams: Readonly<Record<SplitName, string>> = { train: 'train', val: 'choice', test: 'val' };
 
 /** Renders one example from the random stream of its own. */
 export function renderExample(
@@ -19,5 +22,5 @@ export function renderExample(
   { dataset, seed, split, label, number }: ProceduralExample,
   view: View,
 ): RenderedImage {
-  return family.render(label, randomStream(seed, `${dataset}/${split}/${label}/${number}`), view);
+  return family.render(label, randomStream(seed, `${dataset}/${streams[split]}/${label}/${number}`), view);
 }

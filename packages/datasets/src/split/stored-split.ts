@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ImageSplit, PixelReader, Preprocessing } from '@kora-bench/core';
+import type { ImageSplit, PixelReader, Preprocessing, SplitName, Targets } from '@kora-bench/core';
 import { PixelCache } from '../cache/pixel-cache.js';
 import { mapConcurrently } from '../content/map-concurrently.js';
 import { acquireDecodePool } from '../decode/decode-pool.js';
@@ -12,41 +12,47 @@ const READS_AT_ONCE = 8;
 /** What a data set reader knows of a split; the rest of an `ImageSplit` follows from it. */
 export interface StoredSplitDescription {
   readonly dataset: string;
-  readonly split: 'train' | 'val';
-  readonly classNames: readonly string[];
-  readonly labels: Int32Array;
+  readonly split: SplitName;
+  readonly targets: Targets;
   readonly paths: readonly string[];
-  /** Identifies the stored pixels, in order, e.g. by checksums; labels and paths are added here. */
+  /** Identifies the stored pixels, in order, e.g. by checksums; targets and paths are added here. */
   readonly content: string;
   readonly notes: readonly string[];
   readonly store: ExampleStore;
 }
 
-/** A classification split whose pixels are decoded in worker threads and cached in `cacheDir`. */
+/** A split whose pixels are decoded in worker threads and cached in `cacheDir`. */
 export function storedSplit(description: StoredSplitDescription, cacheDir: string): ImageSplit {
-  const { dataset, split, classNames, labels, paths, content, notes, store } = description;
+  const { dataset, split, targets, paths, content, notes, store } = description;
   const fingerprint = createHash('sha256')
-    .update(JSON.stringify({ dataset, split, classNames, paths, labels: [...labels], content }))
+    .update(JSON.stringify({ dataset, split, paths, targets: plain(targets), content }))
     .digest('hex');
   return {
     dataset,
     split,
-    task: 'classification',
-    length: labels.length,
-    classNames,
-    labels,
+    length: paths.length,
+    targets,
     paths,
     fingerprint,
     notes,
-    contentHashes: (indices = [...labels.keys()]) => hashExamples(store, indices),
+    contentHashes: (indices = [...paths.keys()]) => hashExamples(store, indices),
     async open(preprocessing: Preprocessing): Promise<PixelReader> {
       checkGeometry(preprocessing);
       const { imageSize, interpolation, cropPct } = preprocessing;
       const geometry = { imageSize, interpolation, cropPct };
       const examples = await store.open();
       const cache = await PixelCache.open(cacheDir, fingerprint, geometry);
-      return new CachedPixelReader(labels.length, geometry, examples, cache, acquireDecodePool());
+      return new CachedPixelReader(paths.length, geometry, examples, cache, acquireDecodePool());
     },
+  };
+}
+
+/** Targets with plain lists instead of typed arrays, which JSON writes as objects. */
+function plain({ label, value, ...perPixel }: Targets): object {
+  return {
+    ...perPixel,
+    ...(label && { label: { ...label, labels: [...label.labels] } }),
+    ...(value && { value: { ...value, values: [...value.values] } }),
   };
 }
 

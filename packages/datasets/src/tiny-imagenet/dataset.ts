@@ -13,7 +13,8 @@ const NOTES = [
     'images, or others of these classes, with their labels.',
 ];
 
-const OFFICIAL = { train: 100_000, val: 10_000 } as const;
+/** The official validation images serve as `test`: the labels of the official test images are not public. */
+const OFFICIAL = { train: 100_000, test: 10_000 } as const;
 
 /** @throws FormatError when files and label lists do not fit each other. */
 export async function openTinyImageNet(source: ContentSource, context: DataContext): Promise<ImageDataset> {
@@ -23,7 +24,7 @@ export async function openTinyImageNet(source: ContentSource, context: DataConte
   const valIds = parseValAnnotations(texts.annotations, source.location);
   const checksums = await source.checksums();
 
-  const build = (split: 'train' | 'val'): ImageSplit => {
+  const build = (split: keyof typeof OFFICIAL): ImageSplit => {
     const chosen: number[] = [];
     const labels: number[] = [];
     source.entries.forEach(({ path }, entry) => {
@@ -42,8 +43,7 @@ export async function openTinyImageNet(source: ContentSource, context: DataConte
       {
         dataset: NAME,
         split,
-        classNames: names,
-        labels: Int32Array.from(labels),
+        targets: { label: { classNames: names, labels: Int32Array.from(labels) } },
         paths: chosen.map((entry) => source.entries[entry]!.path),
         content: content.digest('hex'),
         notes: [...NOTES, ...partNote(split, chosen.length)],
@@ -52,10 +52,10 @@ export async function openTinyImageNet(source: ContentSource, context: DataConte
       context.cacheDir,
     );
   };
-  return { name: NAME, train: build('train'), val: build('val') };
+  return { name: NAME, train: build('train'), test: build('test') };
 }
 
-function partNote(split: 'train' | 'val', found: number): string[] {
+function partNote(split: keyof typeof OFFICIAL, found: number): string[] {
   if (found === OFFICIAL[split]) return [];
   return [`This is a part of Tiny ImageNet: ${found} of the ${OFFICIAL[split]} images of ${split}.`];
 }
@@ -94,7 +94,7 @@ function unknownClass(location: string, path: string, wnid: string | undefined):
 
 function checkComplete(
   location: string,
-  split: 'train' | 'val',
+  split: keyof typeof OFFICIAL,
   labels: readonly number[],
   wnids: readonly string[],
   annotated: number,
@@ -110,7 +110,7 @@ function checkComplete(
       fix,
     });
   }
-  if (split === 'val' && labels.length !== annotated) {
+  if (split === 'test' && labels.length !== annotated) {
     throw new FormatError('Validation images of Tiny ImageNet are missing.', {
       where: `${location}: val/images/`,
       expected: `the ${annotated} images of val_annotations.txt`,

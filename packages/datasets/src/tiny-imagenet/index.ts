@@ -11,7 +11,7 @@ import { HOW_TO_GET, locateTinyImageNet } from './locate.js';
  */
 export const tinyImageNet: DatasetDefinition = {
   name: NAME,
-  task: 'classification',
+  targets: ['label'],
   classes: 200,
   description: 'Tiny ImageNet: 200 classes, 64 × 64, 100,000 training and 10,000 validation images',
   embedded: false,

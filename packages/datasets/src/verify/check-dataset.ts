@@ -1,5 +1,5 @@
 import { type DatasetCheck, type ImageDataset, type ImageSplit, KoraError } from '@kora-bench/core';
-import { evenlySpaced } from '../split/evenly-spaced.js';
+import { evenlySpaced, membersByClass } from '../split/selection.js';
 
 const DECODED_PER_SPLIT = 64;
 
@@ -26,7 +26,8 @@ export async function checkDataset(
   try {
     const opened = await open(details);
     problems.push(...opened.problems);
-    for (const split of [opened.dataset.train, opened.dataset.val]) await checkSplit(split, details);
+    const { train, val, test } = opened.dataset;
+    for (const split of [train, val, test]) if (split !== undefined) await checkSplit(split, details);
   } catch (error) {
     if (!(error instanceof KoraError)) throw error;
     problems.push(error.explain());
@@ -35,12 +36,8 @@ export async function checkDataset(
 }
 
 async function checkSplit(split: ImageSplit, details: string[]): Promise<void> {
-  const counts = new Int32Array(split.classNames.length);
-  for (const label of split.labels) counts[label]!++;
-  const least = counts.reduce((a, b) => Math.min(a, b));
-  const most = counts.reduce((a, b) => Math.max(a, b));
-  const perClass = least === most ? `${least}` : `${least} to ${most}`;
-  details.push(`${split.split}: ${split.length} images, ${counts.length} classes, ${perClass} a class`);
+  const counts = split.targets.label && membersByClass(split).map(({ length }) => length);
+  details.push(`${split.split}: ${split.length} images${counts === undefined ? '' : classesText(counts)}`);
   details.push(...split.notes);
   const reader = await split.open(TRIAL);
   try {
@@ -50,4 +47,9 @@ async function checkSplit(split: ImageSplit, details: string[]): Promise<void> {
   } finally {
     await reader.close();
   }
+}
+
+function classesText(counts: readonly number[]): string {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return `, ${counts.length} classes, ${least === most ? least : `${least} to ${most}`} a class`;
 }

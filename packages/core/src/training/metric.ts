@@ -1,0 +1,69 @@
+/*
+ * Metrics are data: a task says what it measures and how a reader should see it, and tables, reports and
+ * comparisons render that without knowing any task.
+ */
+
+export interface Metric {
+  /** Name of the value in records, e.g. `top1`. */
+  readonly key: string;
+  /** Heading in tables, e.g. `top-1`. */
+  readonly label: string;
+  /** Unit of the shown number: `%`, `m`; empty for pure numbers. */
+  readonly unit: string;
+  /** Which way is better. */
+  readonly direction: 'higher' | 'lower';
+  /** How a value is shown: multiplied by `scale`, with `digits` decimals. */
+  readonly format: { readonly scale: number; readonly digits: number };
+  /** The values that are possible, in the unit of records; intervals stay inside. */
+  readonly range: readonly [low: number, high: number];
+  /** The 95 % interval that an evaluation gives over its examples; `none` where it gives none. */
+  readonly interval: 'wilson' | 'none';
+  /** The one metric that a task is judged by. */
+  readonly primary: boolean;
+  /** `table`: shown wherever results are; `report`: in the full report alone. */
+  readonly shown: 'table' | 'report';
+  /** How it is defined, with its source, for people. */
+  readonly description: string;
+}
+
+const endless = Number.POSITIVE_INFINITY;
+
+type MetricOptions = Pick<Metric, 'key' | 'label' | 'description'> & Partial<Metric>;
+
+/** A share in [0, 1], shown in percent; higher is better unless said otherwise. */
+export function shareMetric(options: MetricOptions): Metric {
+  return {
+    unit: '%',
+    direction: 'higher',
+    format: { scale: 100, digits: 1 },
+    range: [0, 1],
+    interval: 'none',
+    primary: false,
+    shown: 'report',
+    ...options,
+  };
+}
+
+/** A number from 0 up, shown with three decimals; lower is better unless said otherwise. */
+export function errorMetric(options: MetricOptions): Metric {
+  return {
+    unit: '',
+    direction: 'lower',
+    format: { scale: 1, digits: 3 },
+    range: [0, endless],
+    interval: 'none',
+    primary: false,
+    shown: 'report',
+    ...options,
+  };
+}
+
+/** The metric that a task is judged by: the one marked so, else the first. */
+export function primaryMetric(metrics: readonly Metric[]): Metric {
+  return metrics.find(({ primary }) => primary) ?? metrics[0]!;
+}
+
+/** A value as it is shown, without its unit. */
+export function formatMetric({ format }: Metric, value: number): string {
+  return (value * format.scale).toFixed(format.digits);
+}

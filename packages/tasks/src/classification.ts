@@ -1,0 +1,116 @@
+import type { Evaluator, Metric, Task } from '@kora-bench/core';
+import {
+  ClassificationMetrics,
+  crossEntropy,
+  defineTask,
+  errorMetric,
+  linear,
+  requireTarget,
+  shareMetric,
+  wilsonInterval,
+} from '@kora-bench/core';
+import { z } from 'zod';
+
+/** One class per image: a linear head on the pooled features, cross-entropy, accuracy and F1. */
+export const classification = defineTask({
+  name: 'classification',
+  description: 'One class per image: a linear head on the features, cross-entropy; accuracy, F1, calibration.',
+  targets: ['label'],
+  options: z.strictObject({}),
+  create: ({ targets, labelSmoothing }) =>
+    classificationTask(
+      requireTarget(targets, 'label', 'the training split').classNames.length,
+      labelSmoothing,
+    ),
+});
+
+/**
+ * Classification into a known number of classes.
+ * @param classes outputs C of the head
+ * @param labelSmoothing in [0, 1): the share of each target that is spread evenly over all classes
+ */
+export function classificationTask(classes: number, labelSmoothing = 0): Task {
+  return {
+    name: classification.name,
+    metrics: classificationMetrics,
+    parameters: ({ width }) => [
+      { name: 'head.weight', shape: [classes, width], init: { kind: 'truncatedNormal', std: 0.02 } },
+      { name: 'head.bias', shape: [classes], init: { kind: 'zeros' } },
+    ],
+    predict: ({ features }, _model, parameter) =>
+      linear(features, parameter('head.weight'), parameter('head.bias')),
+    targets: (_model, batch) => [{ kind: 'label', shape: [batch], dtype: 'i32' }],
+    loss: (logits, { label }) => crossEntropy(logits, label!, labelSmoothing),
+    evaluator: () => classificationEvaluator(classes),
+  };
+}
+
+const classificationMetrics: readonly Metric[] = [
+  shareMetric({
+    key: 'top1',
+    label: 'top-1',
+    description: 'Share of images whose largest logit is the label’s.',
+    interval: 'wilson',
+    primary: true,
+    shown: 'table',
+  }),
+  errorMetric({
+    key: 'macroF1',
+    label: 'macro F1',
+    description: 'Mean F1 over the classes that occur as label or prediction (scikit-learn).',
+    direction: 'higher',
+    range: [0, 1],
+    shown: 'table',
+  }),
+  shareMetric({
+    key: 'top5',
+    label: 'top-5',
+    description: 'Share of images whose label is among the five largest logits; none for 5 classes or fewer.',
+  }),
+  errorMetric({
+    key: 'weightedF1',
+    label: 'weighted F1',
+    description: 'Mean F1 weighted by each class’s number of images (scikit-learn).',
+    direction: 'higher',
+    range: [0, 1],
+  }),
+  errorMetric({
+    key: 'expectedCalibrationError',
+    label: 'ECE',
+    description: 'Expected calibration error over 15 bins of confidence (Guo et al. 2017).',
+    range: [0, 1],
+  }),
+  errorMetric({ key: 'loss', label: 'loss', description: 'Mean cross-entropy, nats.' }),
+];
+
+function classificationEvaluator(classes: number): Evaluator {
+  const metrics = new ClassificationMetrics(classes);
+  return {
+    add({ prediction, targets }) {
+      const labels = Int32Array.from(targets.label!.data);
+      const { predicted, loss } = metrics.add(Float32Array.from(prediction.data), labels);
+      return { label: labels, predicted, correct: labels.map((label, i) => Number(label === predicted[i])), loss };
+    },
+    result() {
+      const r = metrics.result();
+      const { low, high } = wilsonInterval(Math.round(r.top1 * r.examples), r.examples);
+      return {
+        examples: r.examples,
+        values: {
+          top1: r.top1,
+          macroF1: r.macroF1,
+          top5: r.top5,
+          weightedF1: r.weightedF1,
+          expectedCalibrationError: r.expectedCalibrationError,
+          loss: r.meanCrossEntropy,
+        },
+        intervals: { top1: [low, high] },
+        details: {
+          classes: r.classes,
+          distinctLabels: r.distinctTrueClasses,
+          distinctPredictions: r.distinctPredictedClasses,
+        },
+      };
+    },
+  };
+}
