@@ -4,9 +4,16 @@
  */
 
 export { augmentationMap, type SourceMap } from './batches/augmentation.js';
-export { type Batch, type BatchOptions, type BatchTargets, batches, imageTargets } from './batches/batches.js';
+export {
+  type Batch,
+  type BatchOptions,
+  type BatchTargets,
+  batches,
+  imageTargets,
+} from './batches/batches.js';
 export { normalisationTable, normaliseImage } from './batches/normalise.js';
 export type { View } from './procedural/canvas.js';
 export type { ProceduralFamily, RenderedImage } from './procedural/family.js';
 export { type ProceduralExample, renderExample } from './procedural/render-example.js';
 export { sourceFamily } from './procedural/source-family.js';
+export { evenSubset, relabelled, subset, withValidation } from './split/selection.js';

@@ -1,11 +1,11 @@
-import type { ProgressEvent } from '../progress/progress-event.js';
+import type { ProgressEvent } from '@kora-bench/trainer';
 import { throttleSteps } from '../progress/throttle.js';
 import { describeFailure } from '../records/describe-failure.js';
 import type { FailedRecord } from '../records/record-schema.js';
 import { writeRecord } from '../records/write-record.js';
-import { loadRegistry } from '../registry/load-registry.js';
-import type { CellJob } from './cell-job.js';
-import { openResources } from './cell-resources.js';
+import { loadRegistry } from '../registry/registry.js';
+import type { CellJob } from './resources.js';
+import { openResources } from './resources.js';
 import { runCell } from './run-cell.js';
 
 /*

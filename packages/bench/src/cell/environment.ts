@@ -1,11 +1,17 @@
-import { createRequire } from 'node:module';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Backend } from '@kora-bench/core';
 import type { DoneRecord } from '../records/record-schema.js';
+import type { Plugins } from '../registry/plugins.js';
+import { importPlugin, registryKinds } from '../registry/plugins.js';
+import { defaultPackages } from '../registry/registry.js';
 
 /** What ran the cell, as far as it may change numbers. */
 export function describeEnvironment(backend: Backend): DoneRecord['environment'] {
-  const own = createRequire(import.meta.url)('../../package.json') as { version: string };
   return {
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}`,
@@ -13,6 +19,61 @@ export function describeEnvironment(backend: Backend): DoneRecord['environment']
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     backend: { ...backend.versions },
-    packages: { '@kora-bench/bench': own.version },
   };
+}
+
+/** Which code ran the cell: every package and plugin with its version, and the checkout's commit. */
+export async function describeCode(plugins: Plugins): Promise<DoneRecord['code']> {
+  const names = ['@kora-bench/core', '@kora-bench/trainer', ...registryKinds.flatMap(namesOf)];
+  const packages = names.map((name) => [name, versionOf(fileURLToPath(import.meta.resolve(name)))] as const);
+  const own = fileURLToPath(import.meta.url);
+  const added = registryKinds.flatMap((kind) => plugins[kind].map((name) => ({ kind, name })));
+  return {
+    packages: Object.fromEntries(
+      [['@kora-bench/bench', versionOf(own)] as const, ...packages].map(([name, version]) => [
+        name,
+        version ?? 'unknown',
+      ]),
+    ),
+    plugins: await Promise.all(
+      added.map(async ({ kind, name }) => {
+        const { url } = await importPlugin(name, `plugins.${kind}`, process.cwd());
+        return { kind, name, version: versionOf(fileURLToPath(url)) };
+      }),
+    ),
+    ...(await describeCheckout(dirname(own))),
+  };
+}
+
+function namesOf(kind: (typeof registryKinds)[number]): string[] {
+  return defaultPackages[kind].map(({ name }) => name);
+}
+
+/** The version in the nearest `package.json` above a file. */
+function versionOf(file: string): string | null {
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    const path = join(folder, 'package.json');
+    if (existsSync(path)) {
+      const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version?: unknown };
+      if (typeof version === 'string') return version;
+    }
+    if (folder === dirname(folder)) return null;
+  }
+}
+
+const run = promisify(execFile);
+
+/** The commit of the checkout that this file is tracked in; nulls outside one, or without git. */
+async function describeCheckout(
+  folder: string,
+): Promise<{ readonly commit: string | null; readonly dirty: boolean | null }> {
+  const git = async (...words: string[]) => (await run('git', ['-C', folder, ...words])).stdout.trim();
+  try {
+    // A package that is installed below someone's own repository is no part of it.
+    await git('ls-files', '--error-unmatch', join(folder, '..', '..', 'package.json'));
+    const commit = await git('rev-parse', 'HEAD');
+    return { commit, dirty: (await git('status', '--porcelain')) !== '' };
+  } catch {
+    return { commit: null, dirty: null };
+  }
 }

@@ -1,6 +1,6 @@
 import { InputError, KoraError } from '@kora-bench/core';
 import { CommanderError } from 'commander';
-import { suggestion } from '../registry/nearest-name.js';
+import { suggestion } from '../input/nearest-name.js';
 import { exitCode } from './exit-code.js';
 import { printMessage } from './output.js';
 import { buildProgram } from './program.js';

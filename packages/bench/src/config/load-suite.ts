@@ -2,9 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '@kora-bench/core';
-import { suggestion } from '../registry/nearest-name.js';
-import { checkInput } from './check-input.js';
-import { parseJsonFile } from './parse-json-file.js';
+import { checkInput } from '../input/check-input.js';
+import { parseJsonFile } from '../input/json.js';
+import { suggestion } from '../input/nearest-name.js';
 import type { RunConfig } from './run-config.js';
 import { runConfigSchema } from './run-config.js';
 
@@ -33,22 +33,37 @@ export async function suiteNames(): Promise<string[]> {
 
 /**
  * Reads a suite: a JSON file of a run's configuration. With `"extends"`, a suite's name or a path from the
- * file's folder, it holds only what differs from that one: objects are merged, everything else replaced.
+ * file's folder, it holds only what differs from that one: objects are merged, phases and analyses are merged
+ * by name (one with `"remove": true` is left out), everything else is replaced.
  * @param nameOrPath a name in the package's `suites/`, or the path of a JSON file
  * @throws InputError for a suite that is missing or malformed
  */
 export async function loadSuite(nameOrPath: string, quick = false, cwd = process.cwd()): Promise<Suite> {
   const path = await suitePath(nameOrPath, '--suite', cwd);
   const own = await readChain(path, []);
+  refuseOldForm(own, path);
   const overlay = quick && path !== quickPath ? withoutExtends(await readObject(quickPath)) : {};
   const name = basename(path, '.json');
   return {
     name: quick && path !== quickPath ? `${name}-quick` : name,
-    config: checkInput(runConfigSchema, merged(own, overlay), {
+    config: checkInput(runConfigSchema, merged(merged({}, own), overlay), {
       file: path,
       whereFieldsCome: 'or take what is missing from another suite with "extends": "default"',
     }),
   };
+}
+
+/** Suites of the first form named tasks and data sets where phases stand now. */
+function refuseOldForm(suite: Json, path: string): void {
+  const old = ['model', 'source', 'target', 'depth', 'tasks', 'protocols', 'transfer', 'depthTraining'];
+  const found = old.filter((field) => Object.hasOwn(suite, field));
+  if (found.length === 0) return;
+  throw new InputError('The suite is in a form that is no longer read.', {
+    where: `${found.join(', ')} in ${path}`,
+    expected: '"models", and "phases" with a task, data and a protocol each',
+    received: found.map((field) => `"${field}"`).join(', '),
+    fix: 'Describe each task as a phase; suites/default.json is an example, and "extends": "default" can do the rest.',
+  });
 }
 
 const quickPath = join(suitesFolder, `${quickSuite}.json`);
@@ -117,9 +132,32 @@ function merged(base: Json, over: Json): Json {
   const result: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const below = result[key];
-    result[key] = isObject(below) && isObject(value) ? merged(below, value) : value;
+    if (isObject(below) && isObject(value)) result[key] = merged(below, value);
+    else if (mergedByName.has(key) && Array.isArray(value))
+      result[key] = mergedEntries(Array.isArray(below) ? below : [], value);
+    else result[key] = value;
   }
   return result;
+}
+
+/** Lists whose entries have names: an entry changes the one of its name, or is added behind. */
+const mergedByName: ReadonlySet<string> = new Set(['phases', 'analyses']);
+
+function mergedEntries(base: readonly unknown[], over: readonly unknown[]): unknown[] {
+  const result = [...base];
+  for (const entry of over) {
+    const at = result.findIndex((below) => nameOf(below) !== undefined && nameOf(below) === nameOf(entry));
+    const below = result[at];
+    if (isObject(entry) && entry['remove'] === true) {
+      if (at >= 0) result.splice(at, 1);
+    } else if (at < 0) result.push(entry);
+    else if (isObject(entry)) result[at] = isObject(below) ? merged(below, entry) : entry;
+  }
+  return result;
+}
+
+function nameOf(entry: unknown): unknown {
+  return isObject(entry) ? entry['name'] : entry;
 }
 
 function isObject(value: unknown): value is Json {

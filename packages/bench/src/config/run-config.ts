@@ -1,45 +1,13 @@
+import { trainingChangesSchema, trainingSchema } from '@kora-bench/core';
 import { z } from 'zod';
+import { pluginsSchema } from '../registry/plugins.js';
 
 /*
- * The configuration of a run, as suites (JSON files) and command-line flags make it. Every field has a
- * default, unknown fields are refused, and the resolved whole is written into the run folder and into
- * each record.
+ * The configuration of a run, as suites (JSON files) and command-line flags make it: an experiment is data.
+ * Unknown fields are refused, and the resolved whole is written into the run folder and into each record.
  */
 
 const positiveInt = z.int().min(1);
-
-export const optimizerSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('adamw'),
-    beta1: z.number().min(0).lt(1).default(0.9),
-    beta2: z.number().min(0).lt(1).default(0.999),
-    eps: z.number().positive().default(1e-8),
-    weightDecay: z.number().min(0).default(0.01),
-  }),
-  z.strictObject({
-    kind: z.literal('sgd'),
-    momentum: z.number().min(0).lt(1).default(0.9),
-    weightDecay: z.number().min(0).default(0),
-  }),
-]);
-
-export const scheduleSchema = z.strictObject({
-  kind: z.enum(['constant', 'cosine']).default('cosine'),
-  warmup: z.number().min(0).lt(1).default(0.1).describe('Share of all steps with a linearly rising rate.'),
-});
-
-/** How one training phase runs. */
-export const trainingSchema = z.strictObject({
-  epochs: positiveInt.max(1000),
-  batchSize: positiveInt.max(4096),
-  learningRate: z.number().positive().max(10),
-  optimizer: optimizerSchema.prefault({ kind: 'adamw' }),
-  schedule: scheduleSchema.prefault({}),
-  clipNorm: z.number().positive().nullable().default(1),
-  labelSmoothing: z.number().min(0).lt(1).default(0),
-  augmentation: z.enum(['none', 'flip', 'crop-flip']).default('none'),
-});
-export type TrainingConfig = z.infer<typeof trainingSchema>;
 
 export const methodEntrySchema = z.strictObject({
   name: z.string().min(1).describe('A registered method.'),
@@ -51,7 +19,7 @@ export const methodEntrySchema = z.strictObject({
     .positive()
     .max(10)
     .optional()
-    .describe('Replaces training.learningRate for this method.'),
+    .describe('Replaces training.learningRate for this method, in phases without a rate of their own.'),
 });
 export type MethodEntry = z.infer<typeof methodEntrySchema>;
 
@@ -61,19 +29,70 @@ export const backendEntrySchema = z.strictObject({
   options: z.record(z.string(), z.unknown()).default({}),
 });
 
-export const protocolNames = ['stratified', 'as-published'] as const;
-export type ProtocolName = (typeof protocolNames)[number];
+/** Something registered, by its name or with options. */
+export const entrySchema = z.union([
+  z.string().min(1),
+  z.strictObject({ name: z.string().min(1), options: z.record(z.string(), z.unknown()).default({}) }),
+]);
+export type Entry = z.infer<typeof entrySchema>;
 
-export const taskNames = ['source', 'transfer', 'depth'] as const;
-export type TaskName = (typeof taskNames)[number];
+/** The name and options of an entry. */
+export function nameAndOptions(entry: Entry): {
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+} {
+  return typeof entry === 'string' ? { name: entry, options: {} } : entry;
+}
 
-/** Packages (by name or path) that register more of each kind. */
-export const pluginsSchema = z.strictObject({
-  methods: z.array(z.string()).default([]),
-  backends: z.array(z.string()).default([]),
-  models: z.array(z.string()).default([]),
-  datasets: z.array(z.string()).default([]),
+const limitsFields = {
+  trainExamples: positiveInt.nullable(),
+  valExamples: positiveInt.nullable(),
+  testExamples: positiveInt.nullable(),
+};
+
+/** At most this many examples per split; null is all. */
+export const limitsSchema = z.strictObject({
+  trainExamples: limitsFields.trainExamples.default(null),
+  valExamples: limitsFields.valExamples.default(null),
+  testExamples: limitsFields.testExamples.default(null),
 });
+export type Limits = z.infer<typeof limitsSchema>;
+
+const preprocessingSchema = z.strictObject({
+  mean: z.tuple([z.number(), z.number(), z.number()]).optional(),
+  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).optional(),
+});
+
+export const phaseSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, {
+      error: 'a name of lower-case letters, digits and single hyphens, e.g. transfer-few-shot',
+    })
+    .describe('Unique in the run; names results, e.g. `source`.'),
+  from: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('An earlier phase whose trained model this one starts from; null is the checkpoint.'),
+  task: entrySchema.describe('A registered task.'),
+  data: z.string().min(1).describe('A registered data set, or the path of a folder or archive of images.'),
+  protocol: entrySchema.default('full').describe('A registered protocol: which examples are taken.'),
+  trains: z
+    .enum(['all', 'head'])
+    .default('all')
+    .describe(
+      'all: the method and a new head (after another phase, as in the method’s last stage); head: a new head alone.',
+    ),
+  training: trainingChangesSchema.prefault({}).describe('What differs from the run’s training.'),
+  limits: z.strictObject(limitsFields).partial().prefault({}).describe('What differs from the run’s limits.'),
+  preprocessing: preprocessingSchema.prefault({}).describe('Instead of the run’s.'),
+  evaluate: z
+    .array(z.enum(['val', 'test']))
+    .default(['test'])
+    .describe('The splits to score on: choices are made on val, results are reported on test.'),
+});
+export type PhaseConfig = z.infer<typeof phaseSchema>;
 
 export const runConfigSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -81,43 +100,23 @@ export const runConfigSchema = z.strictObject({
   plugins: pluginsSchema.prefault({}),
   methods: z.array(methodEntrySchema).min(1),
   backends: z.array(backendEntrySchema).min(1),
-  model: z
-    .string()
+  models: z
+    .array(z.string().min(1))
     .min(1)
-    .describe('A registered backbone, or a folder with config.json and model.safetensors.'),
-  source: z.string().min(1).describe('The classification data set that methods are trained on.'),
-  target: z.string().min(1).describe('The classification data set of the transfer task.'),
-  depth: z.string().min(1).describe('The data set of the depth task.'),
-  tasks: z.array(z.enum(taskNames)).min(1),
-  protocols: z.array(z.enum(protocolNames)).min(1),
+    .describe('Registered backbones, or folders with config.json and model.safetensors.'),
+  phases: z.array(phaseSchema).min(1).describe('What every method goes through, in this order.'),
+  analyses: z
+    .array(entrySchema)
+    .default([])
+    .describe('What is looked at once the phases are done; `list analyses` shows which there are.'),
   seeds: z.array(z.int().min(0)).min(1),
-  training: trainingSchema,
-  transfer: z.strictObject({
-    epochs: positiveInt.max(1000),
-    learningRate: z.number().positive().max(10),
-    batchSize: positiveInt.max(4096),
-    shotsPerClass: positiveInt,
-  }),
-  depthTraining: z.strictObject({
-    epochs: positiveInt.max(1000),
-    learningRate: z.number().positive().max(10),
-    batchSize: positiveInt.max(4096),
-  }),
-  limits: z
-    .strictObject({
-      trainExamples: positiveInt.nullable().default(null),
-      valExamples: positiveInt.nullable().default(null),
-    })
+  training: trainingSchema.describe('How phases train, as far as they do not say otherwise.'),
+  limits: limitsSchema
     .prefault({})
     .describe('At most this many examples per split, drawn evenly over the classes; null is all.'),
-  preprocessing: z
-    .strictObject({
-      mean: z.tuple([z.number(), z.number(), z.number()]).optional(),
-      std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).optional(),
-    })
+  preprocessing: preprocessingSchema
     .prefault({})
     .describe('Overrides of the checkpoint’s normalisation; a mismatch is a finding.'),
-  ckaExamples: z.int().min(4).default(256),
 });
 export type RunConfig = z.infer<typeof runConfigSchema>;
 export type RunConfigInput = z.input<typeof runConfigSchema>;

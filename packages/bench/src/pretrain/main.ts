@@ -8,7 +8,7 @@ import full from '@kora-bench/method-full';
 import { vitMicroConfig, vitMicroFolder, vitMicroPreprocessing } from '@kora-bench/models';
 import { Command, InvalidArgumentError } from 'commander';
 import { trainingSchema } from '../config/run-config.js';
-import type { ProgressEvent } from '../progress/progress-event.js';
+import type { ProgressEvent } from '@kora-bench/trainer';
 import { throttleSteps } from '../progress/throttle.js';
 import { pretrain } from './pretrain.js';
 

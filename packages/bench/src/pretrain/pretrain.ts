@@ -15,7 +15,7 @@ import { judgeClassification } from '../cell/judge.js';
 import { trainPhase } from '../cell/train-phase.js';
 import { WeightStore } from '../cell/weight-store.js';
 import type { TrainingConfig } from '../config/run-config.js';
-import type { ReportProgress } from '../progress/progress-event.js';
+import type { ReportProgress } from '@kora-bench/trainer';
 import type { ClassificationResult } from '../records/record-schema.js';
 import { factoredTask } from './factored-task.js';
 import { initialCheckpoint } from './initial-checkpoint.js';

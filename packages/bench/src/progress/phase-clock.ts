@@ -1,4 +1,4 @@
-import type { ProgressEvent } from './progress-event.js';
+import type { ProgressEvent } from '@kora-bench/trainer';
 
 type Step = Extract<ProgressEvent, { kind: 'step' }>;
 

@@ -1,5 +1,5 @@
 import type { CellRecord } from '../records/record-schema.js';
-import type { ProgressEvent } from './progress-event.js';
+import type { ProgressEvent } from '@kora-bench/trainer';
 import type { StartedCell } from './progress-view.js';
 
 /** `4 s`, `2 min 05 s`, `1 h 03 min`. */

@@ -1,5 +1,5 @@
 import type { Cell, CellRecord } from '../records/record-schema.js';
-import type { ProgressEvent } from './progress-event.js';
+import type { ProgressEvent } from '@kora-bench/trainer';
 
 export interface StartedCell {
   readonly cell: Cell;

@@ -1,4 +1,4 @@
-import type { ProgressEvent, ReportProgress } from './progress-event.js';
+import type { ProgressEvent, ReportProgress } from '@kora-bench/trainer';
 
 /**
  * Passes on at most one step event per `intervalMs`, and every other event and last step. A step without

@@ -1,21 +1,23 @@
+import type { ProgramMemory } from '@kora-bench/core';
 import { z } from 'zod';
-import { protocolNames, runConfigSchema } from '../config/run-config.js';
-import { programMemorySchema } from './program-memory-schema.js';
+import { runConfigSchema } from '../config/run-config.js';
 
 /*
- * One record per cell: one method with one configuration on one backend, one backbone and one seed,
- * trained on the source task, then judged on every task of the run. Records are written whole, never
- * edited, and hold all that is needed to read them alone.
+ * One record per cell: one method with one configuration on one backend, one backbone and one seed, taken
+ * through the phases of its run. Records are written atomically, never edited, and hold all that is needed to
+ * read them alone: what was measured, how each metric is defined and shown, and what code made them.
  */
 
 const share = z.number().min(0).max(1);
 const count = z.int().min(0);
+const bytes = z.int().min(0);
+const interval = z.tuple([z.number(), z.number()]);
 
 export const findingSchema = z.strictObject({
   /** Stable, e.g. `DEAD_START`. */
   code: z.string(),
   severity: z.enum(['info', 'warning', 'error']),
-  /** The task or stage it was found in, e.g. `transfer/as-published`. */
+  /** The phase or stage it was found in, e.g. `transfer/as-published`. */
   where: z.string(),
   message: z.string(),
   /** The numbers or names that show it. */
@@ -23,29 +25,34 @@ export const findingSchema = z.strictObject({
 });
 export type Finding = z.infer<typeof findingSchema>;
 
-export const classificationResultSchema = z.strictObject({
-  examples: count,
-  classes: count.describe('Outputs of the head.'),
-  distinctLabels: count,
-  distinctPredictions: count,
-  top1: share,
-  top1Interval: z.tuple([share, share]).describe('95 % Wilson interval over the examples.'),
-  top5: share.nullable().describe('Null for heads of 5 classes or fewer.'),
-  macroF1: share,
-  weightedF1: share,
-  expectedCalibrationError: share,
-  loss: z.number(),
+/** What a compiled program takes of the device's memory, as reported by backends that plan it themselves. */
+export const programMemorySchema: z.ZodType<ProgramMemory> = z.strictObject({
+  plannedBytes: bytes.describe('Buffers of feeds and computed values.'),
+  lowerBoundBytes: bytes.describe('What of these is alive at once at the worst moment.'),
+  weightBytes: bytes.describe('Frozen weights and constants.'),
+  stateBytes: bytes.describe('Parameters and moments of the optimiser, with room for their next values.'),
+  parts: z
+    .int()
+    .min(1)
+    .describe('Parts of the batch that are worked on one after the other so that it fits.'),
 });
-export type ClassificationResult = z.infer<typeof classificationResultSchema>;
 
-export const depthResultSchema = z.strictObject({
-  examples: count,
-  rmse: z.number().min(0).describe('Metres.'),
-  absRel: z.number().min(0),
-  delta1: share.describe('Share of pixels with max(p/t, t/p) < 1.25.'),
-  scaleInvariantLog: z.number().min(0),
+/** How a metric is defined and shown; the same as core’s `Metric`. */
+export const metricSchema = z.strictObject({
+  key: z.string(),
+  label: z.string(),
+  unit: z.string(),
+  direction: z.enum(['higher', 'lower']),
+  format: z.strictObject({ scale: z.number(), digits: count }),
+  range: z
+    .tuple([z.number().nullable(), z.number().nullable()])
+    .describe('Possible values; null where there is no limit.'),
+  interval: z.enum(['wilson', 'none']),
+  primary: z.boolean(),
+  shown: z.enum(['table', 'report']),
+  description: z.string(),
 });
-export type DepthResult = z.infer<typeof depthResultSchema>;
+export type RecordedMetric = z.infer<typeof metricSchema>;
 
 export const trainingResultSchema = z.strictObject({
   stages: z.array(
@@ -81,34 +88,54 @@ export const trainingResultSchema = z.strictObject({
     .describe('The frozen prefix kept per image; null when it was not worth keeping.'),
   deviceMemory: programMemorySchema
     .optional()
-    .describe('Of the program that ran each step; absent where the backend does not tell.'),
+    .describe('Of the program that ran each step; absent where the backend does not report it.'),
 });
 export type TrainingResult = z.infer<typeof trainingResultSchema>;
 
-const dataRefSchema = z.strictObject({
-  dataset: z.string(),
-  trainFingerprint: z.string(),
-  valFingerprint: z.string(),
-  notes: z.array(z.string()),
-});
-
-export const transferResultSchema = z.strictObject({
-  protocol: z.enum(protocolNames),
-  data: dataRefSchema,
-  training: trainingResultSchema,
-  /** Judged on the true labels: the number to read. */
-  trueLabels: classificationResultSchema,
-  /** The published kind of number: judged on the labels that the protocol itself makes. */
-  protocolLabels: classificationResultSchema.nullable(),
-});
-export type TransferResult = z.infer<typeof transferResultSchema>;
-
-export const ckaSchema = z.strictObject({
-  layers: z.array(z.string()),
+export const evaluationSchema = z.strictObject({
+  name: z.string().describe('E.g. `test`, or `own labels`.'),
+  split: z.enum(['train', 'val', 'test']),
+  caveat: z
+    .string()
+    .nullable()
+    .describe('Why its numbers do not measure what they seem to; null for numbers to read.'),
   examples: count,
-  biased: z.array(z.array(z.number().nullable())).describe('As published; biased upwards for few examples.'),
-  debiased: z.array(z.array(z.number().nullable())),
+  values: z.record(z.string(), z.number().nullable()).describe('By metric; null where it has no value here.'),
+  intervals: z.record(z.string(), interval).describe('95 % intervals over the examples, by metric.'),
+  details: z.record(z.string(), z.unknown()),
+  scores: z
+    .string()
+    .nullable()
+    .describe('File of the scores of every example, from the run folder; null where it could not be written.'),
 });
+export type EvaluationRecord = z.infer<typeof evaluationSchema>;
+
+const splitReferenceSchema = z.strictObject({ examples: count, fingerprint: z.string() });
+
+export const drawSchema = z.strictObject({
+  train: splitReferenceSchema.describe('The training examples of this draw.'),
+  training: trainingResultSchema,
+  evaluations: z.array(evaluationSchema).describe('The first one is to be read.'),
+});
+
+export const phaseRecordSchema = z.strictObject({
+  name: z.string(),
+  from: z.string().nullable(),
+  task: z.strictObject({ name: z.string(), options: z.record(z.string(), z.unknown()) }),
+  protocol: z.strictObject({ name: z.string(), options: z.record(z.string(), z.unknown()) }),
+  trains: z.enum(['all', 'head']),
+  data: z.strictObject({
+    dataset: z.string(),
+    splits: z
+      .record(z.string(), splitReferenceSchema)
+      .describe('The splits of the data set as it defines them, by name.'),
+    notes: z.array(z.string()),
+  }),
+  preprocessing: z.record(z.string(), z.unknown()),
+  metrics: z.array(metricSchema),
+  draws: z.array(drawSchema).min(1).describe('Independent trainings; most protocols make a single one.'),
+});
+export type PhaseRecord = z.infer<typeof phaseRecordSchema>;
 
 export const environmentSchema = z.strictObject({
   node: z.string(),
@@ -117,7 +144,15 @@ export const environmentSchema = z.strictObject({
   cores: count,
   memoryBytes: count,
   backend: z.record(z.string(), z.string()),
-  packages: z.record(z.string(), z.string()),
+});
+
+export const codeSchema = z.strictObject({
+  packages: z.record(z.string(), z.string()).describe('Versions of this suite’s packages, by name.'),
+  plugins: z
+    .array(z.strictObject({ name: z.string(), kind: z.string(), version: z.string().nullable() }))
+    .describe('What was registered from outside; null where a plugin has no version.'),
+  commit: z.string().nullable().describe('Of the checkout that ran; null outside a checkout.'),
+  dirty: z.boolean().nullable().describe('Whether the checkout had changes that were not committed.'),
 });
 
 export const cellSchema = z.strictObject({
@@ -126,7 +161,7 @@ export const cellSchema = z.strictObject({
   label: z.string(),
   method: z.string(),
   options: z.record(z.string(), z.unknown()).describe('Complete, with defaults filled in.'),
-  learningRate: z.number(),
+  learningRate: z.number().describe('Of phases without a rate of their own.'),
   backend: z.string(),
   device: z.string(),
   backendOptions: z.record(z.string(), z.unknown()),
@@ -136,7 +171,7 @@ export const cellSchema = z.strictObject({
 export type Cell = z.infer<typeof cellSchema>;
 
 const common = {
-  schemaVersion: z.literal(1),
+  schemaVersion: z.literal(2),
   cell: cellSchema,
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
@@ -147,28 +182,16 @@ export const doneRecordSchema = z.strictObject({
   ...common,
   status: z.literal('done'),
   environment: environmentSchema,
+  code: codeSchema,
   model: z.strictObject({
     fingerprint: z.string(),
     notes: z.array(z.string()),
-    preprocessing: z.record(z.string(), z.unknown()),
     backboneParameters: count,
     trainableParameters: count,
-    share,
+    share: share.describe('trainable / (backbone + trainable), with the head of the first phase.'),
   }),
-  source: z.strictObject({
-    data: dataRefSchema,
-    training: trainingResultSchema,
-    result: classificationResultSchema,
-  }),
-  cka: ckaSchema,
-  transfer: z.array(transferResultSchema),
-  depth: z
-    .strictObject({ data: dataRefSchema, training: trainingResultSchema, result: depthResultSchema })
-    .nullable(),
-  mergeError: z
-    .number()
-    .nullable()
-    .describe('Largest difference of logits after merging; null if it cannot be merged.'),
+  phases: z.array(phaseRecordSchema).min(1),
+  analyses: z.record(z.string(), z.record(z.string(), z.unknown())).describe('What each analysis found, by name.'),
   peakMemoryBytes: count.describe('Largest resident set of the cell’s process.'),
   findings: z.array(findingSchema),
 });

@@ -1,10 +1,189 @@
-import type { BackendDefinition, DatasetDefinition, MethodDefinition } from '@kora-bench/core';
+import type {
+  BackendDefinition,
+  DatasetDefinition,
+  MethodDefinition,
+  ProtocolDefinition,
+  TaskDefinition,
+} from '@kora-bench/core';
+import { InputError, targetKindNames } from '@kora-bench/core';
 import type { ModelDefinition } from '@kora-bench/models';
+import { z } from 'zod';
+import type { Plugins, RegistryKind } from './plugins.js';
+import { findRegistered } from '../input/nearest-name.js';
+import { importPlugin, isPluginPath, noPlugins } from './plugins.js';
+
+/** The type that each kind registers. */
+export interface Definitions {
+  readonly methods: MethodDefinition;
+  readonly backends: BackendDefinition;
+  readonly models: ModelDefinition;
+  readonly datasets: DatasetDefinition;
+  readonly tasks: TaskDefinition;
+  readonly protocols: ProtocolDefinition;
+}
 
 /** What is registered, by kind; names are unique within a kind. */
-export interface Registry {
-  readonly methods: ReadonlyMap<string, MethodDefinition>;
-  readonly backends: ReadonlyMap<string, BackendDefinition>;
-  readonly datasets: ReadonlyMap<string, DatasetDefinition>;
-  readonly models: ReadonlyMap<string, ModelDefinition>;
+export type Registry = { readonly [Kind in RegistryKind]: ReadonlyMap<string, Definitions[Kind]> };
+
+/**
+ * The data set of a name or path.
+ * @param where the field or flag that gave it, for the message
+ * @throws InputError when nothing of this name is registered, or the path holds no images
+ */
+export async function findDataset(
+  { datasets }: Pick<Registry, 'datasets'>,
+  name: string,
+  where: string,
+): Promise<DatasetDefinition> {
+  if (!isPluginPath(name)) return findRegistered(datasets, 'data set', name, where);
+  const { folderDataset } = await import('@kora-bench/datasets');
+  return folderDataset(name);
+}
+
+/** What the suite brings along: a package, and the export that holds its definitions. */
+export const defaultPackages: Readonly<
+  Record<RegistryKind, readonly { readonly name: string; readonly exportName: string }[]>
+> = {
+  methods: [
+    { name: '@kora-bench/method-linear-probe', exportName: 'default' },
+    { name: '@kora-bench/method-full', exportName: 'default' },
+    { name: '@kora-bench/method-lora', exportName: 'default' },
+    { name: '@kora-bench/method-adapter-fusion', exportName: 'default' },
+    { name: '@kora-bench/method-kora', exportName: 'default' },
+    { name: '@kora-bench/method-kora-chain', exportName: 'default' },
+  ],
+  backends: [
+    { name: '@kora-bench/backend-ort', exportName: 'default' },
+    { name: '@kora-bench/backend-webgpu', exportName: 'default' },
+    { name: '@kora-bench/backend-reference', exportName: 'default' },
+  ],
+  models: [{ name: '@kora-bench/models', exportName: 'models' }],
+  datasets: [{ name: '@kora-bench/datasets', exportName: 'datasets' }],
+  tasks: [{ name: '@kora-bench/tasks', exportName: 'tasks' }],
+  protocols: [{ name: '@kora-bench/protocols', exportName: 'protocols' }],
+};
+
+const callable = z.custom<(...values: never) => unknown>((value) => typeof value === 'function', {
+  error: 'is not a function',
+});
+const optionsSchema = z.custom<z.ZodType>(
+  (value) => typeof (value as { safeParse?: unknown } | null | undefined)?.safeParse === 'function',
+  { error: 'is not a zod schema' },
+);
+const name = z
+  .string()
+  .regex(/^[^\s,:]+$/, { error: 'is not a name: no spaces, commas or colons, and not empty' });
+const described = { name, description: z.string() };
+const targets = z
+  .array(
+    z.enum(targetKindNames as [string, ...string[]], {
+      error: ({ input }) =>
+        `${JSON.stringify(input)} is not a kind of target; there are ${targetKindNames.join(', ')}`,
+    }),
+  )
+  .min(1);
+
+/** What a registered definition must have at least, so that a malformed plugin is refused when it is loaded. */
+const definitionSchemas = {
+  methods: z.object({ ...described, source: z.string(), options: optionsSchema, parameters: callable }),
+  backends: z.object({
+    ...described,
+    defaultDevice: z.string(),
+    devices: z.array(z.string()).min(1),
+    options: optionsSchema,
+    create: callable,
+    probe: callable,
+  }),
+  models: z.object({
+    ...described,
+    config: z.record(z.string(), z.unknown()),
+    preprocessing: z.record(z.string(), z.unknown()),
+    embedded: z.boolean(),
+    howToGet: z.string(),
+    load: callable,
+  }),
+  datasets: z.object({
+    ...described,
+    targets,
+    classes: z.int().min(0),
+    embedded: z.boolean(),
+    howToGet: z.string(),
+    open: callable,
+    verify: callable,
+  }),
+  tasks: z.object({ ...described, targets, options: optionsSchema, create: callable }),
+  protocols: z.object({ ...described, options: optionsSchema, draws: callable }),
+} as const satisfies Record<RegistryKind, z.ZodType>;
+
+/**
+ * Imports everything that is registered: the suite's own packages, then `plugins`. Imports no engine.
+ * @param cwd where plugins' paths and packages are looked for
+ * @throws InputError for a plugin that is missing or malformed, or that repeats a name
+ */
+export async function loadRegistry(plugins: Plugins = noPlugins, cwd = process.cwd()): Promise<Registry> {
+  const [methods, backends, models, datasets, tasks, protocols] = await Promise.all([
+    loadKind('methods', plugins.methods, cwd),
+    loadKind('backends', plugins.backends, cwd),
+    loadKind('models', plugins.models, cwd),
+    loadKind('datasets', plugins.datasets, cwd),
+    loadKind('tasks', plugins.tasks, cwd),
+    loadKind('protocols', plugins.protocols, cwd),
+  ]);
+  return { methods, backends, models, datasets, tasks, protocols };
+}
+
+/** One kind of {@link loadRegistry}, for commands that need no more. */
+export async function loadKind<Kind extends RegistryKind>(
+  kind: Kind,
+  plugins: readonly string[] = [],
+  cwd = process.cwd(),
+): Promise<ReadonlyMap<string, Definitions[Kind]>> {
+  const own = await Promise.all(
+    defaultPackages[kind].map(async ({ name: origin, exportName }) => {
+      const module = (await import(origin)) as Record<string, unknown>;
+      return { origin, exported: module[exportName] };
+    }),
+  );
+  const added = await Promise.all(
+    plugins.map(async (origin, index) => {
+      const { exports } = await importPlugin(origin, `plugins.${kind}[${index}]`, cwd);
+      return { origin, exported: exports['default'] };
+    }),
+  );
+  const known = new Map<string, Definitions[Kind]>();
+  const origins = new Map<string, string>();
+  for (const { origin, exported } of [...own, ...added]) {
+    for (const candidate of Array.isArray(exported) ? (exported as unknown[]) : [exported]) {
+      const definition = checkDefinition(kind, candidate, origin);
+      const before = origins.get(definition.name);
+      if (before !== undefined) {
+        throw new InputError(`Two of the registered ${kind} are named "${definition.name}".`, {
+          where: `plugins.${kind}`,
+          expected: 'names that are used once',
+          received: `"${definition.name}" from ${before} and from ${origin}`,
+          fix: 'Rename one of them, or leave its plugin out.',
+        });
+      }
+      origins.set(definition.name, origin);
+      known.set(definition.name, definition);
+    }
+  }
+  return known;
+}
+
+function checkDefinition<Kind extends RegistryKind>(
+  kind: Kind,
+  value: unknown,
+  origin: string,
+): Definitions[Kind] {
+  const result = definitionSchemas[kind].safeParse(value);
+  // The schema checks the shape; what functions do is only seen when they are called.
+  if (result.success) return value as Definitions[Kind];
+  const { path, message } = result.error.issues[0]!;
+  throw new InputError(`The plugin "${origin}" does not register valid ${kind}.`, {
+    where: `plugins.${kind}: ${origin}`,
+    expected: `a default export of one definition, or an array of them, as core’s types say`,
+    received: path.length === 0 ? message : `${path.join('.')}: ${message}`,
+    fix: `Correct the plugin; the ${kind} of this suite are examples.`,
+  });
 }

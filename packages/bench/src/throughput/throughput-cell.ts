@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { programMemorySchema } from '../records/program-memory-schema.js';
+import { programMemorySchema } from '../records/record-schema.js';
 
 /** Speed of one method's training step on one backend. */
 export const throughputCellSchema = z.strictObject({

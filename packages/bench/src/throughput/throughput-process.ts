@@ -2,7 +2,7 @@ import { resolveModel } from '@kora-bench/models';
 import type { RunConfig } from '../config/run-config.js';
 import { describeFailure } from '../records/describe-failure.js';
 import type { FailedRecord } from '../records/record-schema.js';
-import { loadRegistry } from '../registry/load-registry.js';
+import { loadRegistry } from '../registry/registry.js';
 import { measureThroughput } from './measure-throughput.js';
 import type { ThroughputCell } from './throughput-cell.js';
 

@@ -33,7 +33,7 @@ export interface ImageSplit {
   readonly targets: Targets;
   /** Path of each example inside the data set, `/` separated, in directory order. */
   readonly paths: readonly string[];
-  /** SHA-256 (hex) over everything that determines pixels and targets; the key of caches. */
+  /** A digest (hex) of everything that determines pixels and targets; the key of caches. */
   readonly fingerprint: string;
   /** What a reader of results must know, e.g. that a backbone has very likely seen these images. */
   readonly notes: readonly string[];

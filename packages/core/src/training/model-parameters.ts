@@ -2,7 +2,8 @@ import { InputError } from '../errors/kora-error.js';
 import { sizeOf } from '../graph/shape.js';
 import type { VitConfig } from '../nn/vit-config.js';
 import { vitWeightShapes } from '../nn/vit-weights.js';
-import type { ConfiguredMethod } from '../peft/method.js';
+import type { ConfiguredMethod, MethodStage } from '../peft/method.js';
+import { stagesOf } from '../peft/method.js';
 import type { ParameterSpec } from '../peft/parameter.js';
 import type { Task } from './task.js';
 
@@ -55,16 +56,25 @@ export function modelParameters(
   return all;
 }
 
-/** Whether a parameter trains when the whole method is trained, in any of its stages. */
-export function isTrainable(parameter: OwnedParameter, { definition, options }: ConfiguredMethod): boolean {
+/** What trains in a stage of a method: what the method says of its own and the backbone's, and the head. */
+export function trainsInStage(
+  parameter: OwnedParameter,
+  { definition, options }: ConfiguredMethod,
+  stage: MethodStage,
+): boolean {
   switch (parameter.owner) {
     case 'backbone':
       return definition.trainsBackbone?.(parameter.name, options) ?? false;
     case 'method':
-      return definition.stages?.(options).some((stage) => stage.trains(parameter.name)) ?? true;
+      return stage.trains(parameter.name);
     case 'head':
       return true;
   }
+}
+
+/** Whether a parameter trains when the whole method is trained, in any of its stages. */
+export function isTrainable(parameter: OwnedParameter, method: ConfiguredMethod): boolean {
+  return stagesOf(method).some((stage) => trainsInStage(parameter, method, stage));
 }
 
 export interface ParameterCount {

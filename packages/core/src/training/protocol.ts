@@ -37,8 +37,17 @@ export interface ProtocolDraw {
   readonly training: TrainingConfig;
   /** Examples come in the split's own order in every epoch. */
   readonly unshuffled: boolean;
-  /** What a reader of results must know of this way of taking examples, e.g. that `val` was carved from `train`. */
-  readonly notes: readonly string[];
+  /** What a reader of results must know of this way of taking examples. */
+  readonly findings: readonly ProtocolFinding[];
+}
+
+export interface ProtocolFinding {
+  /** Stable, e.g. `DIRECTORY_ORDER_SUBSET`. */
+  readonly code: string;
+  readonly severity: 'info' | 'warning' | 'error';
+  readonly message: string;
+  /** The numbers or names that show it. */
+  readonly evidence: Readonly<Record<string, unknown>>;
 }
 
 /** What a protocol package registers. */
@@ -52,6 +61,8 @@ export interface ProtocolDefinition<Options = unknown> {
 }
 
 /** Types a protocol definition by its options schema. */
-export function defineProtocol<Options>(definition: ProtocolDefinition<Options>): ProtocolDefinition<Options> {
+export function defineProtocol<Options>(
+  definition: ProtocolDefinition<Options>,
+): ProtocolDefinition<Options> {
   return definition;
 }

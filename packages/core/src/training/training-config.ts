@@ -30,15 +30,28 @@ export const scheduleSchema = z.strictObject({
   warmup: z.number().min(0).lt(1).default(0.1).describe('Share of all steps with a linearly rising rate.'),
 });
 
-/** How a phase trains. */
-export const trainingSchema = z.strictObject({
+const fields = {
   epochs: z.int().min(1).max(1000),
   batchSize: z.int().min(1).max(4096),
   learningRate: z.number().positive().max(10),
+  optimizer: optimizerSchema,
+  schedule: scheduleSchema,
+  clipNorm: z.number().positive().nullable().describe('Largest L2 norm of a gradient; null is any.'),
+  labelSmoothing: z.number().min(0).lt(1),
+  augmentation: z.enum(augmentations),
+};
+
+/** How a phase trains, whole. */
+export const trainingSchema = z.strictObject({
+  ...fields,
   optimizer: optimizerSchema.prefault({ kind: 'adamw' }),
   schedule: scheduleSchema.prefault({}),
-  clipNorm: z.number().positive().nullable().default(1).describe('Largest L2 norm of a gradient; null: any.'),
-  labelSmoothing: z.number().min(0).lt(1).default(0),
-  augmentation: z.enum(augmentations).default('none'),
+  clipNorm: fields.clipNorm.default(1),
+  labelSmoothing: fields.labelSmoothing.default(0),
+  augmentation: fields.augmentation.default('none'),
 });
 export type TrainingConfig = z.infer<typeof trainingSchema>;
+
+/** Some fields of a training, to be laid over a whole one; nothing is filled in. */
+export const trainingChangesSchema = z.strictObject(fields).partial();
+export type TrainingChanges = z.infer<typeof trainingChangesSchema>;

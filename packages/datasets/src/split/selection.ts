@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import {
+  hashText,
   type ImageDataset,
   type ImageSplit,
   InputError,
@@ -247,7 +247,7 @@ function ascending(indices: number[]): number[] {
 }
 
 function digest(value: object): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+  return hashText(JSON.stringify(value));
 }
 
 function requireCount(where: string, count: number): void {

@@ -1,9 +1,9 @@
 import { InputError } from '@kora-bench/core';
 import { suiteNames } from '../../config/load-suite.js';
 import { protocolNames, taskNames } from '../../config/run-config.js';
-import { loadKind } from '../../registry/load-registry.js';
-import { suggestion } from '../../registry/nearest-name.js';
-import { readPluginsFile } from '../../registry/plugins-file.js';
+import { loadKind } from '../../registry/registry.js';
+import { suggestion } from '../../input/nearest-name.js';
+import { readPluginsFile } from '../../registry/plugins.js';
 import { exitCode } from '../exit-code.js';
 import { printJson, printResult } from '../output.js';
 import { listKinds } from '../program.js';

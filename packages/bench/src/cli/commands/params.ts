@@ -1,13 +1,13 @@
 import type { ConfiguredMethod } from '@kora-bench/core';
 import { classificationTask, countParameters } from '@kora-bench/core';
 import { resolveModel } from '@kora-bench/models';
-import { canonicalJson } from '../../config/canonical-json.js';
-import { configureMethod } from '../../config/configure-method.js';
+import { canonicalJson } from '../../input/json.js';
+import { configureMethod } from '../../config/configure.js';
 import { loadSuite } from '../../config/load-suite.js';
 import type { MethodEntry } from '../../config/run-config.js';
 import { applyFlags, flagPaths } from '../../config/run-flags.js';
-import { loadKind } from '../../registry/load-registry.js';
-import { readPluginsFile } from '../../registry/plugins-file.js';
+import { loadKind } from '../../registry/registry.js';
+import { readPluginsFile } from '../../registry/plugins.js';
 import { percent } from '../../table/format-number.js';
 import { plainTable } from '../../table/plain-table.js';
 import { exitCode } from '../exit-code.js';

@@ -1,5 +1,5 @@
 import { loadSuite } from '../../config/load-suite.js';
-import { resolveConfig } from '../../config/resolve-config.js';
+import { resolveConfig } from '../../plan/resolve-config.js';
 import { applyFlags, flagPaths } from '../../config/run-flags.js';
 import { runChild } from '../../orchestrator/child-process.js';
 import { explainEnd } from '../../orchestrator/explain-end.js';

@@ -1,0 +1,57 @@
+import type { ConfiguredMethod, HostTensor, Weights } from '@kora-bench/core';
+import { buildEvalProgram, imagesFeed } from '@kora-bench/core';
+import { finalStage, firstBatch, withSession } from '@kora-bench/trainer';
+import { z } from 'zod';
+import { defineAnalysis } from './analysis.js';
+
+/** What the analysis leaves in the record. */
+export const mergeResultSchema = z.strictObject({
+  phase: z.string(),
+  error: z
+    .number()
+    .nullable()
+    .describe('Largest absolute difference of predictions after merging; null if it cannot be merged.'),
+});
+export type MergeResult = z.infer<typeof mergeResultSchema>;
+
+/**
+ * Folds the trained method into the backbone and compares the plain model's predictions with the method's
+ * on one batch.
+ */
+export const merge = defineAnalysis({
+  name: 'merge',
+  description: 'Folds the method into the backbone and compares the predictions on one batch.',
+  options: z.strictObject({
+    phase: z.string().optional().describe('The phase to look at; the first by default.'),
+  }),
+  async run(context, { planned, task, weights }): Promise<MergeResult> {
+    const { method, model, backend } = context;
+    const { definition, options } = method;
+    const phase = planned.phase.config.name;
+    if (definition.merge === undefined) return { phase, error: null };
+    const own = new Map(definition.parameters(model, options).map(({ name }) => [name, weights.get(name)]));
+    const merged = definition.merge(weights.values, own, model, options);
+    const plain: ConfiguredMethod = {
+      definition: { ...definition, attach: () => (site) => site.value, parameters: () => [] },
+      options,
+    };
+    const [draw] = planned.draws;
+    const { batchSize } = draw.training;
+    const { images } = await firstBatch(draw.evaluations[0].split, draw.preprocessing, batchSize);
+    const predict = (used: ConfiguredMethod, values: Weights): Promise<HostTensor> => {
+      const stage = finalStage(method);
+      const spec = { model, method: used, task, batchSize, stage, trains: () => false };
+      const { program } = buildEvalProgram(spec, ['prediction']);
+      return withSession({ backend, program, weights: values }, async (session) => {
+        const { prediction } = await session.run({ [imagesFeed]: images }, ['prediction']);
+        return prediction!;
+      });
+    };
+    const adapted = await predict(method, weights.values);
+    const folded = await predict(plain, new Map([...weights.values, ...merged]));
+    let error = 0;
+    for (const [i, value] of adapted.data.entries())
+      error = Math.max(error, Math.abs(value - folded.data[i]!));
+    return { phase, error };
+  },
+});

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ImageSplit } from '@kora-bench/core';
+import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
+
+/*
+ * Hashing every image of a split means reading or rendering it once more, which takes longer than
+ * training some cells; so the list is kept as text: a first line with format, split, count and the
+ * checksum of the rest, then one hash per line.
+ */
+
+const format = 'kora-content-hashes 1';
+
+/**
+ * The content hashes of all examples of `split`, computed once and then read from `cacheDir`.
+ * @param onProblem is given the reason when the hashes cannot be kept
+ */
+export async function contentHashes(
+  split: ImageSplit,
+  cacheDir: string,
+  onProblem: (reason: string) => void,
+): Promise<readonly string[]> {
+  const path = join(cacheDir, 'content-hashes', `${sha256(split.fingerprint).slice(0, 40)}.txt`);
+  const known = await readHashes(path, split);
+  if (known !== undefined) return known;
+  const hashes = await split.contentHashes();
+  try {
+    await writeFileAtomic(path, textOf(split, hashes));
+  } catch (error) {
+    onProblem(error instanceof Error ? error.message : String(error));
+  }
+  return hashes;
+}
+
+/** The list in a file, or `undefined` if it is not there, damaged or of another split. */
+async function readHashes(path: string, split: ImageSplit): Promise<string[] | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+  const hashes = text.split('\n').slice(1);
+  return hashes.length === split.length && text === textOf(split, hashes) ? hashes : undefined;
+}
+
+function textOf({ fingerprint, length }: ImageSplit, hashes: readonly string[]): string {
+  const body = hashes.join('\n');
+  return `${format} ${fingerprint} ${length} ${sha256(body)}\n${body}`;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,120 @@
+import type {
+  BackendDefinition,
+  ConfiguredMethod,
+  MethodDefinition,
+  ProtocolDefinition,
+  TaskDefinition,
+} from '@kora-bench/core';
+import { InputError } from '@kora-bench/core';
+import { checkInput } from '../input/check-input.js';
+import { findRegistered, suggestion } from '../input/nearest-name.js';
+import type { Entry, MethodEntry, RunConfig } from './run-config.js';
+import { nameAndOptions } from './run-config.js';
+
+/*
+ * Entries of a configuration, looked up and validated. Nothing here loads an engine, weights or data.
+ * `field` is the entry's path in the configuration, e.g. `methods[2]`; `flags` says which flag set which field.
+ */
+
+type Flags = ReadonlyMap<string, string>;
+
+/** A method of a configuration, found and validated. */
+export interface ChosenMethod extends ConfiguredMethod {
+  /** How tables call it; unique in a run. */
+  readonly label: string;
+  readonly learningRate: number | undefined;
+}
+
+/** @throws InputError for an unknown method, preset or option, or an option out of range */
+export function configureMethod(
+  methods: ReadonlyMap<string, MethodDefinition>,
+  entry: MethodEntry,
+  field: string,
+  flags?: Flags,
+): ChosenMethod {
+  const definition = findRegistered(methods, 'method', entry.name, place(`${field}.name`, flags));
+  const presets = new Map(Object.entries(definition.presets ?? {}));
+  const preset = entry.preset === undefined ? {} : presets.get(entry.preset);
+  if (preset === undefined) {
+    const names = [...presets.keys()];
+    throw new InputError(`The method ${entry.name} has no preset "${entry.preset}".`, {
+      where: place(`${field}.preset`, flags),
+      expected: names.length === 0 ? `no preset: ${entry.name} has none` : `one of ${names.join(', ')}`,
+      received: entry.preset ?? 'nothing',
+      fix: suggestion(entry.preset ?? '', names, 'Choose one of these, or leave the preset out.'),
+    });
+  }
+  const options = checkInput(
+    definition.options,
+    { ...preset, ...entry.options },
+    { prefix: `${field}.options` },
+  );
+  return { definition, options, label: entry.label ?? entry.name, learningRate: entry.learningRate };
+}
+
+/** Gives entries that share a label different ones, by preset or number. */
+export function distinctLabels(entries: readonly MethodEntry[]): MethodEntry[] {
+  const label = (entry: MethodEntry) => entry.label ?? entry.name;
+  const taken = new Set<string>();
+  return entries.map((entry) => {
+    const shared = entries.filter((other) => label(other) === label(entry)).length > 1;
+    const base = shared && entry.preset !== undefined ? `${label(entry)}:${entry.preset}` : label(entry);
+    let unique = base;
+    for (let number = 2; taken.has(unique); number++) unique = `${base} #${number}`;
+    taken.add(unique);
+    return { ...entry, label: unique };
+  });
+}
+
+/** A backend of a configuration, found and validated. */
+export interface ChosenBackend {
+  readonly definition: BackendDefinition;
+  readonly device: string;
+  /** Complete, with defaults. */
+  readonly options: unknown;
+}
+
+/** @throws InputError for an unknown backend, device or option, or an option out of range */
+export function configureBackend(
+  backends: ReadonlyMap<string, BackendDefinition>,
+  entry: RunConfig['backends'][number],
+  field: string,
+  flags?: Flags,
+): ChosenBackend {
+  const definition = findRegistered(backends, 'backend', entry.name, place(`${field}.name`, flags));
+  const device = entry.device ?? definition.defaultDevice;
+  if (!definition.devices.includes(device)) {
+    throw new InputError(`The backend ${entry.name} has no device "${device}".`, {
+      where: place(`${field}.device`, flags),
+      expected: `one of ${definition.devices.join(', ')}`,
+      received: device,
+      fix: suggestion(device, definition.devices, 'Choose one of these; `doctor` says which work here.'),
+    });
+  }
+  const options = checkInput(definition.options, entry.options, { prefix: `${field}.options` });
+  return { definition, device, options };
+}
+
+/** Something registered with validated options. */
+export interface Chosen<Definition> {
+  readonly definition: Definition;
+  /** Complete, with defaults. */
+  readonly options: unknown;
+}
+
+/** @throws InputError for an unknown name, or an option that is unknown or out of range */
+export function configureEntry<Definition extends TaskDefinition | ProtocolDefinition>(
+  known: ReadonlyMap<string, Definition>,
+  { kind, entry, field, flags }: { kind: string; entry: Entry; field: string; flags?: Flags },
+): Chosen<Definition> {
+  const { name, options } = nameAndOptions(entry);
+  const at = typeof entry === 'string' ? field : `${field}.name`;
+  const definition = findRegistered(known, kind, name, place(at, flags));
+  return { definition, options: checkInput(definition.options, options, { prefix: `${field}.options` }) };
+}
+
+/** `field set by --flag`. */
+export function place(field: string, flags?: Flags): string {
+  const flag = flags?.get(field);
+  return flag === undefined ? field : `${field} set by ${flag}`;
+}

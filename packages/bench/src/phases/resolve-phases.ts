@@ -1,0 +1,100 @@
+import type { DatasetDefinition, ProtocolDefinition, TaskDefinition } from '@kora-bench/core';
+import { InputError, targetKinds } from '@kora-bench/core';
+import type { Chosen } from '../config/configure.js';
+import { configureEntry, place } from '../config/configure.js';
+import type { PhaseConfig, RunConfig } from '../config/run-config.js';
+import { suggestion } from '../input/nearest-name.js';
+import type { Registry } from '../registry/registry.js';
+import { findDataset } from '../registry/registry.js';
+
+/** A phase whose every name is known. */
+export interface ChosenPhase {
+  readonly config: PhaseConfig;
+  /** Its path in the configuration, e.g. `phases[1]`. */
+  readonly field: string;
+  readonly task: Chosen<TaskDefinition>;
+  readonly protocol: Chosen<ProtocolDefinition>;
+  readonly dataset: DatasetDefinition;
+}
+
+/** The phases of a configuration, looked up. @throws InputError */
+export async function resolvePhases(
+  { phases }: Pick<RunConfig, 'phases'>,
+  registry: Registry,
+  flags: ReadonlyMap<string, string> = new Map(),
+): Promise<readonly ChosenPhase[]> {
+  const chosen: ChosenPhase[] = [];
+  for (const [index, config] of phases.entries()) {
+    const field = `phases[${index}]`;
+    const earlier = chosen.map((phase) => phase.config.name);
+    checkOrder(config, { field, earlier, all: phases.map(({ name }) => name) });
+    const { protocol, task } = config;
+    const found: ChosenPhase = {
+      config,
+      field,
+      task: configureEntry(registry.tasks, { kind: 'task', entry: task, field: `${field}.task`, flags }),
+      protocol: configureEntry(registry.protocols, {
+        kind: 'protocol',
+        entry: protocol,
+        field: `${field}.protocol`,
+        flags,
+      }),
+      dataset: await findDataset(registry, config.data, place(`${field}.data`, flags)),
+    };
+    checkTargets(found, registry, place(`${field}.data`, flags));
+    chosen.push(found);
+  }
+  return chosen;
+}
+
+function checkOrder(
+  { name, from, trains }: PhaseConfig,
+  { field, earlier, all }: { field: string; earlier: readonly string[]; all: readonly string[] },
+): void {
+  if (earlier.includes(name)) {
+    throw new InputError('Two phases have the same name.', {
+      where: `${field}.name`,
+      expected: `a name other than ${earlier.join(', ')}`,
+      received: name,
+      fix: 'Rename one of them.',
+    });
+  }
+  if (trains === 'head' && from === null) {
+    throw new InputError('A phase that trains a head alone starts from no trained model.', {
+      where: `${field}.from`,
+      expected: 'the name of an earlier phase',
+      received: 'nothing',
+      fix: `Name the phase to start from, or train everything with "trains": "all".`,
+    });
+  }
+  if (from === null || earlier.includes(from)) return;
+  const later = all.includes(from);
+  throw new InputError(
+    later
+      ? `The phase ${name} starts from ${from}, which does not come before it.`
+      : `There is no phase "${from}" to start from.`,
+    {
+      where: `${field}.from`,
+      expected: earlier.length === 0 ? 'null: this is the first phase' : `one of ${earlier.join(', ')}`,
+      received: from,
+      fix: later ? `Move the phase ${from} before ${name}.` : suggestion(from, earlier, 'Name an earlier phase.'),
+    },
+  );
+}
+
+function checkTargets({ task, dataset }: ChosenPhase, { datasets }: Registry, where: string): void {
+  const needed = task.definition.targets;
+  const missing = needed.filter((kind) => !dataset.targets.includes(kind));
+  if (missing.length === 0) return;
+  const fitting = [...datasets.values()]
+    .filter(({ targets }) => needed.every((kind) => targets.includes(kind)))
+    .map(({ name }) => name);
+  throw new InputError(`The data set ${dataset.name} lacks a target of the task ${task.definition.name}.`, {
+    where,
+    expected: `data with ${missing.map((kind) => `${kind} (${targetKinds[kind].description})`).join(' and ')}: ${
+      fitting.length === 0 ? 'no registered data set has it' : `one of ${fitting.join(', ')}`
+    }`,
+    received: `${dataset.name}, which has ${dataset.targets.join(', ')}`,
+    fix: 'Choose another data set or another task for this phase.',
+  });
+}

@@ -1,0 +1,233 @@
+import type { ImageSplit, Metric, ProtocolDraw, Task } from '@kora-bench/core';
+import { modelParameters } from '@kora-bench/core';
+import type { Evaluation, TrainResult } from '@kora-bench/trainer';
+import { evaluate, finalStage, trainMethod, WeightStore } from '@kora-bench/trainer';
+import {
+  auditEvaluationLabels,
+  auditLeakage,
+  auditPreprocessing,
+  auditSingleClass,
+  auditTrainingLabels,
+} from '../audits/data-audit.js';
+import { TrainingAudit } from '../audits/training-audit.js';
+import { contentHashes } from '../cache/content-hashes.js';
+import type { CellContext } from './context.js';
+import { nameAndOptions } from '../config/run-config.js';
+import type {
+  EvaluationRecord,
+  PhaseRecord,
+  RecordedMetric,
+  TrainingResult,
+} from '../records/record-schema.js';
+import type { PlannedPhase } from './plan-phases.js';
+
+/** A phase that is done, with the model that came out of it. */
+export interface FinishedPhase {
+  readonly planned: PlannedPhase;
+  readonly task: Task;
+  readonly weights: WeightStore;
+  readonly record: PhaseRecord;
+}
+
+/**
+ * Trains and scores one phase.
+ * @param from the finished phase that it starts from; the checkpoint where there is none
+ */
+export async function runPhase(
+  context: CellContext,
+  planned: PlannedPhase,
+  from: FinishedPhase | undefined,
+): Promise<FinishedPhase> {
+  const { phase, dataset, name, draws } = planned;
+  let first: { readonly task: Task; readonly weights: WeightStore } | undefined;
+  const recorded: PhaseRecord['draws'] = [];
+  for (const [number, draw] of draws.entries()) {
+    const where = draws.length === 1 ? name : `${name}/${number}`;
+    const task = planned.taskFor(draw.train);
+    const weights = startWeights(context, task, from);
+    await auditDraw(context, where, draw);
+    const results = await trainMethod(
+      context,
+      weights,
+      {
+        name: where,
+        taskFor: planned.taskFor,
+        split: draw.train,
+        preprocessing: draw.preprocessing,
+        training: draw.training,
+        unshuffled: draw.unshuffled,
+        trains: planned.trains,
+      },
+      () => [new TrainingAudit(context.findings, draw.training.batchSize)],
+    );
+    const evaluations = await evaluateDraw(context, weights, { planned, draw, where, task });
+    recorded.push({
+      train: { examples: draw.train.length, fingerprint: draw.train.fingerprint },
+      training: summarizeStages(results, draw.train.length),
+      evaluations,
+    });
+    first ??= { task, weights };
+  }
+  const { task, weights } = first!;
+  const splits = [dataset.train, dataset.val, dataset.test].filter((split) => split !== undefined);
+  const used = [...splits, ...draws.flatMap(({ train, val }) => (val === undefined ? [train] : [train, val]))];
+  const record: PhaseRecord = {
+    name: phase.config.name,
+    from: phase.config.from,
+    task: { name: task.name, options: plainOptions(phase.task.options) },
+    protocol: {
+      name: nameAndOptions(phase.config.protocol).name,
+      options: plainOptions(phase.protocol.options),
+    },
+    trains: phase.config.trains,
+    data: {
+      dataset: dataset.name,
+      splits: Object.fromEntries(
+        splits.map(({ split, length, fingerprint }) => [split, { examples: length, fingerprint }]),
+      ),
+      notes: [...new Set(used.flatMap(({ notes }) => notes))],
+    },
+    preprocessing: { ...draws[0].preprocessing },
+    metrics: task.metrics.map(recordedMetric),
+    draws: recorded,
+  };
+  return { planned, task, weights, record };
+}
+
+/** The weights of the phase before, or the checkpoint's with a fresh method; always under a fresh head. */
+function startWeights(
+  { checkpoint, model, method, seed }: CellContext,
+  task: Task,
+  from: FinishedPhase | undefined,
+): WeightStore {
+  const weights = from === undefined ? new WeightStore(checkpoint) : from.weights.fork();
+  weights.initialize(task.parameters(model), seed);
+  weights.initializeMissing(modelParameters(model, method, task), seed);
+  return weights;
+}
+
+interface DrawInPhase {
+  readonly planned: PlannedPhase;
+  readonly draw: ProtocolDraw;
+  readonly where: string;
+  readonly task: Task;
+}
+
+interface PlannedEvaluation {
+  readonly name: string;
+  readonly split: ImageSplit;
+  readonly caveat?: string;
+}
+
+/** Scores a draw as its phase asks. Evaluations of the same images share one pass. */
+async function evaluateDraw(
+  context: CellContext,
+  weights: WeightStore,
+  { planned, draw, where, task }: DrawInPhase,
+): Promise<EvaluationRecord[]> {
+  const { evaluate: asked } = planned.phase.config;
+  const wanted: readonly PlannedEvaluation[] = asked.flatMap((split) =>
+    split === 'test' ? draw.evaluations : draw.val === undefined ? [] : [{ name: 'val', split: draw.val }],
+  );
+  const records: EvaluationRecord[] = [];
+  for (const together of sameImages(wanted)) {
+    const spec = {
+      name: `${where}/evaluate`,
+      task,
+      stage: finalStage(context.method),
+      preprocessing: draw.preprocessing,
+      batchSize: draw.training.batchSize,
+    };
+    const splits = together.map(({ split }) => split) as [ImageSplit, ...ImageSplit[]];
+    const found = await evaluate(context, weights, spec, splits);
+    for (const [i, evaluation] of found.entries()) {
+      auditSingleClass(context.findings, where, evaluation);
+      records.push(await recordEvaluation(context, together[i]!, evaluation, where));
+    }
+  }
+  return records;
+}
+
+async function recordEvaluation(
+  context: CellContext,
+  { name, split, caveat }: PlannedEvaluation,
+  evaluation: Evaluation,
+  where: string,
+): Promise<EvaluationRecord> {
+  const { examples, values, intervals, details, scores } = evaluation;
+  return {
+    name,
+    split: split.split,
+    caveat: caveat ?? null,
+    examples,
+    values: { ...values },
+    intervals: Object.fromEntries(Object.entries(intervals).map(([key, [low, high]]) => [key, [low, high]])),
+    details: { ...details },
+    scores: await context.writeScores(`${where}/${name}`, split, scores),
+  };
+}
+
+/** Evaluations in groups of the same images in the same order. */
+function sameImages(evaluations: readonly PlannedEvaluation[]): PlannedEvaluation[][] {
+  const groups = new Map<string, PlannedEvaluation[]>();
+  for (const evaluation of evaluations) {
+    const key = `${evaluation.split.split}\n${evaluation.split.paths.join('\n')}`;
+    groups.set(key, [...(groups.get(key) ?? []), evaluation]);
+  }
+  return [...groups.values()];
+}
+
+async function auditDraw(context: CellContext, where: string, draw: ProtocolDraw): Promise<void> {
+  const { findings, checkpoint } = context;
+  const { train, evaluations, preprocessing } = draw;
+  auditPreprocessing(findings, where, preprocessing, checkpoint.preprocessing);
+  for (const finding of draw.findings) findings.add({ ...finding, where });
+  const test = evaluations[0].split;
+  const hashed = async (split: ImageSplit) => ({ paths: split.paths, hashes: await hashesOf(context, split) });
+  auditLeakage(findings, where, await hashed(train), await hashed(test));
+  auditTrainingLabels(findings, where, train);
+  for (const { split } of evaluations) auditEvaluationLabels(findings, where, split);
+}
+
+function hashesOf({ cacheDir, report }: CellContext, split: ImageSplit): Promise<readonly string[]> {
+  return contentHashes(split, cacheDir, (reason) =>
+    report({ kind: 'message', text: `Content hashes of ${split.dataset} cannot be kept: ${reason}` }),
+  );
+}
+
+/** One result of all stages of a training together. */
+function summarizeStages(results: readonly TrainResult[], examples: number): TrainingResult {
+  const sum = (value: (result: TrainResult) => number) =>
+    results.reduce((total, result) => total + value(result), 0);
+  const seconds = sum((result) => result.seconds);
+  const last = results.at(-1)!;
+  return {
+    stages: results.map(({ name, trainableParameters, epochs, steps, losses }) => ({
+      name,
+      trainableParameters,
+      epochs,
+      steps,
+      losses: [...losses],
+    })),
+    examples,
+    seconds,
+    imagesPerSecond: sum((result) => result.images) / seconds,
+    flopsPerStep: last.flopsPerStep,
+    cache: last.cache,
+    ...(last.deviceMemory && { deviceMemory: last.deviceMemory }),
+  };
+}
+
+/** JSON has no infinity: a side without a limit is null. */
+function recordedMetric(metric: Metric): RecordedMetric {
+  const limit = (value: number) => (Number.isFinite(value) ? value : null);
+  return {
+    ...metric,
+    format: { ...metric.format },
+    range: [limit(metric.range[0]), limit(metric.range[1])],
+  };
+}
+
+function plainOptions(options: unknown): Record<string, unknown> {
+  return { ...(options as Record<string, unknown>) };
+}

@@ -1,0 +1,83 @@
+import { resolve } from 'node:path';
+import { InputError } from '@kora-bench/core';
+import { resolveModel } from '@kora-bench/models';
+import type { AnalysisDefinition } from '../analyses/analysis.js';
+import { analyses } from '../analyses/index.js';
+import type { ChosenBackend, ChosenMethod } from '../config/configure.js';
+import { configureBackend, configureMethod, distinctLabels } from '../config/configure.js';
+import type { RunConfig } from '../config/run-config.js';
+import { nameAndOptions } from '../config/run-config.js';
+import { checkInput } from '../input/check-input.js';
+import { findRegistered, suggestion } from '../input/nearest-name.js';
+import type { ChosenPhase } from '../phases/resolve-phases.js';
+import { resolvePhases } from '../phases/resolve-phases.js';
+import { isPluginPath, joinPlugins, readPluginsFile } from '../registry/plugins.js';
+import type { Registry } from '../registry/registry.js';
+import { loadRegistry } from '../registry/registry.js';
+
+export interface ChosenAnalysis {
+  readonly definition: AnalysisDefinition;
+  readonly options: unknown;
+}
+
+/** A configuration whose every name is known and whose every option is valid. */
+export interface ResolvedConfig {
+  readonly config: RunConfig;
+  readonly methods: readonly ChosenMethod[];
+  readonly backends: readonly ChosenBackend[];
+  readonly phases: readonly ChosenPhase[];
+  readonly analyses: readonly ChosenAnalysis[];
+  readonly registry: Registry;
+}
+
+/**
+ * Loads the plugins and looks up all names of a configuration. Reads no weights and no data.
+ * @param flags which flag set which field, for errors
+ * @throws InputError for unknown names, options that are not valid, and data without the targets of its task
+ */
+export async function resolveConfig(
+  config: RunConfig,
+  flags: ReadonlyMap<string, string> = new Map(),
+  cwd = process.cwd(),
+): Promise<ResolvedConfig> {
+  const plugins = joinPlugins(config.plugins, await readPluginsFile(cwd), cwd);
+  const registry = await loadRegistry(plugins, cwd);
+  const entries = distinctLabels(config.methods);
+  const absolute = (name: string) => (isPluginPath(name) ? resolve(cwd, name) : name);
+  const resolved: RunConfig = {
+    ...config,
+    plugins,
+    methods: entries,
+    models: config.models.map(absolute),
+    phases: config.phases.map((phase) => ({ ...phase, data: absolute(phase.data) })),
+  };
+  const methods = entries.map((entry, index) =>
+    configureMethod(registry.methods, entry, `methods[${index}]`, flags),
+  );
+  const backends = config.backends.map((entry, index) =>
+    configureBackend(registry.backends, entry, `backends[${index}]`, flags),
+  );
+  for (const model of resolved.models) await resolveModel(model, [...registry.models.values()]);
+  const phases = await resolvePhases(resolved, registry, flags);
+  return { config: resolved, methods, backends, phases, analyses: chooseAnalyses(resolved), registry };
+}
+
+function chooseAnalyses({ analyses: entries, phases }: RunConfig): readonly ChosenAnalysis[] {
+  return entries.map((entry, index) => {
+    const field = `analyses[${index}]`;
+    const { name, options } = nameAndOptions(entry);
+    const definition = findRegistered(analyses, 'analysis', name, field);
+    const checked = checkInput(definition.options, options, { prefix: `${field}.options` });
+    const { phase } = checked as { readonly phase?: string };
+    if (phase !== undefined && !phases.some((one) => one.name === phase)) {
+      const names = phases.map((one) => one.name);
+      throw new InputError(`There is no phase "${phase}" to look at.`, {
+        where: `${field}.options.phase`,
+        expected: `one of ${names.join(', ')}`,
+        received: phase,
+        fix: suggestion(phase, names, 'Name a phase of this run.'),
+      });
+    }
+    return { definition, options: checked };
+  });
+}

@@ -1,0 +1,41 @@
+export {
+  exampleWeights,
+  type FixedBatch,
+  type FixedBatchesSpec,
+  firstBatch,
+  fixedBatches,
+  inOrder,
+} from './batches.js';
+export { type EvaluateSpec, type Evaluation, evaluate, type PredictedBatch, predict } from './evaluate.js';
+export { type FineTuned, type FineTuneSpec, fineTune } from './fine-tune.js';
+export {
+  createMemoryTable,
+  type FeatureStore,
+  type FeatureTable,
+  type FeatureWriter,
+  type KeptFeatures,
+  type KeptFeaturesSpec,
+  keptFeatures,
+  memoryFeatures,
+  type TableShape,
+  tableInMemory,
+  tableMemory,
+  worthwhilePrefix,
+} from './kept-features.js';
+export { PassProgress, type ProgressEvent, type ReportProgress } from './progress.js';
+export { initialState, openSession, type Session, type SessionSpec, withSession } from './session.js';
+export {
+  type StepBatch,
+  type StepOutput,
+  type TrainData,
+  type TrainerContext,
+  type TrainingEnded,
+  type TrainingStarted,
+  type TrainingStep,
+  type TrainObserver,
+  type TrainResult,
+  type TrainSpec,
+  train,
+} from './train.js';
+export { classPart, finalStage, plannedStages, type TrainMethodSpec, trainMethod } from './train-method.js';
+export { initialCheckpoint, WeightStore } from './weights.js';

@@ -1,0 +1,386 @@
+import type {
+  Backend,
+  ConfiguredMethod,
+  HostTensor,
+  HostTensors,
+  ImageSplit,
+  OwnedParameter,
+  ParameterLayout,
+  Preprocessing,
+  Program,
+  ProgramMemory,
+  Task,
+  TrainingConfig,
+  VitConfig,
+} from '@kora-bench/core';
+import {
+  buildTrainProgram,
+  imagesFeed,
+  learningRateAt,
+  modelParameters,
+  optimizerFeeds,
+  programCost,
+  randomStream,
+  TrainingError,
+} from '@kora-bench/core';
+import { imageTargets } from '@kora-bench/datasets/browser';
+import type { FixedBatch } from './batches.js';
+import { exampleWeights, fixedBatches, inOrder } from './batches.js';
+import type { FeatureStore, KeptFeatures } from './kept-features.js';
+import { keptFeatures, memoryFeatures, worthwhilePrefix } from './kept-features.js';
+import type { ReportProgress } from './progress.js';
+import { PassProgress } from './progress.js';
+import type { Session } from './session.js';
+import { openSession } from './session.js';
+import type { WeightStore } from './weights.js';
+
+/** What every training and evaluation of a model shares. */
+export interface TrainerContext {
+  readonly backend: Backend;
+  readonly model: VitConfig;
+  readonly method: ConfiguredMethod;
+  /** Of start values, shuffles and augmentation. */
+  readonly seed: number;
+  /** Where the values of frozen prefixes are kept; in memory by default. */
+  readonly features?: FeatureStore;
+  readonly report?: ReportProgress;
+}
+
+/** An output of a training step that an observer can ask for. */
+export type StepOutput = 'loss' | 'gradientNorm' | 'gradients';
+
+export interface TrainingStarted {
+  readonly name: string;
+  readonly layout: ParameterLayout;
+  /** Everything in the model that could train, the frozen parameters included. */
+  readonly parameters: readonly OwnedParameter[];
+  /** Parameters of the layout that the loss does not depend on. */
+  readonly unreached: readonly string[];
+  readonly totalSteps: number;
+}
+
+export interface TrainingStep {
+  /** From 0. */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly learningRate: number;
+  /** Real examples of the batch. */
+  readonly count: number;
+  /** Wall-clock time of the step, seconds. */
+  readonly seconds: number;
+  /** What was asked for: `loss` [], `gradientNorm` [], `gradients` [P]. */
+  readonly outputs: Readonly<Partial<Record<StepOutput, HostTensor>>>;
+  readonly batch: StepBatch;
+}
+
+export interface TrainingEnded {
+  /** The parameters `[P]` before the first and after the last step. */
+  readonly before: HostTensor;
+  readonly after: HostTensor;
+  readonly memory: ProgramMemory | undefined;
+}
+
+/** Watches a training: audits, loss curves, a page. Every member is optional. */
+export interface TrainObserver {
+  started?(training: TrainingStarted): void;
+  /** Outputs of the next step to bring back from the device. */
+  wants?(step: number, totalSteps: number): readonly StepOutput[];
+  stepped?(step: TrainingStep): void | Promise<void>;
+  ended?(training: TrainingEnded): void;
+}
+
+/** What one step works on: feeds of images or of kept features, and of targets, for B examples. */
+export interface StepBatch {
+  readonly feeds: HostTensors;
+  /** How many of the B examples are real. */
+  readonly count: number;
+}
+
+/** One stretch of training with a fixed set of trainable parameters. */
+export interface TrainSpec {
+  /** E.g. `source/fusion`; names progress, shuffles and errors. */
+  readonly name: string;
+  readonly task: Task;
+  /** The method's stage to trace. */
+  readonly stage: string;
+  trains(parameter: OwnedParameter): boolean;
+  readonly training: TrainingConfig;
+}
+
+/** Where examples come from: a split, or batches of the caller's own. */
+export type TrainData =
+  | {
+      readonly split: ImageSplit;
+      readonly preprocessing: Preprocessing;
+      /** Take examples in the split's own order in every epoch. */
+      readonly unshuffled?: boolean;
+    }
+  | {
+      readonly stepsPerEpoch: number;
+      batches(epoch: number): AsyncIterable<StepBatch> | Iterable<StepBatch>;
+    };
+
+export interface TrainResult {
+  readonly name: string;
+  readonly epochs: number;
+  readonly trainableParameters: number;
+  readonly steps: number;
+  readonly losses: readonly { readonly step: number; readonly loss: number; readonly learningRate: number }[];
+  /** Wall-clock time of features, compilation and all steps. */
+  readonly seconds: number;
+  /** Images that went through training steps. */
+  readonly images: number;
+  /** Of the program that ran each step, after pruning. */
+  readonly flopsPerStep: number;
+  /** The frozen prefix kept per image; null when it was not worth keeping. */
+  readonly cache: {
+    readonly prefixFlopsPerImage: number;
+    readonly bytesPerImage: number;
+    readonly computedImages: number;
+    readonly reusedImages: number;
+    readonly computeSeconds?: number;
+  } | null;
+  readonly deviceMemory: ProgramMemory | undefined;
+}
+
+/**
+ * Trains from the values in `weights` and leaves the trained ones there.
+ * @throws TrainingError when a loss or a parameter is not finite
+ * @throws BackendError | InputError | FormatError from the engine and the data
+ */
+export async function train(
+  context: TrainerContext,
+  weights: WeightStore,
+  spec: TrainSpec,
+  data: TrainData,
+  observers: readonly TrainObserver[] = [],
+): Promise<TrainResult> {
+  const { backend, model, method } = context;
+  const { training, task } = spec;
+  const { batchSize, optimizer, clipNorm } = training;
+  const traced = buildTrainProgram({
+    model,
+    method,
+    task,
+    batchSize,
+    stage: spec.stage,
+    trains: spec.trains,
+    optimizer,
+    ...(clipNorm === null ? {} : { clipNorm }),
+  });
+  const { layout } = traced;
+  const split = 'split' in data ? data : undefined;
+  const kept = split && training.augmentation === 'none' ? worthwhilePrefix(traced.program) : undefined;
+  const program = kept?.rest ?? traced.program;
+  const before = weights.flat(layout);
+
+  const started = performance.now();
+  const opening =
+    kept &&
+    keptFeatures({
+      backend,
+      partition: kept,
+      weights,
+      split: split!.split,
+      preprocessing: split!.preprocessing,
+      batchSize,
+      store: context.features ?? memoryFeatures,
+      phase: spec.name,
+      report: context.report ?? (() => undefined),
+    });
+  const opened = openSession({ backend, program, weights: weights.values, parameters: before, optimizer });
+  const [features, session] = await together(opening, opened);
+  try {
+    const curve = lossCurve();
+    const stepsPerEpoch = split
+      ? Math.ceil(split.split.length / batchSize)
+      : (data as Exclude<TrainData, { split: ImageSplit }>).stepsPerEpoch;
+    const totalSteps = stepsPerEpoch * training.epochs;
+    const watching: readonly TrainObserver[] = [curve, ...observers];
+    const parameters = modelParameters(model, method, task);
+    for (const observer of watching)
+      observer.started?.({ name: spec.name, layout, parameters, unreached: traced.unreached, totalSteps });
+    const batchesOf = (epoch: number) =>
+      'split' in data
+        ? splitBatches(context, spec, { ...data, features, program }, epoch)
+        : data.batches(epoch);
+    const images = await runSteps({ context, spec, session, totalSteps, batchesOf, observers: watching });
+    const after = await session.parameters();
+    requireFiniteParameters(after, spec.name);
+    for (const observer of observers) observer.ended?.({ before, after, memory: session.memory });
+    weights.setFlat(after, layout);
+    return {
+      name: spec.name,
+      epochs: training.epochs,
+      trainableParameters: layout.length,
+      steps: totalSteps,
+      losses: curve.points,
+      images,
+      seconds: (performance.now() - started) / 1000,
+      flopsPerStep: programCost(program).flops,
+      cache:
+        features && kept
+          ? {
+              prefixFlopsPerImage: kept.prefixFlops / batchSize,
+              bytesPerImage: kept.bytesPerExample,
+              computedImages: features.computed,
+              reusedImages: features.reused,
+              ...(features.computeSeconds === undefined ? {} : { computeSeconds: features.computeSeconds }),
+            }
+          : null,
+      deviceMemory: session.memory,
+    };
+  } finally {
+    features?.close();
+    await session.close();
+  }
+}
+
+/** Both results, or the first failure; what the other made is then released. */
+async function together(
+  opening: Promise<KeptFeatures> | undefined,
+  opened: Promise<Session>,
+): Promise<[KeptFeatures | undefined, Session]> {
+  const [features, session] = await Promise.allSettled([opening, opened]);
+  if (features.status === 'fulfilled' && session.status === 'fulfilled')
+    return [features.value, session.value];
+  if (features.status === 'fulfilled') features.value?.close();
+  if (session.status === 'fulfilled') await session.value.close();
+  throw features.status === 'rejected' ? features.reason : (session as PromiseRejectedResult).reason;
+}
+
+interface Steps {
+  readonly context: TrainerContext;
+  readonly spec: TrainSpec;
+  readonly session: Session;
+  readonly totalSteps: number;
+  batchesOf(epoch: number): AsyncIterable<StepBatch> | Iterable<StepBatch>;
+  readonly observers: readonly TrainObserver[];
+}
+
+/** Runs all steps of all epochs; the number of images that went through them. */
+async function runSteps({
+  context,
+  spec,
+  session,
+  totalSteps,
+  batchesOf,
+  observers,
+}: Steps): Promise<number> {
+  const { optimizer, schedule, learningRate: base, epochs, batchSize } = spec.training;
+  const progress = new PassProgress(context.report ?? (() => undefined), spec.name, totalSteps);
+  let step = 0;
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    for await (const batch of batchesOf(epoch)) {
+      const began = performance.now();
+      const learningRate = learningRateAt(schedule, base, step, totalSteps);
+      const fetch = new Set(observers.flatMap((observer) => observer.wants?.(step, totalSteps) ?? []));
+      const feeds = {
+        ...batch.feeds,
+        ...exampleWeights(batch.count, batchSize),
+        ...optimizerFeeds(optimizer, step, learningRate),
+      };
+      const outputs = await session.run(feeds, [...fetch]);
+      const loss = outputs['loss']?.data[0] ?? null;
+      if (loss !== null) requireFinite(loss, step, spec.name);
+      const seconds = (performance.now() - began) / 1000;
+      for (const observer of observers)
+        await observer.stepped?.({
+          step,
+          totalSteps,
+          learningRate,
+          count: batch.count,
+          seconds,
+          outputs,
+          batch,
+        });
+      step++;
+      progress.step(batch.count, loss);
+    }
+  }
+  return progress.images;
+}
+
+/** The batches of one epoch of a split: images or, where they are kept, the features made of them. */
+async function* splitBatches(
+  { seed }: TrainerContext,
+  { name, training }: TrainSpec,
+  data: Extract<TrainData, { split: ImageSplit }> & {
+    readonly features: KeptFeatures | undefined;
+    readonly program: Program;
+  },
+  epoch: number,
+): AsyncGenerator<StepBatch> {
+  const { split, preprocessing, features, program } = data;
+  const { batchSize, augmentation } = training;
+  const order = data.unshuffled
+    ? inOrder(split.length)
+    : randomStream(seed, `shuffle/${name}/${epoch}`).permutation(split.length);
+  if (features !== undefined && !readsPixelTargets(program, split)) {
+    for (let at = 0; at < order.length; at += batchSize) {
+      const indices = order.subarray(at, at + batchSize);
+      const feeds = { ...features.gather(indices), ...imageTargets(split, indices, batchSize) };
+      yield { feeds, count: indices.length };
+    }
+    return;
+  }
+  const reader = await split.open(preprocessing);
+  try {
+    const options = { preprocessing, augmentation, seed, epoch };
+    for await (const batch of fixedBatches({ split, reader, order, batchSize, ...options }))
+      yield { feeds: { ...inputsOf(batch, features), ...batch.targets }, count: batch.count };
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The feeds that stand for a batch's images. */
+export function inputsOf(batch: FixedBatch, features: KeptFeatures | undefined): HostTensors {
+  return features?.gather(batch.indices) ?? { [imagesFeed]: batch.images };
+}
+
+/** Whether a program is fed targets that come with the pixels. */
+function readsPixelTargets(program: Program, { targets }: ImageSplit): boolean {
+  const { label: _, value: __, ...perPixel } = targets;
+  return program.nodes.some(({ op }) => op.kind === 'feed' && Object.hasOwn(perPixel, op.name));
+}
+
+/** About how many points a loss curve has. */
+const curvePoints = 60;
+
+/** Collects some points of the loss, the last one among them. */
+function lossCurve() {
+  const points: { step: number; loss: number; learningRate: number }[] = [];
+  return {
+    points,
+    wants(step: number, totalSteps: number): readonly StepOutput[] {
+      const every = Math.max(1, Math.floor(totalSteps / curvePoints));
+      return step % every === 0 || step === totalSteps - 1 ? ['loss'] : [];
+    },
+    stepped({ step, outputs, learningRate }: TrainingStep): void {
+      if (outputs.loss !== undefined) points.push({ step, loss: outputs.loss.data[0]!, learningRate });
+    },
+  } satisfies TrainObserver & { points: unknown };
+}
+
+function requireFinite(loss: number, step: number, phase: string): void {
+  if (Number.isFinite(loss)) return;
+  throw new TrainingError(`The loss is ${loss} at step ${step} of ${phase}.`, {
+    expected: 'a finite loss',
+    received: String(loss),
+    where: phase,
+    fix: 'Lower the learning rate, or set training.clipNorm.',
+  });
+}
+
+/** The last loss was that of the parameters before the last update. */
+function requireFiniteParameters({ data }: HostTensor, phase: string): void {
+  const broken = data.findIndex((value) => !Number.isFinite(value));
+  if (broken < 0) return;
+  throw new TrainingError(`The parameters are not finite after ${phase}.`, {
+    expected: 'finite parameters',
+    received: String(data[broken]),
+    where: phase,
+    fix: 'Lower the learning rate, or set training.clipNorm.',
+  });
+}
