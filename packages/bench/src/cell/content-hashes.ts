@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageSplit } from '@kora-bench/core';
-import { writeWholeFile } from '@kora-bench/whole-file';
+import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 
 /*
  * Hashing every image of a split means reading or rendering it once more, which takes longer than
@@ -26,7 +26,7 @@ export async function contentHashes(
   if (known !== undefined) return known;
   const hashes = await split.contentHashes();
   try {
-    await writeWholeFile(path, textOf(split, hashes));
+    await writeFileAtomic(path, textOf(split, hashes));
   } catch (error) {
     onProblem(error instanceof Error ? error.message : String(error));
   }

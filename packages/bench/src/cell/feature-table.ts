@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
-import { makeFolder } from '@kora-bench/whole-file';
+import { makeFolder, temporaryPath } from '@kora-bench/platform-node/atomic-file';
 import type { FeatureShape } from './feature-file.js';
 import {
   featureHeader,
@@ -81,7 +81,7 @@ export function createFeatureTable(
   onProblem: (reason: string) => void,
 ): FeatureWriter {
   const path = tablePath(cacheDir, shape);
-  const temporary = temporaryName(path);
+  const temporary = temporaryPath(path);
   let memory: FeatureWriter | undefined;
   let file: number | undefined;
   let written = 0;
@@ -166,13 +166,6 @@ export function featureKey(parts: readonly string[]): string {
 
 function tablePath(cacheDir: string, { key }: FeatureShape): string {
   return join(cacheDir, 'features', key.slice(0, 2), `${key}.f32`);
-}
-
-let temporaries = 0;
-
-function temporaryName(path: string): string {
-  temporaries++;
-  return `${path}.${process.pid}-${temporaries}.tmp`;
 }
 
 function onDisk(file: number, { rowLength, batchSize }: TableShape): FeatureTable {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { InputError } from '@kora-bench/core';
+import { firstLine, InputError } from '@kora-bench/core';
 
 /** Whether a plugin's name is a path: absolute, or starting with a dot. */
 export function isPluginPath(name: string): boolean {
@@ -29,7 +29,7 @@ export async function importPlugin(
     throw new InputError(`The plugin "${name}" cannot be imported.`, {
       where,
       expected: 'an installed package, or the path of a module or of a package’s folder',
-      received: error instanceof Error ? error.message.split('\n', 1)[0]! : String(error),
+      received: firstLine(error),
       fix: isPluginPath(name)
         ? `Check the path; it is taken from ${cwd}. A package must be built first.`
         : `Install the package where ${cwd} finds it, or give its path, e.g. ./${name}.`,
