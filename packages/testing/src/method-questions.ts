@@ -16,6 +16,7 @@ import {
   defineMethod,
   exampleWeightFeed,
   hostTensor,
+  InputError,
   imagesFeed,
   initialValue,
   joinFlat,
@@ -28,7 +29,7 @@ import {
 import { z } from 'zod';
 import { toyVit } from './vit-configs.js';
 
-/** What every question is asked with: a batch of 3 images of 4 classes. */
+/** The task of every question: 4 classes, asked about one batch of 3 images. */
 export const toyTask: Task = classificationTask(4);
 const batchSize = 3;
 const labels = hostTensor([batchSize], Int32Array.of(0, 1, 3));
@@ -37,7 +38,7 @@ const exampleWeight = hostTensor([batchSize], new Float32Array(batchSize).fill(1
 /** Values of a whole model by name: backbone, head and method. */
 export type Values = ReadonlyMap<string, HostTensor>;
 
-/** Where a question is asked. */
+/** Where a question is asked. Questions throw an InputError about a stage that the method does not have. */
 export interface AskedAt {
   /** The method's stage; the last one by default, which is what a trained model runs. */
   readonly stage?: string | undefined;
@@ -253,7 +254,13 @@ async function toyTraining(
 function specOf(definition: MethodDefinition, given: object, { stage, model = toyVit }: AskedAt): ModelSpec {
   const method = { definition, options: definition.options.parse(given) };
   const stages = stagesOf(method);
-  const chosen = stages.find(({ name }) => name === stage) ?? stages.at(-1)!;
+  const chosen = stage === undefined ? stages.at(-1) : stages.find(({ name }) => name === stage);
+  if (chosen === undefined) {
+    throw new InputError(`The method ${definition.name} has no stage "${stage}".`, {
+      expected: stages.map(({ name }) => name).join(', '),
+      received: stage ?? 'nothing',
+    });
+  }
   return {
     model,
     method,

@@ -40,6 +40,11 @@ it('answers for another backbone', async () => {
   expect(startValues(onFeatures, {}, model).has('blocks.2.norm1.weight')).toBe(true);
 });
 
+it('refuses a stage that is not there', async () => {
+  const asked = logits(onFeatures, startValues(onFeatures), {}, { stage: 'fusion' });
+  await expect(asked).rejects.toMatchObject({ code: 'INPUT', expected: 'train', received: 'fusion' });
+});
+
 it('gives the plain backbone’s logits where a method adds nothing', async () => {
   const values = startValues(onFeatures);
   const plain = await logits(plainBackbone, values);
