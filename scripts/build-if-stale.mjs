@@ -48,7 +48,9 @@ function fingerprint(folders) {
   };
   add(join(root, 'tsconfig.base.json'));
   for (const folder of folders) {
-    if (!existsSync(join(folder, 'dist', 'index.js'))) return undefined;
+    // An entry without a condition is a file of the repository, not an output.
+    const outputs = Object.values(manifest(folder).exports).flatMap((entry) => entry.default ?? []);
+    if (!outputs.every((output) => existsSync(join(folder, output)))) return undefined;
     add(join(folder, 'package.json'));
     add(join(folder, 'tsconfig.json'));
     const sources = join(folder, 'src');

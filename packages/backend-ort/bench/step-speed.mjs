@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-ort';
-import { matrixProduct, vitLoraStep } from '@kora-bench/bench-programs';
 import { programCost } from '@kora-bench/core';
+import { matrixProduct, vitLoraStep } from '@kora-bench/testing/timed-programs';
 
 /*
  * Speed of a training step of ViT-Tiny/16 with LoRA r = 8 on all linear layers, beside the best matrix

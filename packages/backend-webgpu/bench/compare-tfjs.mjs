@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-webgpu';
-import { matrixProduct, vitLoraStep } from '@kora-bench/bench-programs';
+import { matrixProduct, vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { agreeingLosses, requireSameProduct } from './agreement.mjs';
 import './dawn.mjs';
 import { modelArguments, modelOf } from './model-arguments.mjs';

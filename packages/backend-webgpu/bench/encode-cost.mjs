@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-webgpu';
-import { vitLoraStep } from '@kora-bench/bench-programs';
+import { vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { modelArguments, modelOf } from './model-arguments.mjs';
 import { median } from './rounds.mjs';
 

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-webgpu';
-import { matrixProduct, vitLoraStep } from '@kora-bench/bench-programs';
 import { add, GraphBuilder, hostTensor, makeProgram } from '@kora-bench/core';
+import { matrixProduct, vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { kernelRows } from './kernel-rows.mjs';
 import { modelArguments, modelOf } from './model-arguments.mjs';
 

@@ -1,6 +1,7 @@
-import { vitLoraStep, vitTiny } from '@kora-bench/bench-programs';
 import type { NodeId, Program } from '@kora-bench/core';
 import { add, GraphBuilder, layerNorm, makeProgram, matmul } from '@kora-bench/core';
+import { vitLoraStep } from '@kora-bench/testing/timed-programs';
+import { vitTiny } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';
 import { bundleKernels } from '../src/plan/bundle-kernels.js';
 import { planKernels } from '../src/plan/plan-kernels.js';

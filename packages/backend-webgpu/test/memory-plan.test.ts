@@ -1,8 +1,8 @@
-import { vitTiny } from '@kora-bench/bench-programs';
 import type { MethodDefinition, VitConfig } from '@kora-bench/core';
 import { batchOf, buildTrainProgram, classificationTask, defaultAdamW } from '@kora-bench/core';
 import full from '@kora-bench/method-full';
 import lora from '@kora-bench/method-lora';
+import { vitTiny } from '@kora-bench/testing/vit-configs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BufferUse } from '../src/memory/plan-buffers.js';

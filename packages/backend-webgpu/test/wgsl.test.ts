@@ -1,6 +1,7 @@
-import { vitLoraStep, vitTiny } from '@kora-bench/bench-programs';
 import type { Program, VitConfig } from '@kora-bench/core';
 import { GraphBuilder, gelu, makeProgram, matmul } from '@kora-bench/core';
+import { vitLoraStep } from '@kora-bench/testing/timed-programs';
+import { vitTiny } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';
 import { create, globals } from 'webgpu';
 import type { Bundle } from '../src/plan/bundle-kernels.js';

@@ -6,10 +6,11 @@ import full from '@kora-bench/method-full';
 import kora from '@kora-bench/method-kora';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
+import { toyVit } from '@kora-bench/testing/vit-configs';
 import { describe, expect, test } from 'vitest';
 import { memoryDataset, memorySplit } from './memory-split.js';
 import type { TinyCell } from './tiny-cell.js';
-import { runTinyCell, tinyCheckpoint, tinyModel } from './tiny-cell.js';
+import { runTinyCell, tinyCheckpoint } from './tiny-cell.js';
 
 const probe = linearProbe as MethodDefinition;
 const target = () => memoryDataset({ train: 32, val: 12, classes: 4 }, { dataset: 'target' });
@@ -213,7 +214,7 @@ describe('data that cannot work is refused before anything trains', () => {
   });
 
   test('a checkpoint whose shapes don’t fit its model', async () => {
-    const checkpoint = { ...tinyCheckpoint, config: { ...tinyModel, width: 24 } };
+    const checkpoint = { ...tinyCheckpoint, config: { ...toyVit, width: 24 } };
     const error = await failureOf({ method: probe, checkpoint });
     expect(error).toMatchObject({ code: 'INPUT', expected: expect.any(String) });
   });

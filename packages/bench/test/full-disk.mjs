@@ -3,21 +3,12 @@ import reference from '@kora-bench/backend-reference';
 import { initialCheckpoint, runCell, runConfigSchema } from '@kora-bench/bench';
 import { createProceduralDataset } from '@kora-bench/datasets';
 import method from '@kora-bench/method-linear-probe';
+import { toyVit } from '@kora-bench/testing/vit-configs';
 
 // A file-size limit stands in for a full disk; its signal would end the process before it sees the error.
 process.on('SIGXFSZ', () => undefined);
 
-const model = {
-  name: 'tiny',
-  imageSize: [16, 16],
-  patchSize: 8,
-  width: 12,
-  depth: 1,
-  heads: 2,
-  mlpWidth: 24,
-  numClasses: 0,
-  layerNormEps: 1e-6,
-};
+const model = { ...toyVit, depth: 1, numClasses: 0 };
 const half = [0.5, 0.5, 0.5];
 const preprocessing = {
   imageSize: model.imageSize,

@@ -11,25 +11,13 @@ import type {
   RunConfigInput,
 } from '@kora-bench/bench';
 import { initialCheckpoint, runCell, runConfigSchema } from '@kora-bench/bench';
-import type { Backend, Checkpoint, ImageDataset, MethodDefinition, VitConfig } from '@kora-bench/core';
+import type { Backend, Checkpoint, ImageDataset, MethodDefinition } from '@kora-bench/core';
+import { toyVit } from '@kora-bench/testing/vit-configs';
 import { afterAll } from 'vitest';
 import { memoryDataset } from './memory-split.js';
 
-/** A ViT small enough for the interpreter: 5 tokens of width 12 in 2 blocks, with a classifier of 7. */
-export const tinyModel: VitConfig = {
-  name: 'tiny',
-  imageSize: [16, 16],
-  patchSize: 8,
-  width: 12,
-  depth: 2,
-  heads: 2,
-  mlpWidth: 24,
-  numClasses: 7,
-  layerNormEps: 1e-6,
-};
-
 export const tinyCheckpoint: Checkpoint = initialCheckpoint(
-  tinyModel,
+  toyVit,
   {
     imageSize: [16, 16],
     interpolation: 'bicubic',
@@ -81,7 +69,7 @@ export async function runTinyCell(spec: TinyCell): Promise<DoneRecord> {
   const config = runConfigSchema.parse({
     methods: [{ name: method.name }],
     backends: [{ name: backend.name }],
-    model: tinyModel.name,
+    model: toyVit.name,
     source: 'memory',
     target: 'memory',
     depth: 'memory',
@@ -104,7 +92,7 @@ export async function runTinyCell(spec: TinyCell): Promise<DoneRecord> {
       backend: backend.name,
       device: 'cpu',
       backendOptions: {},
-      model: tinyModel.name,
+      model: toyVit.name,
       seed,
     },
     config,

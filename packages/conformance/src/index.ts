@@ -1,3 +1,6 @@
+export type { MethodCheck, MethodSuiteOptions } from '@kora-bench/testing/method-suite';
+// Written there, because the methods of this repository are tested with it and this package imports them.
+export { describeMethod, methodChecks } from '@kora-bench/testing/method-suite';
 export type { SuiteOptions, Tolerances } from './backend-under-test.js';
 export { createOracle, defaultTolerances } from './backend-under-test.js';
 export type { Values } from './case-inputs.js';
@@ -22,7 +25,7 @@ export { finiteDifferenceErrors } from './finite-differences.js';
 export type { OpCase, ToleranceKind, TracedCase } from './op-case.js';
 export { compareCase, runTraced, traceCase } from './op-case.js';
 export type { MethodRecipe } from './training/method-recipes.js';
-export { methodRecipes, toyVit } from './training/method-recipes.js';
+export { methodRecipes } from './training/method-recipes.js';
 export { methodTrainingCases } from './training/method-training-cases.js';
 export { toyTrainingCases } from './training/toy-training-cases.js';
 export type { Training, TrainingCase, TrainingComparison } from './training/training-case.js';

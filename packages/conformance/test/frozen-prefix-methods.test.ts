@@ -1,11 +1,5 @@
 import type { MethodRecipe, Training } from '@kora-bench/conformance';
-import {
-  compareTensors,
-  createOracle,
-  methodRecipes,
-  methodTrainingCases,
-  toyVit,
-} from '@kora-bench/conformance';
+import { compareTensors, createOracle, methodRecipes, methodTrainingCases } from '@kora-bench/conformance';
 import type { Backend, HostTensor, Partition, Program } from '@kora-bench/core';
 import {
   add,
@@ -25,6 +19,7 @@ import {
   sub,
   tanh,
 } from '@kora-bench/core';
+import { vitTiny } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';
 
 const perImage = new Set([imagesFeed]);
@@ -71,16 +66,8 @@ describe('on ViT-Tiny at 224 with batch 16', () => {
 
 function stepOf({ method, stage }: MethodRecipe): Program {
   const stageOf = stagesOf(method).find(({ name }) => name === stage)!;
-  const model = {
-    ...toyVit,
-    imageSize: [224, 224],
-    patchSize: 16,
-    width: 192,
-    heads: 3,
-    mlpWidth: 768,
-  } as const;
   return buildTrainProgram({
-    model: { ...model, depth: 12 },
+    model: vitTiny,
     method,
     task: classificationTask(100),
     batchSize: 16,

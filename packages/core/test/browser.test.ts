@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { toyVit } from './toy-vit.js';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const modules = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) =>
@@ -30,10 +31,7 @@ const page = `
     definition: { name: 'none', parameters: () => [], options: undefined },
     options: {},
   };
-  const model = {
-    name: 'toy', imageSize: [8, 8], patchSize: 4, width: 8, depth: 2, heads: 2, mlpWidth: 16, numClasses: 0,
-    layerNormEps: 1e-6,
-  };
+  const model = MODEL;
   const { program, layout } = core.buildTrainProgram({
     model, method, task: core.classificationTask(3), batchSize: 2, stage: 'train', optimizer: core.defaultAdamW,
     trains: () => true,
@@ -85,14 +83,16 @@ describe('core in a browser', () => {
   });
 
   it('traces, differentiates, lowers and evaluates without them', { timeout: 30_000 }, () => {
-    const script = page.replace('CORE', JSON.stringify(new URL('../dist/index.js', import.meta.url).href));
+    const script = page
+      .replace('CORE', JSON.stringify(new URL('../dist/index.js', import.meta.url).href))
+      .replace('MODEL', JSON.stringify(toyVit));
     const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       encoding: 'utf8',
     });
     expect(stderr).toBe('');
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toEqual({
-      parameters: 384 + 8 + 8 + 5 * 8 + 2 * (16 + 216 + 72 + 16 + 144 + 136) + 16 + 27,
+      parameters: 784 + 16 + 65 * 16 + 2 * (32 + 816 + 272 + 32 + 1088 + 1040) + 32 + 51,
       composites: 0,
       prefixFlops: 0,
       cube: [8, 12],

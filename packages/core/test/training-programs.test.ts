@@ -1,4 +1,4 @@
-import type { ConfiguredMethod, ModelSpec, Program, SiteHook, Tensor, VitConfig } from '@kora-bench/core';
+import type { ConfiguredMethod, ModelSpec, Program, SiteHook, Tensor } from '@kora-bench/core';
 import {
   add,
   buildEvalProgram,
@@ -22,18 +22,7 @@ import {
 } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-
-const model: VitConfig = {
-  name: 'toy',
-  imageSize: [32, 32],
-  patchSize: 4,
-  width: 16,
-  depth: 2,
-  heads: 2,
-  mlpWidth: 64,
-  numClasses: 0,
-  layerNormEps: 1e-6,
-};
+import { toyVit } from './toy-vit.js';
 
 function method(attach?: (weight: (name: string) => Tensor) => SiteHook) {
   const definition = defineMethod<unknown>({
@@ -57,7 +46,7 @@ const onFeatures = method(
 
 function specOf(chosen: ConfiguredMethod, task = classificationTask(7)): ModelSpec {
   return {
-    model,
+    model: toyVit,
     method: chosen,
     task,
     batchSize: 4,

@@ -1,41 +1,40 @@
-import { classificationTask, countParameters, stagesOf } from '@kora-bench/core';
+import { stagesOf } from '@kora-bench/core';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import {
   gradientSizes,
   largestDifference,
   logits,
   startValues,
-  trained,
-  vitBase,
-} from '@kora-bench/method-testing';
-import { describe, expect, test } from 'vitest';
+  trainedValues,
+} from '@kora-bench/testing/method-questions';
+import { describeMethod } from '@kora-bench/testing/method-suite';
+import { toyVit } from '@kora-bench/testing/vit-configs';
+import { expect, test } from 'vitest';
 
 const parse = (given: object) => ({ definition: adapterFusion, options: adapterFusion.options.parse(given) });
-const count = (given: object) => countParameters(vitBase, parse(given), classificationTask(100)).trainable;
 
-describe('options', () => {
-  test.each([
+const narrow = 12 * (2 * (2 * 16 * 768 + 16 + 768) + 4 * 16 * 768) + 76_900;
+const paper = 12 * (2 * (2 * 48 * 768 + 48 + 768) + 3 * 768 ** 2) + 76_900;
+
+describeMethod(adapterFusion, {
+  // Adapters start near the identity, not at it.
+  startsAtBackbone: false,
+  forms: { 'three adapters and a full attention': { tasks: 3, fusionWidth: 'full' } },
+  refused: [
     [{ tasks: 1 }, /tasks/],
     [{ bottleneck: 0 }, /bottleneck/],
     [{ fusionWidth: 'half' }, /fusionWidth/],
     [{ fusionShare: 1 }, /fusionShare/],
     [{ reduction: 16 }, /reduction/],
-  ])('%j is rejected by name', (options, message) => {
-    expect(() => adapterFusion.options.parse(options)).toThrow(message);
-  });
+  ],
+  counts: [
+    [{}, narrow],
+    [adapterFusion.presets!.paper!, paper],
+  ],
 });
 
-describe('counts on ViT-B/16 with a head of 100', () => {
-  test('the defaults weigh what LoRA of rank 8 on all linear layers does, within 2 %', () => {
-    const perBlock = 2 * (2 * 16 * 768 + 16 + 768) + 4 * 16 * 768;
-    expect(count({})).toBe(12 * perBlock + 76_900);
-    expect(Math.abs(count({}) / 1_270_692 - 1)).toBeLessThan(0.02);
-  });
-
-  test('the paper’s full-width attention is much larger', () => {
-    const perBlock = 2 * (2 * 48 * 768 + 48 + 768) + 3 * 768 ** 2;
-    expect(count(adapterFusion.presets!.paper!)).toBe(12 * perBlock + 76_900);
-  });
+test('the defaults weigh what LoRA of rank 8 on all linear layers does, within 2 %', () => {
+  expect(Math.abs(narrow / 1_270_692 - 1)).toBeLessThan(0.02);
 });
 
 test('one stage per adapter on its part of the classes, then the fusion; the shares sum to 1', () => {
@@ -52,7 +51,7 @@ test('one stage per adapter on its part of the classes, then the fusion; the sha
 
 test('every parameter trains in exactly one stage', () => {
   const method = parse({ tasks: 3 });
-  for (const { name } of adapterFusion.parameters(vitBase, method.options)) {
+  for (const { name } of adapterFusion.parameters(toyVit, method.options)) {
     expect(
       stagesOf(method).filter((stage) => stage.trains(name)),
       name,
@@ -60,31 +59,26 @@ test('every parameter trains in exactly one stage', () => {
   }
 });
 
-describe.each([{}, { fusionWidth: 'full' }])('with %j', (given) => {
-  test.each(['adapter-0', 'adapter-1', 'fusion'])(
-    'gradients reach all that trains in stage %s',
-    async (stage) => {
-      const values = trained(startValues(adapterFusion, given), adapterFusion, given);
-      const sizes = await gradientSizes(adapterFusion, values, given, { stage });
-      const own = [...sizes.keys()].filter((name) => !name.startsWith('head.'));
-      const prefix = stage === 'fusion' ? 'fusion.' : `adapters.${stage.at(-1)}.`;
-      expect(own.length).toBeGreaterThan(0);
-      expect(own.every((name) => name.startsWith(prefix))).toBe(true);
-      for (const [name, size] of sizes) expect(size, name).toBeGreaterThan(0);
-    },
-  );
+test.each(['adapter-0', 'adapter-1', 'fusion'])(
+  'stage %s trains its own part and the head',
+  async (stage) => {
+    const sizes = await gradientSizes(adapterFusion, startValues(adapterFusion), {}, { stage });
+    const own = [...sizes.keys()].filter((name) => !name.startsWith('head.'));
+    const prefix = stage === 'fusion' ? 'fusion.' : `adapters.${stage.at(-1)}.`;
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.filter((name) => !name.startsWith(prefix))).toEqual([]);
+  },
+);
 
-  test('training can start: no stage begins with all gradients at zero', async () => {
-    for (const { name: stage } of stagesOf(parse(given))) {
-      const sizes = await gradientSizes(adapterFusion, startValues(adapterFusion, given), given, { stage });
-      for (const [name, size] of sizes)
-        if (!name.endsWith('down.bias')) expect(size, name).toBeGreaterThan(0);
-    }
-  });
+test.each([{}, { fusionWidth: 'full' }])('with %j no stage begins with a gradient at zero', async (given) => {
+  for (const { name: stage } of stagesOf(parse(given))) {
+    const sizes = await gradientSizes(adapterFusion, startValues(adapterFusion, given), given, { stage });
+    for (const [name, size] of sizes) if (!name.endsWith('down.bias')) expect(size, name).toBeGreaterThan(0);
+  }
 });
 
 test('in an adapter’s stage the other adapter is not in the forward pass', async () => {
-  const values = trained(startValues(adapterFusion), adapterFusion);
+  const values = trainedValues(startValues(adapterFusion), adapterFusion);
   const changed = new Map(
     [...values].map(([name, value]) => [
       name,
@@ -95,8 +89,8 @@ test('in an adapter’s stage the other adapter is not in the forward pass', asy
   );
   const difference = async (stage: string) =>
     largestDifference(
-      await logits(adapterFusion, values, {}, stage),
-      await logits(adapterFusion, changed, {}, stage),
+      await logits(adapterFusion, values, {}, { stage }),
+      await logits(adapterFusion, changed, {}, { stage }),
     );
   expect(await difference('adapter-0')).toBe(0);
   expect(await difference('adapter-1')).toBeGreaterThan(1e-3);
@@ -105,18 +99,18 @@ test('in an adapter’s stage the other adapter is not in the forward pass', asy
 
 test('two equal adapters and a value map at the identity give what one adapter alone gives', async () => {
   const given = { fusionWidth: 'full' };
-  const random = trained(startValues(adapterFusion, given), adapterFusion, given);
+  const random = trainedValues(startValues(adapterFusion, given), adapterFusion, given);
   const values = new Map(
     [...random].map(([name, value]) => {
       if (name.startsWith('adapters.1.'))
         return [name, random.get(name.replace('adapters.1.', 'adapters.0.'))!];
       if (!name.endsWith('value.weight')) return [name, value];
-      return [name, { ...value, data: value.data.map((_, i) => (i % 9 === 0 ? 1 : 0)) }];
+      return [name, { ...value, data: value.data.map((_, i) => (i % (toyVit.width + 1) === 0 ? 1 : 0)) }];
     }),
   );
   const [alone, fused] = [
-    await logits(adapterFusion, values, given, 'adapter-0'),
-    await logits(adapterFusion, values, given, 'fusion'),
+    await logits(adapterFusion, values, given, { stage: 'adapter-0' }),
+    await logits(adapterFusion, values, given, { stage: 'fusion' }),
   ];
   expect(largestDifference(alone, fused)).toBeLessThan(1e-6);
 });

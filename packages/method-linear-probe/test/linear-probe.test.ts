@@ -1,16 +1,18 @@
 import { classificationTask, countParameters } from '@kora-bench/core';
 import linearProbe from '@kora-bench/method-linear-probe';
-import { gradientSizes, startValues, vitBase } from '@kora-bench/method-testing';
+import { gradientSizes, startValues } from '@kora-bench/testing/method-questions';
+import { describeMethod } from '@kora-bench/testing/method-suite';
+import { vitBase } from '@kora-bench/testing/vit-configs';
 import { expect, test } from 'vitest';
 
-test('only the new head counts and trains', async () => {
-  const count = countParameters(vitBase, { definition: linearProbe, options: {} }, classificationTask(100));
-  expect(count).toEqual({ backbone: 86_567_656, trainable: 76_900, share: 76_900 / (86_567_656 + 76_900) });
+describeMethod(linearProbe, { counts: [[{}, 76_900]], refused: [[{ rank: 8 }, /rank/]] });
+
+test('only the new head trains', async () => {
   const sizes = await gradientSizes(linearProbe, startValues(linearProbe));
   expect([...sizes.keys()]).toEqual(['head.weight', 'head.bias']);
-  for (const size of sizes.values()) expect(size).toBeGreaterThan(0);
 });
 
-test('an unknown option is rejected by name', () => {
-  expect(() => linearProbe.options.parse({ rank: 8 })).toThrow(/rank/);
+test('the share is of the backbone with its own classifier and the new head', () => {
+  const count = countParameters(vitBase, { definition: linearProbe, options: {} }, classificationTask(100));
+  expect(count).toEqual({ backbone: 86_567_656, trainable: 76_900, share: 76_900 / (86_567_656 + 76_900) });
 });

@@ -10,20 +10,25 @@ import {
   writeSafetensors,
 } from '@kora-bench/core';
 import lora, { fromPeftAdapter, toPeftAdapter } from '@kora-bench/method-lora';
-import { largestDifference, startValues, toyModel, trained } from '@kora-bench/method-testing';
+import { largestDifference, startValues, trainedValues } from '@kora-bench/testing/method-questions';
+import { toyVit } from '@kora-bench/testing/vit-configs';
 import { describe, expect, test } from 'vitest';
 
 const fixture = (name: string) => readFileSync(new URL(`fixtures/peft-toy/${name}`, import.meta.url));
 const config = fixture('adapter_config.json').toString();
 const adapter = new Uint8Array(fixture('adapter_model.safetensors'));
+/** The ViT that the adapter in `fixtures/peft-toy` was made for. */
+const fixtureModel: VitConfig = { ...toyVit, imageSize: [8, 8], patchSize: 4, width: 8, mlpWidth: 16 };
 const head = (classes: number): [string, HostTensor][] => [
   ['head.weight', { dtype: 'f32', shape: [classes, 8], data: new Float32Array(classes * 8).fill(0.5) }],
   ['head.bias', { dtype: 'f32', shape: [classes], data: new Float32Array(classes).fill(-1) }],
 ];
 
 function ownAdapter(given: object): Map<string, HostTensor> {
-  const names = new Set(lora.parameters(toyModel, lora.options.parse(given)).map(({ name }) => name));
-  return new Map([...trained(startValues(lora, given), lora, given)].filter(([name]) => names.has(name)));
+  const names = new Set(lora.parameters(fixtureModel, lora.options.parse(given)).map(({ name }) => name));
+  const start = startValues(lora, given, fixtureModel);
+  const trained = trainedValues(start, lora, given, fixtureModel);
+  return new Map([...trained].filter(([name]) => names.has(name)));
 }
 
 function failure(run: () => unknown): KoraError {
@@ -38,7 +43,7 @@ function failure(run: () => unknown): KoraError {
 
 test('an adapter trained and saved by peft gives peft’s own logits', async () => {
   const { tensors: expected } = readSafetensors(new Uint8Array(fixture('expected.safetensors')));
-  const { options, parameters } = fromPeftAdapter(config, adapter, toyModel);
+  const { options, parameters } = fromPeftAdapter(config, adapter, fixtureModel);
   expect(options).toEqual({
     rank: 2,
     alpha: 6,
@@ -51,7 +56,7 @@ test('an adapter trained and saved by peft gives peft’s own logits', async () 
   );
   const method = { definition: lora, options };
   const spec = {
-    model: toyModel,
+    model: fixtureModel,
     method,
     task: classificationTask(3),
     batchSize: 2,
@@ -84,8 +89,8 @@ test.each([
   [{ targets: ['attn.qkv', 'mlp.fc2'] }, { targets: ['attn.qkv', 'mlp.fc2'] }],
 ])('writing %j and reading it back keeps every value and the same factor', (given, expected) => {
   const parameters = new Map([...ownAdapter(given), ...head(3)]);
-  const written = toPeftAdapter(parameters, toyModel, lora.options.parse(given));
-  const read = fromPeftAdapter(JSON.stringify(written.config), written.safetensors, toyModel);
+  const written = toPeftAdapter(parameters, fixtureModel, lora.options.parse(given));
+  const read = fromPeftAdapter(JSON.stringify(written.config), written.safetensors, fixtureModel);
   expect(read.options).toMatchObject(expected);
   expect(read.parameters).toEqual(parameters);
 });
@@ -94,7 +99,7 @@ test('the names are peft’s, and the unused classifier’s adapter stays behind
   const given = { targets: ['attn.qkv'], includeUnusedClassifier: true };
   const written = toPeftAdapter(
     new Map([...ownAdapter(given), ...head(3)]),
-    toyModel,
+    fixtureModel,
     lora.options.parse(given),
   );
   expect(written.config).toMatchObject({ target_modules: ['attn.qkv'], modules_to_save: ['head'] });
@@ -109,12 +114,14 @@ test('the names are peft’s, and the unused classifier’s adapter stays behind
 });
 
 test('without a head nothing is left for modules_to_save', () => {
-  expect(toPeftAdapter(ownAdapter({}), toyModel, lora.options.parse({})).config.modules_to_save).toBeNull();
+  expect(
+    toPeftAdapter(ownAdapter({}), fixtureModel, lora.options.parse({})).config.modules_to_save,
+  ).toBeNull();
 });
 
 test('a target on a part of qkv cannot be written', () => {
   const given = { targets: ['attn.q'] };
-  const error = failure(() => toPeftAdapter(ownAdapter(given), toyModel, lora.options.parse(given)));
+  const error = failure(() => toPeftAdapter(ownAdapter(given), fixtureModel, lora.options.parse(given)));
   expect(error).toMatchObject({ code: 'INPUT', where: 'options.targets', received: 'attn.q' });
 });
 
@@ -131,17 +138,17 @@ describe('what is not readable says why', () => {
     ['modules_to_save', ['norm']],
     ['r', 0],
   ])('%s: %j', (field, value) => {
-    const error = failure(() => fromPeftAdapter(withField(field, value), adapter, toyModel));
+    const error = failure(() => fromPeftAdapter(withField(field, value), adapter, fixtureModel));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.where).toContain(`adapter_config.json: ${field}`);
   });
 
   test('a configuration that is not JSON', () => {
-    expect(failure(() => fromPeftAdapter('{"r":', adapter, toyModel)).where).toBe('adapter_config.json');
+    expect(failure(() => fromPeftAdapter('{"r":', adapter, fixtureModel)).where).toBe('adapter_config.json');
   });
 
   test('truncated tensors', () => {
-    expect(failure(() => fromPeftAdapter(config, adapter.subarray(0, 1000), toyModel))).toBeInstanceOf(
+    expect(failure(() => fromPeftAdapter(config, adapter.subarray(0, 1000), fixtureModel))).toBeInstanceOf(
       FormatError,
     );
   });
@@ -151,7 +158,7 @@ describe('what is not readable says why', () => {
     ['fewer blocks', { depth: 1 }, /blocks\.1/],
     ['more blocks', { depth: 3 }, /blocks\.2/],
   ])('a model with %s', (_, change: Partial<VitConfig>, where) => {
-    const error = failure(() => fromPeftAdapter(config, adapter, { ...toyModel, ...change }));
+    const error = failure(() => fromPeftAdapter(config, adapter, { ...fixtureModel, ...change }));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.where).toMatch(where);
   });
@@ -162,6 +169,6 @@ describe('what is not readable says why', () => {
   ])('%s', (_, name) => {
     const tensor: HostTensor = { dtype: 'f32', shape: [2, 8], data: new Float32Array(16) };
     const bytes = writeSafetensors(new Map([...readSafetensors(adapter).tensors, [name, tensor]]));
-    expect(failure(() => fromPeftAdapter(config, bytes, toyModel)).where).toContain(name);
+    expect(failure(() => fromPeftAdapter(config, bytes, fixtureModel)).where).toContain(name);
   });
 });

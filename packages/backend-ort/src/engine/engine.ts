@@ -1,4 +1,4 @@
-import { BackendError } from '@kora-bench/core';
+import { BackendError, firstLine } from '@kora-bench/core';
 import { deviceFix } from '../devices.js';
 
 /** The module `onnxruntime-node`. */
@@ -29,6 +29,5 @@ export async function loadEngine(): Promise<Engine> {
  * its assertions begin with.
  */
 export function reasonOf(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return text.split('\n', 1)[0]!.replace(/^\S*onnxruntime\S*:\d+ .*? was false\. /, '');
+  return firstLine(cause).replace(/^\S*onnxruntime\S*:\d+ .*? was false\. /, '');
 }

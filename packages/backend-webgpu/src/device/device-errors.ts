@@ -1,5 +1,4 @@
-import { BackendError } from '@kora-bench/core';
-import { firstLine } from './first-line.js';
+import { BackendError, firstLine } from '@kora-bench/core';
 import { MemoryError } from './memory-error.js';
 
 /*

@@ -1,5 +1,4 @@
-import { BackendError } from '@kora-bench/core';
-import { firstLine } from './first-line.js';
+import { BackendError, firstLine } from '@kora-bench/core';
 import { inNode } from './in-node.js';
 import { importDawn } from './node-half.js';
 

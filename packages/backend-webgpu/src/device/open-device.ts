@@ -1,9 +1,8 @@
-import { BackendError } from '@kora-bench/core';
+import { BackendError, firstLine } from '@kora-bench/core';
 import type { WebgpuOptions } from '../options.js';
 import { driverFix, requestAdapter } from './adapter.js';
 import type { DeviceFeatures } from './features.js';
 import { featureNames, hasFeature, requiredFeatures } from './features.js';
-import { firstLine } from './first-line.js';
 import { openGpu } from './gpu.js';
 import { survey } from './survey.js';
 

@@ -1,9 +1,8 @@
 import type { DeviceProbe } from '@kora-bench/core';
-import { KoraError } from '@kora-bench/core';
+import { firstLine, KoraError } from '@kora-bench/core';
 import type { WebgpuOptions } from '../options.js';
 import type { DeviceFeatures, FeatureName } from './features.js';
 import { featureNames, hasFeature } from './features.js';
-import { firstLine } from './first-line.js';
 import type { Survey } from './survey.js';
 import { survey } from './survey.js';
 

@@ -1,10 +1,10 @@
+import { firstLine } from '@kora-bench/core';
 import type { WebgpuOptions } from '../options.js';
 import type { AdapterFacts } from './adapter.js';
 import { describeAdapter, requestAdapter } from './adapter.js';
 import { featureTrials } from './feature-trials.js';
 import type { DeviceFeatures, FeatureName } from './features.js';
 import { featureNames, noFeatures, webgpuNames } from './features.js';
-import { firstLine } from './first-line.js';
 import type { GpuEntry } from './gpu.js';
 import { openGpu, surroundingGpu } from './gpu.js';
 import { importDriverTrial } from './node-half.js';

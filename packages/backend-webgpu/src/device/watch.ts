@@ -1,7 +1,6 @@
 import type { BackendError } from '@kora-bench/core';
-import { KoraError } from '@kora-bench/core';
+import { firstLine, KoraError } from '@kora-bench/core';
 import { hung, lost, outOfMemory, refused } from './device-errors.js';
-import { firstLine } from './first-line.js';
 import type { Waiter } from './waiter.js';
 
 /** How many times as long the first job of its identity may take: drivers compile kernels then. */

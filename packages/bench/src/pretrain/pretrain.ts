@@ -8,7 +8,7 @@ import type {
   VitConfig,
 } from '@kora-bench/core';
 import { writeSafetensors } from '@kora-bench/core';
-import { writeWholeFile } from '@kora-bench/whole-file';
+import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { FindingLog } from '../cell/audits/finding-log.js';
 import type { CellContext } from '../cell/cell-context.js';
 import { judgeClassification } from '../cell/judge.js';
@@ -64,8 +64,8 @@ export async function pretrain(spec: PretrainSpec, report: ReportProgress): Prom
   const backbone = new Map<string, HostTensor>(
     [...checkpoint.tensors.keys()].map((name) => [name, weights.get(name)]),
   );
-  await writeWholeFile(join(spec.outDir, 'model.safetensors'), writeSafetensors(backbone, { format: 'pt' }));
-  await writeWholeFile(
+  await writeFileAtomic(join(spec.outDir, 'model.safetensors'), writeSafetensors(backbone, { format: 'pt' }));
+  await writeFileAtomic(
     join(spec.outDir, 'config.json'),
     `${JSON.stringify(hubConfig(spec, result!), null, 2)}\n`,
   );

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputError } from '@kora-bench/core';
-import { makeFolder } from '@kora-bench/whole-file';
+import { makeFolder } from '@kora-bench/platform-node/atomic-file';
 import { canonicalJson } from '../input/json.js';
 import type { RunConfig } from '../config/run-config.js';
 import { runsFolder } from './find-run.js';

@@ -1,5 +1,5 @@
 import { InputError } from '@kora-bench/core';
-import { writeWholeFile } from '@kora-bench/whole-file';
+import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 
 /**
  * Writes a file of a run whole or not at all.
@@ -7,7 +7,7 @@ import { writeWholeFile } from '@kora-bench/whole-file';
  */
 export async function writeOutput(path: string, content: string): Promise<void> {
   try {
-    await writeWholeFile(path, content);
+    await writeFileAtomic(path, content);
   } catch (error) {
     throw unwritable(path, error);
   }

@@ -1,4 +1,4 @@
-import type { ConfiguredMethod, MethodDefinition, VitConfig } from '@kora-bench/core';
+import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core';
 import { stagesOf } from '@kora-bench/core';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import full from '@kora-bench/method-full';
@@ -6,19 +6,6 @@ import kora from '@kora-bench/method-kora';
 import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
-
-/** A ViT that the interpreter trains in milliseconds: 5 tokens of width 12 in 2 blocks, 2 heads. */
-export const toyVit: VitConfig = {
-  name: 'toy-vit',
-  imageSize: [16, 16],
-  patchSize: 8,
-  width: 12,
-  depth: 2,
-  heads: 2,
-  mlpWidth: 24,
-  numClasses: 7,
-  layerNormEps: 1e-6,
-};
 
 /** One stage of a method with its options. */
 export interface MethodRecipe {

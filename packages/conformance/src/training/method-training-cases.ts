@@ -16,8 +16,9 @@ import {
   randomStream,
   stagesOf,
 } from '@kora-bench/core';
+import { toyVit } from '@kora-bench/testing/vit-configs';
 import type { MethodRecipe } from './method-recipes.js';
-import { methodRecipes, toyVit } from './method-recipes.js';
+import { methodRecipes } from './method-recipes.js';
 import type { Training, TrainingCase } from './training-case.js';
 
 const batchSize = 3;

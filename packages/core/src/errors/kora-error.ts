@@ -42,6 +42,15 @@ export abstract class KoraError extends Error {
   }
 }
 
+/**
+ * The first line of an error's message, without the stack or log that engines append to it. Anything else that
+ * was thrown is taken as text.
+ */
+export function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.trim().split('\n', 1)[0]!;
+}
+
 /** A shape, rank or axis that an op cannot accept; `where` names the caller's line. */
 export class ShapeError extends KoraError {
   readonly code = 'SHAPE';

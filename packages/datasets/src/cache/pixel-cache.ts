@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { makeFolder, writeWholeFile } from '@kora-bench/whole-file';
+import { makeFolder, writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import type { PixelGeometry } from '../preprocess/eval-geometry.js';
 import { warnOnce } from './warn-once.js';
 
@@ -54,7 +54,7 @@ export class PixelCache {
     const cache = new PixelCache(folder, key.subarray(0, 16), height * width * 3);
     try {
       makeFolder(folder);
-      await writeWholeFile(join(folder, 'about.json'), `${JSON.stringify(description, null, 2)}\n`);
+      await writeFileAtomic(join(folder, 'about.json'), `${JSON.stringify(description, null, 2)}\n`);
     } catch (error) {
       cache.#giveUpWriting(error);
     }

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
-import { writeWholeFile } from '@kora-bench/whole-file';
+import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { warnOnce } from '../cache/warn-once.js';
 import { type ContentEntry, type ContentReader, type ContentSource, walkOrder } from './content-source.js';
 import { mapConcurrently } from './map-concurrently.js';
@@ -94,7 +94,7 @@ async function checksums(
   if (known !== undefined) return known;
   const computed = await mapConcurrently(entries, OPEN_FILES, async (_, i) => crc32(await reader.read(i)));
   try {
-    await writeWholeFile(kept, JSON.stringify(computed));
+    await writeFileAtomic(kept, JSON.stringify(computed));
   } catch (error) {
     warnOnce('checksums', `The checksums of ${location} cannot be kept: ${String(error)}.`);
   }

@@ -6,7 +6,7 @@ import { basename, join, posix, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
-import { makeFolder, temporaryName, writeWholeFile } from '@kora-bench/whole-file';
+import { makeFolder, temporaryPath, writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { warnOnce } from '../cache/warn-once.js';
 
 const COMPLETE = 'complete.json';
@@ -30,10 +30,10 @@ export async function unpackMembers(
   const key = createHash('sha256').update(identity).digest('hex').slice(0, 24);
   const folder = join(cacheDir, 'unpacked', key);
   if (await isComplete(folder)) return folder;
-  const temporary = await makeTemporary(temporaryName(folder));
+  const temporary = await makeTemporary(temporaryPath(folder));
   try {
     const sizes = await extract(archive, members, temporary.path);
-    await writeWholeFile(join(temporary.path, COMPLETE), JSON.stringify(sizes));
+    await writeFileAtomic(join(temporary.path, COMPLETE), JSON.stringify(sizes));
     if (!temporary.cached) return temporary.path;
     await rm(folder, { recursive: true, force: true });
     await rename(temporary.path, folder);

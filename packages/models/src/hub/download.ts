@@ -1,7 +1,7 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError, InputError, KoraError } from '@kora-bench/core';
-import { makeFolder } from '@kora-bench/whole-file';
+import { makeFolder } from '@kora-bench/platform-node/atomic-file';
 import { checkpointFiles } from '../checkpoint/checkpoint-files.js';
 import type { ModelContext, ModelDefinition } from '../model-definition.js';
 import { models } from '../registry/models.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeWholeFile } from '@kora-bench/whole-file';
+import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import envPaths from 'env-paths';
 import type { TileStore } from '../../tuning/tile-store.js';
 import { storedTiles } from '../../tuning/tile-store.js';
@@ -29,7 +29,7 @@ export function tileFile(device: string): TileStore {
       try {
         // Another process may have added some in the meantime.
         const tiles = { ...(await load()), ...found };
-        await writeWholeFile(path, `${JSON.stringify({ device, tiles }, undefined, 1)}\n`);
+        await writeFileAtomic(path, `${JSON.stringify({ device, tiles }, undefined, 1)}\n`);
       } catch {
         // Without a file, they are found again next time.
       }

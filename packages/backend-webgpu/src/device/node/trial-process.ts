@@ -1,7 +1,6 @@
 import { writeSync } from 'node:fs';
-import { KoraError } from '@kora-bench/core';
+import { firstLine, KoraError } from '@kora-bench/core';
 import type { FeatureName } from '../features.js';
-import { firstLine } from '../first-line.js';
 import { openGpu } from '../gpu.js';
 import type { MissingFeatures, Survey } from '../survey.js';
 import { surveyAdapter } from '../survey.js';

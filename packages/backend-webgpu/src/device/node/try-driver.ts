@@ -1,5 +1,5 @@
 import { BackendError } from '@kora-bench/core';
-import { runTrial } from '@kora-bench/trial-process';
+import { runDriverCheck } from '@kora-bench/platform-node/driver-check';
 import type { WebgpuOptions } from '../../options.js';
 import { driverFix } from '../adapter.js';
 import type { MissingFeatures, Survey } from '../survey.js';
@@ -22,8 +22,8 @@ export async function tryDriver(
   const {
     stdout,
     stderr,
-    stopped = 'the process ended without an answer',
-  } = await runTrial(entry, [JSON.stringify(job)]);
+    failure = 'the process ended without an answer',
+  } = await runDriverCheck(entry, [JSON.stringify(job)]);
   const last = lastMessage(stdout);
   switch (last?.type) {
     case 'found':
@@ -31,7 +31,7 @@ export async function tryDriver(
     case 'trying':
       return tryDriver(
         { powerPreference },
-        { ...skipped, [last.feature]: `the driver failed when it was tried: ${stopped}` },
+        { ...skipped, [last.feature]: `the driver failed when it was tried: ${failure}` },
       );
     case 'failed':
       throw new BackendError(last.message, {
@@ -43,7 +43,7 @@ export async function tryDriver(
     case undefined:
       throw new BackendError('The GPU’s driver does not work.', {
         where: 'webgpu',
-        received: stopped,
+        received: failure,
         fix: driverFix,
       });
   }

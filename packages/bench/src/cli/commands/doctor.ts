@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { DeviceProbe } from '@kora-bench/core';
-import { makeFolder } from '@kora-bench/whole-file';
+import { makeFolder } from '@kora-bench/platform-node/atomic-file';
 import { dataFolders } from '../../config/data-folders.js';
 import { runChild } from '../../orchestrator/child-process.js';
 import { explainEnd } from '../../orchestrator/explain-end.js';

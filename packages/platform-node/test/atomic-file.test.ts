@@ -3,19 +3,19 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { makeFolder, writeWholeFile } from '@kora-bench/whole-file';
+import { makeFolder, writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'kora-whole-'));
+  folder = await mkdtemp(join(tmpdir(), 'kora-atomic-'));
 });
 afterEach(() => rm(folder, { recursive: true }));
 
 it('writes text and bytes, in folders that were not there', async () => {
   const path = join(folder, 'a', 'b', 'file');
-  await writeWholeFile(path, 'first');
-  await writeWholeFile(path, Uint8Array.of(1, 2, 3));
+  await writeFileAtomic(path, 'first');
+  await writeFileAtomic(path, Uint8Array.of(1, 2, 3));
   expect([...(await readFile(path))]).toEqual([1, 2, 3]);
   expect(await readdir(join(folder, 'a', 'b'))).toEqual(['file']);
 });
@@ -23,7 +23,7 @@ it('writes text and bytes, in folders that were not there', async () => {
 it('ends with one of the contents when several are written at once', async () => {
   const path = join(folder, 'file');
   const contents = Array.from({ length: 8 }, (_, i) => String(i).repeat(50_000));
-  await Promise.all(contents.map((content) => writeWholeFile(path, content)));
+  await Promise.all(contents.map((content) => writeFileAtomic(path, content)));
   expect(contents).toContain(await readFile(path, 'utf8'));
   expect(await readdir(folder)).toEqual(['file']);
 });
@@ -35,9 +35,9 @@ it.skipIf(process.platform === 'win32')(
     const path = join(folder, 'file');
     await writeFile(path, 'old');
     const program = `
-      import { writeWholeFile } from '@kora-bench/whole-file';
+      import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
       process.on('SIGXFSZ', () => undefined);
-      const outcome = await writeWholeFile(${JSON.stringify(path)}, 'x'.repeat(1_000_000)).then(() => 'written', ({ code }) => code);
+      const outcome = await writeFileAtomic(${JSON.stringify(path)}, 'x'.repeat(1_000_000)).then(() => 'written', ({ code }) => code);
       process.stdout.write(outcome);
     `;
     const { stdout } = await promisify(execFile)(

@@ -3,10 +3,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { runTrial } from '@kora-bench/trial-process';
+import { runDriverCheck } from '@kora-bench/platform-node/driver-check';
 import { expect, it } from 'vitest';
 
-const folder = await mkdtemp(join(tmpdir(), 'trial-'));
+const folder = await mkdtemp(join(tmpdir(), 'driver-check-'));
 let count = 0;
 const module = (code: string): URL => {
   const path = join(folder, `${count++}.mjs`);
@@ -14,9 +14,9 @@ const module = (code: string): URL => {
   return pathToFileURL(path);
 };
 
-it('gives what the trial printed', async () => {
+it('gives what the check printed', async () => {
   const entry = module('console.log("works", process.argv[2]); console.error("warning");');
-  expect(await runTrial(entry, ['gpu'])).toEqual({ stdout: 'works gpu\n', stderr: 'warning\n' });
+  expect(await runDriverCheck(entry, ['gpu'])).toEqual({ stdout: 'works gpu\n', stderr: 'warning\n' });
 });
 
 it.each([
@@ -28,14 +28,14 @@ it.each([
   ['exits with a code', 'process.exit(3);', 'the process ended with exit code 3'],
   ['throws', 'throw new Error("no");', 'the process ended with exit code 1'],
 ])('says that it %s, and keeps what it printed before', async (_, code, reason) => {
-  const end = await runTrial(
+  const end = await runDriverCheck(
     module(`import { writeSync } from 'node:fs'; writeSync(1, 'first'); ${code}`),
     [],
   );
-  expect(end).toMatchObject({ stdout: 'first', stopped: reason });
+  expect(end).toMatchObject({ stdout: 'first', failure: reason });
 });
 
-it('stops a trial that hangs, even one that no timer of its own could stop', async () => {
-  const end = await runTrial(module('for (;;);'), [], 500);
-  expect(end.stopped).toBe('no answer within 0.5 s');
+it('kills a check that hangs, even one that no timer of its own could stop', async () => {
+  const end = await runDriverCheck(module('for (;;);'), [], 500);
+  expect(end.failure).toBe('no answer within 0.5 s');
 });

@@ -1,2 +1,0 @@
-export { matrixProduct } from './matrix-product.mjs';
-export { vitLoraStep, vitTiny } from './vit-lora-step.mjs';

@@ -1,2 +1,0 @@
-export type { TrialEnd } from './run-trial.js';
-export { runTrial } from './run-trial.js';

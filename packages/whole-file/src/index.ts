@@ -1,3 +1,0 @@
-export { makeFolder } from './make-folder.js';
-export { temporaryName } from './temporary-name.js';
-export { writeWholeFile } from './write-whole-file.js';
