@@ -1,7 +1,8 @@
 import type { MethodDefinition, VitConfig } from '@kora-bench/core';
-import { batchOf, buildTrainProgram, classificationTask, defaultAdamW } from '@kora-bench/core';
+import { batchOf, buildTrainProgram, defaultAdamW } from '@kora-bench/core';
 import full from '@kora-bench/method-full';
 import lora from '@kora-bench/method-lora';
+import { classificationTask } from '@kora-bench/tasks';
 import { vitTiny } from '@kora-bench/testing/vit-configs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

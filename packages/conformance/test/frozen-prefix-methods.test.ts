@@ -4,7 +4,6 @@ import type { Backend, HostTensor, Partition, Program } from '@kora-bench/core';
 import {
   add,
   buildTrainProgram,
-  classificationTask,
   defaultAdamW,
   GraphBuilder,
   hostTensor,
@@ -19,6 +18,7 @@ import {
   sub,
   tanh,
 } from '@kora-bench/core';
+import { classificationTask } from '@kora-bench/tasks';
 import { vitTiny } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';
 

@@ -3,7 +3,6 @@ import type { HostTensor, HostTensors, OptimizerConfig, TrainSpec, VitConfig } f
 import {
   buildEvalProgram,
   buildTrainProgram,
-  classificationTask,
   hostTensor,
   isTrainable,
   optimizerFeeds,
@@ -12,6 +11,7 @@ import {
   vitWeightShapes,
 } from '@kora-bench/core';
 import full from '@kora-bench/method-full';
+import { classificationTask } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
 import { f64, relativeDifference } from './float64-inputs.js';
 import { readFixture } from './read-fixture.js';
@@ -70,7 +70,7 @@ const spec: TrainSpec = {
 
 const batch: HostTensors = {
   images: f64([3, 3, 8, 12], timm.images),
-  labels: hostTensor([3], Int32Array.from(timm.labels)),
+  label: hostTensor([3], Int32Array.from(timm.labels)),
   exampleWeight: f64([3], timm.exampleWeight),
 };
 

@@ -1,5 +1,6 @@
-import { buildEvalProgram, classificationTask } from '@kora-bench/core';
+import { buildEvalProgram } from '@kora-bench/core';
 import koraChain from '@kora-bench/method-kora-chain';
+import { classificationTask } from '@kora-bench/tasks';
 import {
   gradientSizes,
   largestDifference,

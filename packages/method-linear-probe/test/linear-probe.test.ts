@@ -1,5 +1,6 @@
-import { classificationTask, countParameters } from '@kora-bench/core';
+import { countParameters } from '@kora-bench/core';
 import linearProbe from '@kora-bench/method-linear-probe';
+import { classificationTask } from '@kora-bench/tasks';
 import { gradientSizes, startValues } from '@kora-bench/testing/method-questions';
 import { describeMethod } from '@kora-bench/testing/method-suite';
 import { vitBase } from '@kora-bench/testing/vit-configs';

@@ -3,13 +3,13 @@ import { referenceBackend } from '@kora-bench/backend-reference';
 import type { HostTensor, VitConfig } from '@kora-bench/core';
 import {
   buildEvalProgram,
-  classificationTask,
   FormatError,
   KoraError,
   readSafetensors,
   writeSafetensors,
 } from '@kora-bench/core';
 import lora, { fromPeftAdapter, toPeftAdapter } from '@kora-bench/method-lora';
+import { classificationTask } from '@kora-bench/tasks';
 import { largestDifference, startValues, trainedValues } from '@kora-bench/testing/method-questions';
 import { toyVit } from '@kora-bench/testing/vit-configs';
 import { describe, expect, test } from 'vitest';

@@ -12,7 +12,6 @@ import type {
 import {
   buildEvalProgram,
   buildTrainProgram,
-  classificationTask,
   defineMethod,
   exampleWeightFeed,
   hostTensor,
@@ -22,17 +21,19 @@ import {
   joinFlat,
   modelParameters,
   optimizerFeeds,
-  optimizerStates,
   parametersState,
   stagesOf,
+  trainsInStage,
 } from '@kora-bench/core';
+import { classificationTask } from '@kora-bench/tasks';
+import { initialState } from '@kora-bench/trainer';
 import { z } from 'zod';
 import { toyVit } from './vit-configs.js';
 
 /** The task of every question: 4 classes, asked about one batch of 3 images. */
 export const toyTask: Task = classificationTask(4);
 const batchSize = 3;
-const labels = hostTensor([batchSize], Int32Array.of(0, 1, 3));
+const label = hostTensor([batchSize], Int32Array.of(0, 1, 3));
 const exampleWeight = hostTensor([batchSize], new Float32Array(batchSize).fill(1 / batchSize));
 
 /** Values of a whole model by name: backbone, head and method. */
@@ -220,14 +221,11 @@ async function toyTraining(
   const executable = await backend.compile(program, values);
   const start = Float64Array.from(joinFlat((name) => values.get(name)!.data, layout).data);
   const stateAt = (parameters: Float64Array) => {
-    const zeros = hostTensor([layout.length], new Float64Array(layout.length));
-    const moments = optimizerStates(optimizer).map((name) => [name, zeros] as const);
-    const flat = hostTensor([layout.length], parameters);
-    return backend.createState({ [parametersState]: flat, ...Object.fromEntries(moments) });
+    return backend.createState(initialState(hostTensor([layout.length], parameters), optimizer));
   };
   const feedsOf = (step: number) => ({
     [imagesFeed]: imagesFor(spec.model),
-    labels,
+    label,
     [exampleWeightFeed]: exampleWeight,
     ...optimizerFeeds(optimizer, step, 0.01),
   });
@@ -267,11 +265,7 @@ function specOf(definition: MethodDefinition, given: object, { stage, model = to
     task: toyTask,
     batchSize,
     stage: chosen.name,
-    trains: ({ owner, name }) =>
-      owner === 'head' ||
-      (owner === 'method'
-        ? chosen.trains(name)
-        : (definition.trainsBackbone?.(name, method.options) ?? false)),
+    trains: (parameter) => trainsInStage(parameter, method, chosen),
   };
 }
 

@@ -1,7 +1,6 @@
 import type { ConfiguredMethod, MethodDefinition, MethodStage } from '@kora-bench/core';
 import {
   buildTrainProgram,
-  classificationTask,
   countParameters,
   initialValue,
   isTrainable,
@@ -10,6 +9,7 @@ import {
   stagesOf,
   vitWeightShapes,
 } from '@kora-bench/core';
+import { classificationTask } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
 import {
   differentiationErrors,

@@ -11,7 +11,6 @@ import type {
 import {
   add,
   buildTrainProgram,
-  classificationTask,
   defaultAdamW,
   defineMethod,
   exampleWeightFeed,
@@ -26,12 +25,12 @@ import {
   modelParameters,
   narrow,
   optimizerFeeds,
-  optimizerStates,
-  parametersState,
   randomStream,
   sizeOf,
   sourcesOf,
 } from '@kora-bench/core';
+import { classificationTask } from '@kora-bench/tasks';
+import { initialState } from '@kora-bench/trainer';
 import { z } from 'zod';
 import { vitTiny } from './vit-configs.js';
 
@@ -128,9 +127,9 @@ export function vitLoraStep(
     }),
   );
   const specs = new Map(modelParameters(model, method, task).map((spec) => [spec.name, spec]));
-  const zeros = hostTensor([layout.length], new Float32Array(layout.length));
+  const parameters = joinFlat((name) => initialValue(specs.get(name)!, 0), layout);
   const images = normal([batchSize, 3, ...model.imageSize], 1);
-  const labels = hostTensor(
+  const label = hostTensor(
     [batchSize],
     Int32Array.from({ length: batchSize }, (_, i) => (i * 7) % classes),
   );
@@ -139,13 +138,10 @@ export function vitLoraStep(
     program,
     layout,
     weights,
-    state: {
-      [parametersState]: joinFlat((name) => initialValue(specs.get(name)!, 0), layout),
-      ...Object.fromEntries(optimizerStates(defaultAdamW).map((name) => [name, zeros])),
-    },
+    state: initialState(parameters, defaultAdamW),
     feeds: (step) => ({
       [imagesFeed]: images,
-      labels,
+      label,
       [exampleWeightFeed]: exampleWeight,
       ...optimizerFeeds(defaultAdamW, step, 1e-3),
     }),

@@ -4,7 +4,10 @@ import type { Finding } from '../records/record-schema.js';
 export class FindingLog {
   readonly #findings = new Map<string, Finding>();
 
-  add({ evidence = {}, ...finding }: Omit<Finding, 'evidence'> & { evidence?: Readonly<Record<string, unknown>> }): void {
+  add({
+    evidence = {},
+    ...finding
+  }: Omit<Finding, 'evidence'> & { evidence?: Readonly<Record<string, unknown>> }): void {
     const key = `${finding.code}@${finding.where}`;
     if (!this.#findings.has(key)) this.#findings.set(key, { ...finding, evidence: { ...evidence } });
   }

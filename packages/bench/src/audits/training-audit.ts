@@ -1,6 +1,12 @@
 import type { HostTensor, ParameterLayout } from '@kora-bench/core';
 import { splitFlat } from '@kora-bench/core';
-import type { StepOutput, TrainingEnded, TrainingStarted, TrainingStep, TrainObserver } from '@kora-bench/trainer';
+import type {
+  StepOutput,
+  TrainingEnded,
+  TrainingStarted,
+  TrainingStep,
+  TrainObserver,
+} from '@kora-bench/trainer';
 import type { FindingLog } from './finding-log.js';
 
 /**

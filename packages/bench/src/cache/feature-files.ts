@@ -4,9 +4,9 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
+import { makeFolder, temporaryPath } from '@kora-bench/platform-node/atomic-file';
 import type { FeatureStore, FeatureTable, FeatureWriter, TableShape } from '@kora-bench/trainer';
 import { createMemoryTable, tableInMemory, tableMemory } from '@kora-bench/trainer';
-import { makeFolder, temporaryPath } from '@kora-bench/platform-node/atomic-file';
 import type { FeatureShape } from './feature-file.js';
 import {
   featureHeader,

@@ -3,13 +3,13 @@ import type { ReportProgress } from '@kora-bench/trainer';
 import { runAnalyses } from '../analyses/index.js';
 import { FindingLog } from '../audits/finding-log.js';
 import { fileFeatures } from '../cache/feature-files.js';
-import { resolvePhases } from '../phases/resolve-phases.js';
+import type { CellContext } from '../phases/context.js';
 import { openDatasets, planPhase } from '../phases/plan-phases.js';
+import { resolvePhases } from '../phases/resolve-phases.js';
 import type { FinishedPhase } from '../phases/run-phase.js';
 import { runPhase } from '../phases/run-phase.js';
 import type { DoneRecord } from '../records/record-schema.js';
 import { writeScores } from '../records/scores-file.js';
-import type { CellContext } from '../phases/context.js';
 import { describeCode, describeEnvironment } from './environment.js';
 import type { CellJob, CellResources } from './resources.js';
 

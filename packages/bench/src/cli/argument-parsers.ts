@@ -25,3 +25,8 @@ export function positiveInteger(text: string): number {
     throw new InvalidArgumentError('Expected an integer of at least 1.');
   return value;
 }
+
+/** Text as it is; a flag that is given twice adds to the first. */
+export function repeated(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}

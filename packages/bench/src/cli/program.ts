@@ -1,19 +1,8 @@
 import { Command, Option } from 'commander';
-import { protocolNames, taskNames } from '../config/run-config.js';
-import { names, numberOrText, numbersOrTexts, positiveInteger } from './argument-parsers.js';
+import { names, numberOrText, numbersOrTexts, positiveInteger, repeated } from './argument-parsers.js';
 
 /** Takes the exit code of the command that ran. */
 export type Report = (code: number) => void;
-
-export const listKinds = [
-  'methods',
-  'backends',
-  'models',
-  'datasets',
-  'tasks',
-  'protocols',
-  'suites',
-] as const;
 
 /**
  * The command line's grammar. A command's own code is imported when it runs, so that small commands start
@@ -49,17 +38,35 @@ function addRun(program: Command, report: Report, cellEntry?: string | URL): voi
     .option('--quick', 'lay the quick suite over it: few examples and epochs')
     .addOption(method())
     .addOption(backend())
-    .option('--model <name>', 'backbone: a name or a checkpoint’s folder')
-    .option('--source <name>', 'data set that methods are trained on')
-    .option('--target <name>', 'data set of the transfer task')
-    .option('--depth <name>', 'data set of the depth task')
-    .option('--task <names>', `tasks: ${taskNames.join(', ')}`, names)
-    .option('--protocol <names>', `transfer protocols: ${protocolNames.join(', ')}`, names)
+    .option('--model <names>', 'backbones: names or checkpoints’ folders', names)
+    .option('--source <data>', 'data of the phase source: a name, or the path of a folder or archive')
+    .option('--target <data>', 'data of the phases that train a new head alone, such as transfer')
+    .option('--depth <data>', 'data of the phase depth')
+    .option('--data <phase=data>', 'data of any phase; can be given several times', names)
+    .option('--task <names>', 'phases to run, by name or task; what they start from is trained too', names)
+    .option(
+      '--protocol <names>',
+      'protocols of the phases that train a new head alone, or phase=protocol; see `list protocols`',
+      names,
+    )
     .option('--seeds <numbers>', 'seeds, e.g. 0,1,2', numbersOrTexts)
-    .option('--epochs <n>', 'epochs on the source task', numberOrText)
-    .option('--batch-size <n>', 'batch size on the source task', numberOrText)
-    .option('--learning-rate <x>', 'learning rate of every method on the source task', numberOrText)
-    .option('--limit <n>', 'at most this many examples per split', numberOrText)
+    .option('--epochs <n>', 'epochs of phases that say nothing else, such as source', numberOrText)
+    .option('--batch-size <n>', 'batch size of phases that say nothing else', numberOrText)
+    .option(
+      '--learning-rate <x>',
+      'learning rate of every method in phases that say nothing else',
+      numberOrText,
+    )
+    .option(
+      '--limit <n>',
+      'at most this many examples per split, in phases that say nothing else',
+      numberOrText,
+    )
+    .option(
+      '--set <path=value>',
+      'change any field, e.g. phases.depth.training.epochs=1; can be given several times',
+      repeated,
+    )
     .option('--out <folder>', 'the run folder (default: runs/<time>-<suite>)')
     .option('--resume', 'do only what is missing or failed in --out or the latest run')
     .addOption(json('print the results as JSON'))
@@ -95,7 +102,10 @@ function addList(program: Command, report: Report): void {
   program
     .command('list')
     .description('what is registered')
-    .argument('[kind]', `one of ${listKinds.join(', ')}; all by default`)
+    .argument(
+      '[kind]',
+      'methods, backends, models, datasets, tasks, protocols, analyses or suites; all by default',
+    )
     .addOption(json())
     .action(async (kind, options) => report(await (await import('./commands/list.js')).list(kind, options)));
 }

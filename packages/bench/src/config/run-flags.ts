@@ -82,10 +82,7 @@ export function applyFlags(config: RunConfig, flags: RunFlags): RunConfig {
 }
 
 /** Which flag set which field, for errors. */
-export function flagPaths(
-  flags: RunFlags,
-  phases: readonly PhaseConfig[] = [],
-): ReadonlyMap<string, string> {
+export function flagPaths(flags: RunFlags, phases: readonly PhaseConfig[] = []): ReadonlyMap<string, string> {
   const each = (field: string, flag: string, values: readonly unknown[] | undefined, inner = '') =>
     (values ?? []).map((_, index) => [`${field}[${index}]${inner}`, flag] as const);
   const one = (field: string, flag: string, value: unknown) =>

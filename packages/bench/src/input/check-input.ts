@@ -1,7 +1,7 @@
 import { InputError } from '@kora-bench/core';
 import { z } from 'zod';
-import { suggestion } from './nearest-name.js';
 import { describeNode, nodesAt, type SchemaNode } from './describe-schema.js';
+import { suggestion } from './nearest-name.js';
 
 export interface InputOrigin {
   /** The file that the value was read from. */

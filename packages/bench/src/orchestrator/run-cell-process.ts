@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
-import type { CellJob } from '../cell/resources.js';
-import type { CellMessage } from '../cell/cell-process.js';
 import type { ReportProgress } from '@kora-bench/trainer';
+import type { CellMessage } from '../cell/cell-process.js';
+import type { CellJob } from '../cell/resources.js';
 import { describeFailure, failureText } from '../records/describe-failure.js';
 import { readRecordIfValid } from '../records/read-records.js';
 import type { CellRecord, FailedRecord } from '../records/record-schema.js';
@@ -64,7 +64,7 @@ export async function runCellProcess(
     told ??= describeFailure(error);
   }
   const failed: FailedRecord = {
-    schemaVersion: 1,
+    schemaVersion: 2,
     status: 'failed',
     cell,
     config,

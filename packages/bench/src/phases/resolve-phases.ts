@@ -77,7 +77,9 @@ function checkOrder(
       where: `${field}.from`,
       expected: earlier.length === 0 ? 'null: this is the first phase' : `one of ${earlier.join(', ')}`,
       received: from,
-      fix: later ? `Move the phase ${from} before ${name}.` : suggestion(from, earlier, 'Name an earlier phase.'),
+      fix: later
+        ? `Move the phase ${from} before ${name}.`
+        : suggestion(from, earlier, 'Name an earlier phase.'),
     },
   );
 }

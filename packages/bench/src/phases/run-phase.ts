@@ -11,7 +11,6 @@ import {
 } from '../audits/data-audit.js';
 import { TrainingAudit } from '../audits/training-audit.js';
 import { contentHashes } from '../cache/content-hashes.js';
-import type { CellContext } from './context.js';
 import { nameAndOptions } from '../config/run-config.js';
 import type {
   EvaluationRecord,
@@ -19,6 +18,7 @@ import type {
   RecordedMetric,
   TrainingResult,
 } from '../records/record-schema.js';
+import type { CellContext } from './context.js';
 import type { PlannedPhase } from './plan-phases.js';
 
 /** A phase that is done, with the model that came out of it. */
@@ -70,7 +70,10 @@ export async function runPhase(
   }
   const { task, weights } = first!;
   const splits = [dataset.train, dataset.val, dataset.test].filter((split) => split !== undefined);
-  const used = [...splits, ...draws.flatMap(({ train, val }) => (val === undefined ? [train] : [train, val]))];
+  const used = [
+    ...splits,
+    ...draws.flatMap(({ train, val }) => (val === undefined ? [train] : [train, val])),
+  ];
   const record: PhaseRecord = {
     name: phase.config.name,
     from: phase.config.from,
@@ -183,7 +186,10 @@ async function auditDraw(context: CellContext, where: string, draw: ProtocolDraw
   auditPreprocessing(findings, where, preprocessing, checkpoint.preprocessing);
   for (const finding of draw.findings) findings.add({ ...finding, where });
   const test = evaluations[0].split;
-  const hashed = async (split: ImageSplit) => ({ paths: split.paths, hashes: await hashesOf(context, split) });
+  const hashed = async (split: ImageSplit) => ({
+    paths: split.paths,
+    hashes: await hashesOf(context, split),
+  });
   auditLeakage(findings, where, await hashed(train), await hashed(test));
   auditTrainingLabels(findings, where, train);
   for (const { split } of evaluations) auditEvaluationLabels(findings, where, split);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { InputError } from '@kora-bench/core';
-import { canonicalJson } from '../input/json.js';
 import type { RunConfig } from '../config/run-config.js';
+import { canonicalJson } from '../input/json.js';
 import type { Cell } from '../records/record-schema.js';
 import type { ResolvedConfig } from './resolve-config.js';
 

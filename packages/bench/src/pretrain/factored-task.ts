@@ -1,5 +1,6 @@
 import type { Task } from '@kora-bench/core';
-import { classificationTask, constant, linear } from '@kora-bench/core';
+import { constant, linear } from '@kora-bench/core';
+import { classificationTask } from '@kora-bench/tasks';
 
 /**
  * Classification whose classes are combinations of factors: the head scores each value of each factor,

@@ -1,14 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import onnxruntime from '@kora-bench/backend-ort';
-import { KoraError } from '@kora-bench/core';
+import { KoraError, trainingSchema } from '@kora-bench/core';
 import { createProceduralDataset } from '@kora-bench/datasets';
 import full from '@kora-bench/method-full';
 import { vitMicroConfig, vitMicroFolder, vitMicroPreprocessing } from '@kora-bench/models';
-import { Command, InvalidArgumentError } from 'commander';
-import { trainingSchema } from '../config/run-config.js';
 import type { ProgressEvent } from '@kora-bench/trainer';
+import { Command, InvalidArgumentError } from 'commander';
 import { throttleSteps } from '../progress/throttle.js';
 import { pretrain } from './pretrain.js';
 
@@ -40,7 +36,6 @@ export async function main(argv: readonly string[]): Promise<void> {
     .option('--out <folder>', 'where model.safetensors and config.json go', vitMicroFolder);
   command.parse([...argv], { from: 'user' });
   const options = command.opts<{ epochs: number; perClass: number; seed: number; out: string }>();
-  const cacheDir = mkdtempSync(join(tmpdir(), 'kora-pretrain-'));
   const backend = await onnxruntime.create('cpu', onnxruntime.options.parse({}));
   try {
     const result = await pretrain(
@@ -61,17 +56,15 @@ export async function main(argv: readonly string[]): Promise<void> {
         }),
         seed: options.seed,
         outDir: options.out,
-        cacheDir,
       },
       throttleSteps(show, 5000),
     );
-    console.log(`validation top-1 ${(100 * result.top1).toFixed(2)} %, written to ${options.out}`);
+    console.log(`test top-1 ${(100 * result.top1).toFixed(2)} %, written to ${options.out}`);
   } catch (error) {
     if (!(error instanceof KoraError)) throw error;
     console.error(error.explain());
     process.exitCode = 1;
   } finally {
     await backend.dispose();
-    rmSync(cacheDir, { recursive: true, force: true });
   }
 }

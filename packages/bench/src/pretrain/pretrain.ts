@@ -5,20 +5,14 @@ import type {
   ImageDataset,
   MethodDefinition,
   Preprocessing,
+  TrainingConfig,
   VitConfig,
 } from '@kora-bench/core';
-import { writeSafetensors } from '@kora-bench/core';
+import { requireTarget, writeSafetensors } from '@kora-bench/core';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
-import { FindingLog } from '../cell/audits/finding-log.js';
-import type { CellContext } from '../cell/cell-context.js';
-import { judgeClassification } from '../cell/judge.js';
-import { trainPhase } from '../cell/train-phase.js';
-import { WeightStore } from '../cell/weight-store.js';
-import type { TrainingConfig } from '../config/run-config.js';
-import type { ReportProgress } from '@kora-bench/trainer';
-import type { ClassificationResult } from '../records/record-schema.js';
+import type { ReportProgress, TrainerContext } from '@kora-bench/trainer';
+import { evaluate, initialCheckpoint, train, WeightStore } from '@kora-bench/trainer';
 import { factoredTask } from './factored-task.js';
-import { initialCheckpoint } from './initial-checkpoint.js';
 
 export interface PretrainSpec {
   readonly backend: Backend;
@@ -31,51 +25,46 @@ export interface PretrainSpec {
   readonly seed: number;
   /** Where `model.safetensors` and `config.json` go. */
   readonly outDir: string;
-  readonly cacheDir: string;
 }
 
-/** Trains a backbone from scratch, scores it on the validation split and writes it without its head. */
-export async function pretrain(spec: PretrainSpec, report: ReportProgress): Promise<ClassificationResult> {
+export interface PretrainResult {
+  /** Share of test images, in [0, 1]. */
+  readonly top1: number;
+}
+
+/** Trains a backbone from scratch, scores it on the test split and writes it without its head. */
+export async function pretrain(spec: PretrainSpec, report: ReportProgress): Promise<PretrainResult> {
   const { backend, model, preprocessing, data, training, seed } = spec;
   const method = { definition: spec.method, options: spec.method.options.parse({}) };
   const checkpoint = initialCheckpoint(model, preprocessing, seed);
-  const context: CellContext = {
-    backend,
-    checkpoint,
-    method,
-    seed,
-    cacheDir: spec.cacheDir,
-    report,
-    findings: new FindingLog(),
-  };
+  const context: TrainerContext = { backend, model, method, seed, report };
   const weights = new WeightStore(checkpoint);
-  const task = factoredTask(data.train.classNames, training.labelSmoothing);
+  const task = factoredTask(classesOf(data), training.labelSmoothing);
   weights.initialize(task.parameters(model), seed);
-  const phase = { task, preprocessing, stage: 'train' };
-  await trainPhase(context, weights, {
-    ...phase,
-    name: 'pretrain',
-    split: data.train,
-    trains: () => true,
-    training,
-  });
-  const judged = { ...phase, name: 'evaluate', split: data.val, batchSize: training.batchSize };
-  const [result] = await judgeClassification(context, weights, judged, [data.val]);
+  await train(
+    context,
+    weights,
+    { name: 'pretrain', task, stage: 'train', trains: () => true, training },
+    { split: data.train, preprocessing },
+  );
+  const how = { name: 'evaluate', task, stage: 'train', preprocessing, batchSize: training.batchSize };
+  const [evaluation] = await evaluate(context, weights, how, [data.test]);
+  const result = { top1: evaluation!.values['top1']! };
   const backbone = new Map<string, HostTensor>(
     [...checkpoint.tensors.keys()].map((name) => [name, weights.get(name)]),
   );
   await writeFileAtomic(join(spec.outDir, 'model.safetensors'), writeSafetensors(backbone, { format: 'pt' }));
   await writeFileAtomic(
     join(spec.outDir, 'config.json'),
-    `${JSON.stringify(hubConfig(spec, result!), null, 2)}\n`,
+    `${JSON.stringify(hubConfig(spec, result), null, 2)}\n`,
   );
-  return result!;
+  return result;
 }
 
 /** The checkpoint's description in the form of timm's hub files, with how it was made. */
 function hubConfig(
   { model, preprocessing, data, training, seed }: PretrainSpec,
-  result: ClassificationResult,
+  result: PretrainResult,
 ): object {
   return {
     architecture: model.name,
@@ -100,10 +89,14 @@ function hubConfig(
     pretraining: {
       dataset: data.name,
       examples: data.train.length,
-      classes: data.train.classNames.length,
+      classes: classesOf(data).length,
       seed,
       training,
-      validationTop1: result.top1,
+      testTop1: result.top1,
     },
   };
+}
+
+function classesOf({ name, train: { targets } }: ImageDataset): readonly string[] {
+  return requireTarget(targets, 'label', `the data set ${name}`).classNames;
 }

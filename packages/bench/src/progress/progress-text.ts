@@ -1,5 +1,5 @@
-import type { CellRecord } from '../records/record-schema.js';
 import type { ProgressEvent } from '@kora-bench/trainer';
+import type { CellRecord, DoneRecord } from '../records/record-schema.js';
 import type { StartedCell } from './progress-view.js';
 
 /** `4 s`, `2 min 05 s`, `1 h 03 min`. */
@@ -39,6 +39,14 @@ export function endText(record: CellRecord): string {
   if (record.status === 'failed') {
     return `failed after ${duration(seconds)}: ${record.error.code}: ${record.error.message}`;
   }
-  const { top1 } = record.source.result;
-  return `done in ${duration(seconds)}, source top-1 ${(100 * top1).toFixed(1)} %`;
+  return [`done in ${duration(seconds)}`, ...record.phases.flatMap(primaryText)].join(', ');
+}
+
+/** `source top-1 61.2 %`; nothing for a phase that is not scored. */
+function primaryText({ name, metrics, draws }: DoneRecord['phases'][number]): string[] {
+  const metric = metrics.find(({ primary }) => primary) ?? metrics[0];
+  const value = metric && draws[0]?.evaluations[0]?.values[metric.key];
+  if (metric === undefined || value === undefined || value === null) return [];
+  const { scale, digits } = metric.format;
+  return [`${name} ${metric.label} ${(value * scale).toFixed(digits)} ${metric.unit}`.trimEnd()];
 }

@@ -1,5 +1,5 @@
-import type { Cell, CellRecord } from '../records/record-schema.js';
 import type { ProgressEvent } from '@kora-bench/trainer';
+import type { Cell, CellRecord } from '../records/record-schema.js';
 
 export interface StartedCell {
   readonly cell: Cell;

@@ -30,6 +30,15 @@ export async function readJsonFile<T>(path: string, schema: z.ZodType<T>, kind: 
   } catch (error) {
     throw corrupt((error as SyntaxError).message);
   }
+  const { schemaVersion } = (value ?? {}) as { readonly schemaVersion?: unknown };
+  if (schemaVersion === 1) {
+    throw new FormatError(`The ${kind} was written by an older version of this suite.`, {
+      where: path,
+      expected: `a ${kind} with "schemaVersion": 2`,
+      received: '"schemaVersion": 1',
+      fix: 'Show it with the version that wrote it, or run its configuration again into a new folder.',
+    });
+  }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { path: field, message } = result.error.issues[0]!;

@@ -106,7 +106,9 @@ export const evaluationSchema = z.strictObject({
   scores: z
     .string()
     .nullable()
-    .describe('File of the scores of every example, from the run folder; null where it could not be written.'),
+    .describe(
+      'File of the scores of every example, from the run folder; null where it could not be written.',
+    ),
 });
 export type EvaluationRecord = z.infer<typeof evaluationSchema>;
 
@@ -191,7 +193,9 @@ export const doneRecordSchema = z.strictObject({
     share: share.describe('trainable / (backbone + trainable), with the head of the first phase.'),
   }),
   phases: z.array(phaseRecordSchema).min(1),
-  analyses: z.record(z.string(), z.record(z.string(), z.unknown())).describe('What each analysis found, by name.'),
+  analyses: z
+    .record(z.string(), z.record(z.string(), z.unknown()))
+    .describe('What each analysis found, by name.'),
   peakMemoryBytes: count.describe('Largest resident set of the cell’s process.'),
   findings: z.array(findingSchema),
 });

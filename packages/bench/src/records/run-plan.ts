@@ -7,7 +7,7 @@ import { writeOutput } from './write-output.js';
 
 /** `run.json`: what a run set out to do. Written once, before the first cell. */
 export const runPlanSchema = z.strictObject({
-  schemaVersion: z.literal(1),
+  schemaVersion: z.literal(2),
   suite: z.string(),
   createdAt: z.iso.datetime(),
   config: runConfigSchema,

@@ -75,9 +75,7 @@ export async function importPlugin(name: string, where: string, cwd: string): Pr
   let url: string | undefined;
   try {
     const from = pathToFileURL(join(cwd, pluginsFile)).href;
-    url = isPluginPath(name)
-      ? moduleUrl(resolve(cwd, name), resolveSpecifier)
-      : resolveSpecifier(name, from);
+    url = isPluginPath(name) ? moduleUrl(resolve(cwd, name), resolveSpecifier) : resolveSpecifier(name, from);
     return { url, exports: (await import(url)) as Record<string, unknown> };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';

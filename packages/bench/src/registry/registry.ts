@@ -8,8 +8,8 @@ import type {
 import { InputError, targetKindNames } from '@kora-bench/core';
 import type { ModelDefinition } from '@kora-bench/models';
 import { z } from 'zod';
-import type { Plugins, RegistryKind } from './plugins.js';
 import { findRegistered } from '../input/nearest-name.js';
+import type { Plugins, RegistryKind } from './plugins.js';
 import { importPlugin, isPluginPath, noPlugins } from './plugins.js';
 
 /** The type that each kind registers. */

@@ -1,6 +1,17 @@
-import type { CellRecord, DoneRecord, Finding } from '../records/record-schema.js';
+import type { CkaResult } from '../analyses/cka.js';
+import { ckaResultSchema } from '../analyses/cka.js';
+import { mergeResultSchema } from '../analyses/merge.js';
+import type {
+  CellRecord,
+  DoneRecord,
+  EvaluationRecord,
+  PhaseRecord,
+  RecordedMetric,
+} from '../records/record-schema.js';
+import { metricText, metricTitle, percent } from '../table/format-number.js';
+import { groupFindings } from '../table/grouped-findings.js';
+import { estimateColumn, primaryOf, scoreColumns } from '../table/summary-row.js';
 import { ckaHeatmap } from './charts/cka-heatmap.js';
-import type { ParetoPoint } from './charts/pareto.js';
 import { paretoChart } from './charts/pareto.js';
 import { trainingCurves } from './charts/training-curves.js';
 import type { Column } from './html.js';
@@ -40,222 +51,227 @@ export function runPage(title: string, records: readonly CellRecord[]): string {
 }
 
 function results(done: readonly DoneRecord[]): string {
+  const phases = phasesOf(done);
+  const scored = phases.filter(({ draws }) => draws[0]!.evaluations.length > 0);
   return markup(
     '<h2>Results</h2>',
-    table('Scores on true labels, one row per cell', resultColumns, done),
-    transferTable(done),
-    depthTable(done),
-    '<h2>Accuracy against tuned parameters</h2>',
+    table('Cells', cellColumns(done), done),
+    ...scored.map((phase) => phaseTable(phase, done)),
+    '<h2>Scores against tuned parameters</h2>',
     '<div class="charts">',
-    paretoChart(
-      'Source task',
-      paretoPoints(done, ({ source }) => source.result.top1),
-    ),
-    done.some((record) => stratifiedTop1(record) !== undefined) &&
-      paretoChart('Transfer, stratified', paretoPoints(done, stratifiedTop1)),
+    ...scored
+      .filter((phase) => phase.draws[0]!.evaluations[0]!.caveat === null)
+      .map((phase) => phasePareto(phase, done)),
     '</div>',
     '<h2>Training</h2>',
     '<div class="charts">',
-    trainingCurves(
-      'Source task',
-      done.map((record) => ({ label: nameOf(record), points: progressOf(record.source.training) })),
-    ),
-    done.some(({ depth }) => depth !== null) &&
+    ...phases.map(({ name }) =>
       trainingCurves(
-        'Depth',
+        name,
         done.flatMap((record) =>
-          record.depth === null ? [] : [{ label: nameOf(record), points: progressOf(record.depth.training) }],
+          record.phases
+            .filter((phase) => phase.name === name)
+            .map((phase) => ({ label: nameOf(record), points: progressOf(phase) })),
         ),
       ),
+    ),
     '</div>',
-    '<h2>Similarity between blocks</h2>',
-    `<p>Linear CKA of the class tokens after each block, debiased, over ${done[0]!.cka.examples} images of the source task’s validation split.</p>`,
-    '<div class="charts">',
-    ...done.map((record) => ckaHeatmap(nameOf(record), record.cka.debiased)),
-    '</div>',
+    similarity(done),
     '<h2>Findings</h2>',
     findingsTable(done),
     '<h2>Notes on the data and weights</h2>',
     `<ul>${[...new Set(done.flatMap(notesOf))].map((note) => `<li>${escapeHtml(note)}</li>`).join('')}</ul>`,
     '<h2>Environment and configuration</h2>',
-    `<details><summary>Environment</summary><pre>${escapeHtml(JSON.stringify(done[0]!.environment, null, 2))}</pre></details>`,
-    `<details><summary>Configuration</summary><pre>${escapeHtml(JSON.stringify(done[0]!.config, null, 2))}</pre></details>`,
+    details('Environment', done[0]!.environment),
+    details('Code', done[0]!.code),
+    details('Configuration', done[0]!.config),
   );
 }
 
-/** The only protocol whose numbers say something about transfer. */
-function stratifiedTop1({ transfer }: DoneRecord): number | undefined {
-  return transfer.find(({ protocol }) => protocol === 'stratified')?.trueLabels.top1;
+function details(summary: string, value: unknown): string {
+  return `<details><summary>${summary}</summary><pre>${escapeHtml(JSON.stringify(value, null, 2))}</pre></details>`;
 }
 
-function describe({ cell, config, startedAt }: CellRecord): string {
-  const { training } = config;
-  return `Backbone ${cell.model}, source ${config.source}, ${training.epochs} epochs of batch ${training.batchSize}; started ${startedAt}.`;
+/** Each phase of the run once, as the first record that has it tells it. */
+function phasesOf(done: readonly DoneRecord[]): PhaseRecord[] {
+  const phases = new Map<string, PhaseRecord>();
+  for (const record of done)
+    for (const phase of record.phases) if (!phases.has(phase.name)) phases.set(phase.name, phase);
+  return [...phases.values()];
+}
+
+function describe({ config, startedAt }: CellRecord): string {
+  const { training, models, phases } = config;
+  const names = phases.map(({ name, data }) => `${name} on ${data}`).join(', ');
+  return `Backbone ${models.join(', ')}; ${names}; ${training.epochs} epochs of batch ${training.batchSize} where a phase says nothing else; started ${startedAt}.`;
 }
 
 function nameOf({ cell, config }: CellRecord): string {
   const seed = config.seeds.length > 1 ? ` seed ${cell.seed}` : '';
   const backend = config.backends.length > 1 ? ` ${cell.backend}` : '';
-  return `${cell.label}${backend}${seed}`;
+  const model = config.models.length > 1 ? ` ${cell.model}` : '';
+  return `${cell.label}${model}${backend}${seed}`;
 }
 
-const percent = (share: number | null | undefined, digits = 1) =>
-  share === undefined || share === null ? 'n/a' : (100 * share).toFixed(digits);
-
-const resultColumns: readonly Column<DoneRecord>[] = [
-  { title: 'method', cell: (record) => escapeHtml(nameOf(record)) },
-  {
-    title: 'tuned %',
-    numeric: true,
-    hint: 'trainable / (backbone + trainable)',
-    cell: ({ model }) => percent(model.share, 2),
-  },
-  {
-    title: 'top-1 %',
-    numeric: true,
-    hint: 'with the 95 % Wilson interval over the images',
-    cell: ({ source: { result } }) =>
-      `${percent(result.top1)} <small>[${percent(result.top1Interval[0])}, ${percent(result.top1Interval[1])}]</small>`,
-  },
-  { title: 'top-5 %', numeric: true, cell: ({ source }) => percent(source.result.top5) },
-  { title: 'macro F1', numeric: true, cell: ({ source }) => source.result.macroF1.toFixed(3) },
-  { title: 'weighted F1', numeric: true, cell: ({ source }) => source.result.weightedF1.toFixed(3) },
-  {
-    title: 'ECE',
-    numeric: true,
-    hint: 'expected calibration error, 15 bins',
-    cell: ({ source }) => source.result.expectedCalibrationError.toFixed(3),
-  },
-  {
-    title: 'images/s',
-    numeric: true,
-    hint: 'training, on this machine',
-    cell: ({ source }) => source.training.imagesPerSecond.toFixed(0),
-  },
-  {
-    title: 'memory MB',
-    numeric: true,
-    hint: 'largest resident set of the process',
-    cell: ({ peakMemoryBytes }) => (peakMemoryBytes / 1e6).toFixed(0),
-  },
-  {
-    title: 'merge error',
-    numeric: true,
-    hint: 'largest difference of logits after merging',
-    cell: ({ mergeError }) => mergeError?.toExponential(1) ?? 'n/a',
-  },
-];
-
-function transferTable(done: readonly DoneRecord[]): string | undefined {
-  const rows = done.flatMap((record) => record.transfer.map((transfer) => ({ record, transfer })));
-  if (rows.length === 0) return undefined;
-  return table(
-    'Transfer: a new head on the frozen, source-trained model',
-    [
-      { title: 'method', cell: ({ record }) => escapeHtml(nameOf(record)) },
-      { title: 'protocol', cell: ({ transfer }) => escapeHtml(transfer.protocol) },
-      { title: 'training images', numeric: true, cell: ({ transfer }) => String(transfer.training.examples) },
-      {
-        title: 'top-1 %, true labels',
-        numeric: true,
-        cell: ({ transfer }) => percent(transfer.trueLabels.top1),
-      },
-      {
-        title: 'macro F1, true labels',
-        numeric: true,
-        cell: ({ transfer }) => transfer.trueLabels.macroF1.toFixed(3),
-      },
-      {
-        title: 'published kind of accuracy %',
-        numeric: true,
-        hint: 'on the labels that the protocol itself makes; it does not measure transfer',
-        cell: ({ transfer: { protocolLabels } }) =>
-          protocolLabels === null
-            ? '–'
-            : `<s>${percent(protocolLabels.top1)}</s> <small>${protocolLabels.distinctLabels} label${protocolLabels.distinctLabels === 1 ? '' : 's'}</small>`,
-      },
-    ],
-    rows,
-  );
+function cellColumns(done: readonly DoneRecord[]): Column<DoneRecord>[] {
+  const merged = done.some(({ analyses }) => analyses['merge'] !== undefined);
+  return [
+    { title: 'method', cell: (record) => escapeHtml(nameOf(record)) },
+    {
+      title: 'tuned %',
+      numeric: true,
+      hint: 'trainable / (backbone + trainable)',
+      cell: ({ model }) => percent(model.share, 2),
+    },
+    {
+      title: 'images/s',
+      numeric: true,
+      hint: 'training in the first phase, on this machine',
+      cell: ({ phases }) => phases[0]!.draws[0]!.training.imagesPerSecond.toFixed(0),
+    },
+    {
+      title: 'memory MB',
+      numeric: true,
+      hint: 'largest resident set of the process',
+      cell: ({ peakMemoryBytes }) => (peakMemoryBytes / 1e6).toFixed(0),
+    },
+    ...(merged
+      ? [
+          {
+            title: 'merge error',
+            numeric: true,
+            hint: 'largest difference of predictions after merging',
+            cell: ({ analyses }: DoneRecord) =>
+              mergeResultSchema.safeParse(analyses['merge']).data?.error?.toExponential(1) ?? 'n/a',
+          },
+        ]
+      : []),
+  ];
 }
 
-function depthTable(done: readonly DoneRecord[]): string | undefined {
+/** A phase's metrics, one row per cell and evaluation. */
+function phaseTable(phase: PhaseRecord, done: readonly DoneRecord[]): string {
   const rows = done.flatMap((record) =>
-    record.depth === null ? [] : [{ record, result: record.depth.result }],
+    record.phases
+      .filter(({ name }) => name === phase.name)
+      .flatMap((own) => own.draws[0]!.evaluations.map((evaluation) => ({ record, own, evaluation }))),
   );
-  if (rows.length === 0) return undefined;
+  type Row = (typeof rows)[number];
+  const several = phase.draws[0]!.evaluations.length > 1;
   return table(
-    'Depth',
+    captionOf(phase),
     [
-      { title: 'method', cell: ({ record }) => escapeHtml(nameOf(record)) },
-      { title: 'RMSE m', numeric: true, cell: ({ result }) => result.rmse.toFixed(4) },
-      { title: 'AbsRel', numeric: true, cell: ({ result }) => result.absRel.toFixed(4) },
-      { title: 'δ < 1.25, %', numeric: true, cell: ({ result }) => percent(result.delta1) },
-      { title: 'SI log', numeric: true, cell: ({ result }) => result.scaleInvariantLog.toFixed(4) },
+      { title: 'method', cell: ({ record }: Row) => escapeHtml(nameOf(record)) },
+      ...(several ? [{ title: 'scored on', cell: ({ evaluation }: Row) => evaluationName(evaluation) }] : []),
+      {
+        title: 'training images',
+        numeric: true,
+        cell: ({ own }: Row) => String(own.draws[0]!.train.examples),
+      },
+      ...phase.metrics.map((metric) => ({
+        title: metricTitle(metric),
+        numeric: true,
+        hint: metric.description,
+        cell: ({ record, evaluation }: Row) => scoreCell(record, phase.name, evaluation, metric),
+      })),
     ],
     rows,
   );
 }
 
-function paretoPoints(
-  done: readonly DoneRecord[],
-  score: (record: DoneRecord) => number | undefined,
-): ParetoPoint[] {
-  return done.flatMap((record) => {
-    const value = score(record);
-    return value === undefined
-      ? []
-      : [{ label: nameOf(record), cost: 100 * record.model.share, score: 100 * value }];
+function captionOf({ name, task, protocol, data, trains, draws }: PhaseRecord): string {
+  const parts = [
+    `${name}: ${task.name} on ${data.dataset}`,
+    `protocol ${protocol.name}`,
+    trains === 'head' && 'a new head on the frozen model',
+    draws.length > 1 && `means over ${draws.length} draws`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function evaluationName({ name, caveat, details: { distinctLabels } }: EvaluationRecord): string {
+  if (caveat === null) return escapeHtml(name);
+  const labels = typeof distinctLabels === 'number' ? `, ${distinctLabels} in all` : '';
+  return `<span title="${escapeHtml(caveat)}">${escapeHtml(name)}${labels}: not what it seems</span>`;
+}
+
+function scoreCell(
+  record: DoneRecord,
+  phase: string,
+  { name, caveat }: EvaluationRecord,
+  metric: RecordedMetric,
+): string {
+  const column = scoreColumns([record]).find(
+    (one) => one.phase === phase && one.evaluation === name && one.metric.key === metric.key,
+  );
+  const estimate = column && estimateColumn([record], column);
+  if (!estimate) return 'n/a';
+  const text = (value: number) => metricText(metric, value);
+  const value = caveat === null ? text(estimate.value) : `<s>${text(estimate.value)}</s>`;
+  if (estimate.interval === null) return value;
+  const [low, high] = estimate.interval;
+  return `${value} <small>[${text(low)}, ${text(high)}]</small>`;
+}
+
+function phasePareto(phase: PhaseRecord, done: readonly DoneRecord[]): string {
+  const metric = primaryOf(phase);
+  const points = done.flatMap((record) => {
+    const column = scoreColumns([record]).find(
+      (one) => one.phase === phase.name && one.metric.key === metric.key && one.caveat === null,
+    );
+    const estimate = column && estimateColumn([record], column);
+    if (!estimate) return [];
+    return [
+      { label: nameOf(record), cost: 100 * record.model.share, score: estimate.value * metric.format.scale },
+    ];
+  });
+  return paretoChart({
+    title: phase.name,
+    score: metricTitle(metric),
+    higherIsBetter: metric.direction === 'higher',
+    points,
   });
 }
 
-function progressOf({ stages }: DoneRecord['source']['training']): (readonly [number, number])[] {
-  const last = stages.at(-1)!;
+function progressOf({ draws }: PhaseRecord): (readonly [number, number])[] {
+  const last = draws[0]!.training.stages.at(-1)!;
   return last.losses.map(({ step, loss }) => [(100 * (step + 1)) / last.steps, loss] as const);
 }
 
-const severities: readonly Finding['severity'][] = ['error', 'warning', 'info'];
+function similarity(done: readonly DoneRecord[]): string | undefined {
+  const found = done.flatMap((record): { record: DoneRecord; cka: CkaResult }[] => {
+    const { data } = ckaResultSchema.safeParse(record.analyses['cka']);
+    return data === undefined ? [] : [{ record, cka: data }];
+  });
+  const [first] = found;
+  if (first === undefined) return undefined;
+  return markup(
+    '<h2>Similarity between blocks</h2>',
+    `<p>Linear CKA of the class tokens after each block, debiased, over ${first.cka.examples} test images of the phase ${escapeHtml(first.cka.phase)}.</p>`,
+    '<div class="charts">',
+    ...found.map(({ record, cka }) => ckaHeatmap(nameOf(record), cka.debiased)),
+    '</div>',
+  );
+}
 
 function findingsTable(done: readonly DoneRecord[]): string {
-  const grouped = new Map<string, { finding: Finding; cells: string[] }>();
-  for (const record of done) {
-    for (const finding of record.findings) {
-      const key = `${finding.code}@${finding.where}@${finding.message}`;
-      const group = grouped.get(key) ?? { finding, cells: [] };
-      group.cells.push(nameOf(record));
-      grouped.set(key, group);
-    }
-  }
-  const rows = [...grouped.values()].sort(
-    (a, b) => severities.indexOf(a.finding.severity) - severities.indexOf(b.finding.severity),
-  );
+  const names = new Map(done.map((record) => [record.cell.id, nameOf(record)]));
+  const rows = groupFindings(done);
   if (rows.length === 0) return '<p>The audits found nothing.</p>';
   return table(
     'What the audits found',
     [
-      {
-        title: 'severity',
-        cell: ({ finding }) => `<span class="${finding.severity}">${finding.severity}</span>`,
-      },
-      { title: 'code', cell: ({ finding }) => `<code>${escapeHtml(finding.code)}</code>` },
-      { title: 'where', cell: ({ finding }) => escapeHtml(finding.where) },
-      { title: 'what', cell: ({ finding }) => escapeHtml(finding.message) },
-      { title: 'cells', cell: ({ cells }) => escapeHtml(cells.join(', ')) },
-      {
-        title: 'evidence of the first',
-        cell: ({ finding }) =>
-          `<details><summary>show</summary><pre>${escapeHtml(JSON.stringify(finding.evidence, null, 2))}</pre></details>`,
-      },
+      { title: 'severity', cell: ({ severity }) => `<span class="${severity}">${severity}</span>` },
+      { title: 'code', cell: ({ code }) => `<code>${escapeHtml(code)}</code>` },
+      { title: 'where', cell: ({ where }) => escapeHtml(where) },
+      { title: 'what', cell: ({ message }) => escapeHtml(message) },
+      { title: 'cells', cell: ({ cells }) => escapeHtml(cells.map((id) => names.get(id) ?? id).join(', ')) },
+      { title: 'evidence of the first', cell: ({ evidence }) => details('show', evidence) },
     ],
     rows,
   );
 }
 
-function notesOf({ model, source, transfer, depth }: DoneRecord): string[] {
-  return [
-    ...model.notes,
-    ...source.data.notes,
-    ...transfer.flatMap(({ data }) => data.notes),
-    ...(depth?.data.notes ?? []),
-  ];
+function notesOf({ model, phases }: DoneRecord): string[] {
+  return [...model.notes, ...phases.flatMap(({ data }) => data.notes)];
 }

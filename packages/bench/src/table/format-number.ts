@@ -1,3 +1,4 @@
+import type { RecordedMetric } from '../records/record-schema.js';
 import type { Estimate } from './summary-row.js';
 
 /** What stands where there is no value. */
@@ -8,17 +9,26 @@ export function percent(share: number, digits = 1): string {
   return (100 * share).toFixed(digits);
 }
 
-/** `61.2\n[59.8, 62.6]` for one seed, `61.2\n± 1.4` for several; n/a for no value. */
+/** A value as its metric is shown, without the unit. */
+export function metricText({ format }: Pick<RecordedMetric, 'format'>, value: number): string {
+  return (value * format.scale).toFixed(format.digits);
+}
+
+/** Heading of a metric with its unit, e.g. `top-1 %`. */
+export function metricTitle({ label, unit }: Pick<RecordedMetric, 'label' | 'unit'>): string {
+  return unit === '' ? label : `${label} ${unit}`;
+}
+
+/** `61.2\n[59.8, 62.6]` for one measurement, `61.2\n± 1.4` for several; n/a for no value. */
 export function estimateText(
   estimate: Estimate | null | undefined,
   format: (value: number) => string,
-  seeds: number,
 ): string {
   if (estimate === null || estimate === undefined) return absent;
-  const { value, interval } = estimate;
+  const { value, interval, measurements } = estimate;
   if (interval === null) return format(value);
   const [low, high] = interval;
-  return seeds > 1
+  return measurements > 1
     ? `${format(value)}\n± ${format((high - low) / 2)}`
     : `${format(value)}\n[${format(low)}, ${format(high)}]`;
 }
@@ -26,4 +36,9 @@ export function estimateText(
 /** Bytes in MB, 10^6. */
 export function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(0);
+}
+
+/** `1 cell`, `2 cells`. */
+export function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`;
 }

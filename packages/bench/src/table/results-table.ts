@@ -1,8 +1,16 @@
 import { rate } from '../progress/progress-text.js';
-import { absent, estimateText, megabytes, percent } from './format-number.js';
+import {
+  absent,
+  estimateText,
+  megabytes,
+  metricText,
+  metricTitle,
+  percent,
+  plural,
+} from './format-number.js';
 import type { PlainColumn } from './plain-table.js';
 import { plainTable } from './plain-table.js';
-import type { SummaryRow } from './summary-row.js';
+import type { ScoreColumn, SummaryRow } from './summary-row.js';
 
 interface Column extends PlainColumn {
   cell(row: SummaryRow): string;
@@ -24,7 +32,7 @@ export function resultsTable(rows: readonly SummaryRow[], width = Number.POSITIV
       .every((line) => line.length <= width);
   const names = nameColumns(rows);
   const parts: Column[][] = [[]];
-  for (const column of [...scoreColumns(rows), ...costColumns]) {
+  for (const column of [...scores(rows), ...costColumns]) {
     const part = parts.at(-1)!;
     if (part.length === 0 || fits([...names, ...part, column])) part.push(column);
     else parts.push([column]);
@@ -33,52 +41,65 @@ export function resultsTable(rows: readonly SummaryRow[], width = Number.POSITIV
 }
 
 function nameColumns(rows: readonly SummaryRow[]): Column[] {
-  const place = ({ backend, device }: SummaryRow) => `${backend}:${device}`;
-  const several = new Set(rows.map(place)).size > 1;
+  const where = ({ backend, device }: SummaryRow) => `${backend}:${device}`;
+  const several = (of: (row: SummaryRow) => string) => new Set(rows.map(of)).size > 1;
   return [
     { title: 'method', cell: ({ label }) => label },
-    ...(several ? [{ title: 'backend', cell: place }] : []),
+    ...(several(({ model }) => model) ? [{ title: 'model', cell: ({ model }: SummaryRow) => model }] : []),
+    ...(several(where) ? [{ title: 'backend', cell: where }] : []),
   ];
 }
 
-function scoreColumns(rows: readonly SummaryRow[]): Column[] {
-  const protocols = [...new Set(rows.flatMap(({ transfer }) => transfer.map(({ protocol }) => protocol)))];
-  const hasDepth = rows.some(({ depth }) => depth !== null);
-  const number = (title: string, cell: Column['cell']): Column => ({ title, numeric: true, cell });
+/** The columns of all rows, each once, in their order. */
+export function columnsOf(rows: readonly SummaryRow[]): ScoreColumn[] {
+  const columns = new Map<string, ScoreColumn>();
+  for (const { scores: own } of rows) for (const column of own) columns.set(keyOf(column), column);
+  return [...columns.values()];
+}
+
+function keyOf({ phase, evaluation, metric }: ScoreColumn): string {
+  return JSON.stringify([phase, evaluation, metric.key]);
+}
+
+function scores(rows: readonly SummaryRow[]): Column[] {
+  const shown = columnsOf(rows).filter(
+    ({ metric, caveat }) => metric.shown === 'table' && (caveat === null || metric.primary),
+  );
   return [
-    number('tuned\n%', ({ tunedShare }) => percent(tunedShare, 2)),
-    number('source\ntop-1 %', ({ top1, seeds }) => estimateText(top1, percent, seeds.length)),
-    number('macro\nF1', ({ macroF1, seeds }) =>
-      estimateText(macroF1, (value) => value.toFixed(3), seeds.length),
-    ),
-    ...protocols.flatMap((protocol) => {
-      const of = (row: SummaryRow) => row.transfer.find((one) => one.protocol === protocol);
-      const columns = [
-        number(`transfer\n${protocol}\ntop-1 %`, (row) =>
-          estimateText(of(row)?.trueTop1, percent, row.seeds.length),
+    { title: 'tuned\n%', numeric: true, cell: ({ tunedShare }) => percent(tunedShare, 2) },
+    ...shown.map((column) => ({
+      title: titleOf(column, shown),
+      numeric: true,
+      cell: (row: SummaryRow) =>
+        estimateText(row.scores.find((own) => keyOf(own) === keyOf(column))?.estimate, (value) =>
+          metricText(column.metric, value),
         ),
-      ];
-      if (rows.some((row) => of(row)?.protocolTop1)) {
-        columns.push(
-          number(`NOT transfer:\n${protocol}\nown labels %`, (row) =>
-            estimateText(of(row)?.protocolTop1, percent, row.seeds.length),
-          ),
-        );
-      }
-      return columns;
-    }),
-    ...(hasDepth
+    })),
+    ...(rows.some(({ meanCka }) => meanCka !== null)
       ? [
-          number('depth\nRMSE m', ({ depth, seeds }) => estimateText(depth?.rmse, fixed3, seeds.length)),
-          number('depth\nAbsRel', ({ depth, seeds }) => estimateText(depth?.absRel, fixed3, seeds.length)),
-          number('depth\nδ<1.25 %', ({ depth, seeds }) => estimateText(depth?.delta1, percent, seeds.length)),
+          {
+            title: 'mean\nCKA',
+            numeric: true,
+            cell: ({ meanCka }: SummaryRow) => estimateText(meanCka, (value) => value.toFixed(3)),
+          },
         ]
       : []),
-    number('mean\nCKA', ({ meanCka, seeds }) => estimateText(meanCka, fixed3, seeds.length)),
   ];
 }
 
-const fixed3 = (value: number) => value.toFixed(3);
+/** Phase, what tells its evaluation from others, and metric, one below the other. */
+function titleOf(
+  { phase, evaluation, caveat, protocol, metric }: ScoreColumn,
+  all: readonly ScoreColumn[],
+): string {
+  if (caveat !== null) return `NOT ${phase}:\n${evaluation}\n${metricTitle(metric)}`;
+  const several = new Set(all.filter((one) => one.phase === phase).map((one) => one.evaluation)).size > 1;
+  const how = [
+    ...(protocol === 'full' || phase.endsWith(protocol) ? [] : [protocol]),
+    ...(several ? [evaluation] : []),
+  ];
+  return [phase, ...how, metricTitle(metric)].join('\n');
+}
 
 const costColumns: readonly Column[] = [
   { title: 'images\n/s', numeric: true, cell: ({ imagesPerSecond }) => rate(imagesPerSecond.value) },
@@ -95,17 +116,26 @@ function findingsText({ error, warning, info }: SummaryRow['findings']): string 
   return parts.filter(Boolean).join('\n') || 'none';
 }
 
-const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? '' : 's'}`;
-
 function legend(rows: readonly SummaryRow[]): string[] {
   const seeds = rows.map((row) => row.seeds.length);
   const many = Math.max(...seeds);
   const uneven = rows.filter((row) => row.seeds.length < many).map(({ label }) => label);
+  const caveats = new Set(columnsOf(rows).flatMap(({ caveat }) => caveat ?? []));
+  const draws = rows.some(({ scores: own, seeds: of }) =>
+    own.some(({ estimate }) => (estimate?.measurements ?? 0) > of.length),
+  );
   return [
-    many > 1
-      ? `Means over ${many} seeds, ± half of Student’s 95 % interval of the mean.`
+    many > 1 || draws
+      ? `Means over ${[many > 1 && `${many} seeds`, draws && 'draws'].filter(Boolean).join(' and ')}, ± half of Student’s 95 % interval of the mean.`
       : 'In brackets: 95 % Wilson interval over the images. One seed: differences between rows may be chance.',
     ...(many > 1 && uneven.length > 0 ? [`Fewer seeds are done for ${uneven.join(', ')}.`] : []),
-    `Mean CKA: between different blocks, debiased. images/s: training on the source task, on this machine; where the backbone is frozen, its features are kept and only the rest runs again. ${absent}: not measured.`,
+    ...[...caveats].map((caveat) => `NOT: ${caveat}`),
+    [
+      rows.some(({ meanCka }) => meanCka !== null) && 'Mean CKA: between different blocks, debiased.',
+      'images/s: training in the first phase, on this machine; where the backbone is frozen, its features are kept and only the rest runs again.',
+      `${absent}: not measured.`,
+    ]
+      .filter(Boolean)
+      .join(' '),
   ];
 }

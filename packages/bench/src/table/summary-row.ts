@@ -1,38 +1,45 @@
 import { meanConfidenceInterval, sampleMean } from '@kora-bench/core';
-import type { ProtocolName } from '../config/run-config.js';
-import type { ClassificationResult, DoneRecord, Finding } from '../records/record-schema.js';
+import { ckaResultSchema } from '../analyses/cka.js';
+import type { DoneRecord, Finding, PhaseRecord, RecordedMetric } from '../records/record-schema.js';
 
 /** A measured value with its uncertainty. */
 export interface Estimate {
-  /** The value of the only seed, or the mean over seeds. */
+  /** The value of the only measurement, or the mean over seeds and draws. */
   readonly value: number;
   /**
-   * 95 %: over several seeds Student's t interval of their mean; for a proportion of one seed Wilson's
-   * interval over the examples; null when there is neither.
+   * 95 %: over several measurements Student's t interval of their mean; for a single one the interval over its
+   * examples where the metric has one; null when there is neither.
    */
   readonly interval: readonly [low: number, high: number] | null;
+  /** How many measurements it is the mean of: seeds times draws. */
+  readonly measurements: number;
 }
 
-/** One row of the results: a method on a backend, over all seeds that are done. */
+/** One metric of one evaluation of a phase: a column of the results. */
+export interface ScoreColumn {
+  readonly phase: string;
+  /** E.g. `test`, or `own labels`. */
+  readonly evaluation: string;
+  /** Why its numbers do not measure what they seem to; null for numbers to read. */
+  readonly caveat: string | null;
+  readonly protocol: string;
+  readonly metric: RecordedMetric;
+}
+
+/** One row of the results: a method on a backbone and a backend, over all seeds that are done. */
 export interface SummaryRow {
   readonly label: string;
   readonly method: string;
+  readonly model: string;
   readonly backend: string;
   readonly device: string;
   readonly seeds: readonly number[];
   /** trainable / (backbone + trainable), in [0, 1]. */
   readonly tunedShare: number;
-  readonly top1: Estimate;
-  readonly macroF1: Estimate;
-  readonly transfer: readonly {
-    readonly protocol: ProtocolName;
-    readonly trueTop1: Estimate;
-    /** On the labels that the protocol makes: the published kind of number, which does not measure transfer. */
-    readonly protocolTop1: Estimate | null;
-  }[];
-  readonly depth: { readonly rmse: Estimate; readonly absRel: Estimate; readonly delta1: Estimate } | null;
-  /** Mean of the debiased CKA between different blocks. */
+  readonly scores: readonly (ScoreColumn & { readonly estimate: Estimate | null })[];
+  /** Mean of the debiased CKA between different blocks; null where it was not asked for. */
   readonly meanCka: Estimate | null;
+  /** Of the first phase's training. */
   readonly imagesPerSecond: Estimate;
   /** The largest over the seeds. */
   readonly peakMemoryBytes: number;
@@ -43,8 +50,8 @@ export interface SummaryRow {
 export function summarize(records: readonly DoneRecord[]): SummaryRow[] {
   const groups = new Map<string, [DoneRecord, ...DoneRecord[]]>();
   for (const record of records) {
-    const { label, backend, device } = record.cell;
-    const key = JSON.stringify([label, backend, device]);
+    const { label, model, backend, device } = record.cell;
+    const key = JSON.stringify([label, model, backend, device]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [record]);
     else group.push(record);
@@ -52,56 +59,94 @@ export function summarize(records: readonly DoneRecord[]): SummaryRow[] {
   return [...groups.values()].map(summarizeGroup);
 }
 
+/** The columns of some records: every metric of every evaluation, in the order of phases. */
+export function scoreColumns(records: readonly DoneRecord[]): ScoreColumn[] {
+  const columns = new Map<string, ScoreColumn>();
+  for (const { phases } of records) {
+    for (const phase of phases) {
+      for (const evaluation of phase.draws[0]!.evaluations) {
+        for (const metric of phase.metrics) {
+          const key = JSON.stringify([phase.name, evaluation.name, metric.key]);
+          if (columns.has(key)) continue;
+          columns.set(key, {
+            phase: phase.name,
+            evaluation: evaluation.name,
+            caveat: evaluation.caveat,
+            protocol: phase.protocol.name,
+            metric,
+          });
+        }
+      }
+    }
+  }
+  return [...columns.values()];
+}
+
+/** A column's value over some records; null where none has it. */
+export function estimateColumn(records: readonly DoneRecord[], column: ScoreColumn): Estimate | null {
+  const { metric } = column;
+  const found = records
+    .flatMap(({ phases }) => phases.filter(({ name }) => name === column.phase))
+    .flatMap(({ draws }) => draws)
+    .flatMap(({ evaluations }) => evaluations.filter(({ name }) => name === column.evaluation))
+    .flatMap(({ values, intervals }) => {
+      const value = values[metric.key];
+      return value === undefined || value === null ? [] : [{ value, interval: intervals[metric.key] }];
+    });
+  const [first] = found;
+  if (first === undefined) return null;
+  if (found.length === 1) return { value: first.value, interval: first.interval ?? null, measurements: 1 };
+  return estimate(
+    found.map(({ value }) => value),
+    metric.range,
+  );
+}
+
+/** The primary metric of a phase: the number that it is judged by. */
+export function primaryOf({ metrics }: Pick<PhaseRecord, 'metrics'>): RecordedMetric {
+  return metrics.find(({ primary }) => primary) ?? metrics[0]!;
+}
+
 function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): SummaryRow {
   const [first] = records;
-  const over = (value: (record: DoneRecord) => number) => estimate(records.map(value));
-  const depths = records.flatMap(({ depth }) => (depth === null ? [] : [depth.result]));
   const similarities = records
-    .map(({ cka }) => meanBetweenLayers(cka.debiased))
+    .flatMap(({ analyses }) => ckaResultSchema.safeParse(analyses['cka']).data ?? [])
+    .map(({ debiased }) => meanBetweenLayers(debiased))
     .filter((mean) => mean !== null);
   return {
     label: first.cell.label,
     method: first.cell.method,
+    model: first.cell.model,
     backend: first.cell.backend,
     device: first.cell.device,
     seeds: records.map(({ cell }) => cell.seed),
     tunedShare: first.model.share,
-    top1: accuracy(records.map(({ source }) => source.result)),
-    macroF1: over(({ source }) => source.result.macroF1),
-    transfer: first.transfer.map(({ protocol }) => {
-      const results = records.flatMap(({ transfer }) => transfer.filter((one) => one.protocol === protocol));
-      const published = results.flatMap(({ protocolLabels }) => protocolLabels ?? []);
-      return {
-        protocol,
-        trueTop1: accuracy(results.map(({ trueLabels }) => trueLabels)),
-        protocolTop1: published.length === 0 ? null : accuracy(published),
-      };
-    }),
-    depth:
-      depths.length === 0
-        ? null
-        : {
-            rmse: estimate(depths.map(({ rmse }) => rmse)),
-            absRel: estimate(depths.map(({ absRel }) => absRel)),
-            delta1: estimate(depths.map(({ delta1 }) => delta1)),
-          },
+    scores: scoreColumns(records).map((column) => ({ ...column, estimate: estimateColumn(records, column) })),
     meanCka: similarities.length === 0 ? null : estimate(similarities),
-    imagesPerSecond: over(({ source }) => source.training.imagesPerSecond),
+    imagesPerSecond: estimate(
+      records.map(({ phases }) => phases[0]!.draws[0]!.training.imagesPerSecond),
+      [0, null],
+    ),
     peakMemoryBytes: Math.max(...records.map(({ peakMemoryBytes }) => peakMemoryBytes)),
     findings: countFindings(records),
   };
 }
 
-function estimate(values: readonly number[]): Estimate {
+/** The mean with its interval, which stays inside what is possible. */
+function estimate(
+  values: readonly number[],
+  [least, most]: readonly [number | null, number | null] = [null, null],
+): Estimate {
   const interval = meanConfidenceInterval(values);
-  return { value: sampleMean(values), interval: interval && [interval.low, interval.high] };
-}
-
-function accuracy(results: readonly ClassificationResult[]): Estimate {
-  const only = results.length === 1 ? results[0] : undefined;
-  return only === undefined
-    ? estimate(results.map(({ top1 }) => top1))
-    : { value: only.top1, interval: only.top1Interval };
+  const clamped = interval && [
+    Math.max(interval.low, least ?? Number.NEGATIVE_INFINITY),
+    Math.min(interval.high, most ?? Number.POSITIVE_INFINITY),
+  ];
+  return {
+    value: sampleMean(values),
+    interval: clamped ? ([clamped[0], clamped[1]] as [number, number]) : null,
+    measurements: values.length,
+  };
 }
 
 /** Null when no pair of layers has a value. */

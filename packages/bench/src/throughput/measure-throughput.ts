@@ -1,21 +1,20 @@
 import type { Backend, ConfiguredMethod, HostTensor, HostTensors, Task, VitConfig } from '@kora-bench/core';
 import {
   buildTrainProgram,
-  classificationTask,
   defaultAdamW,
-  exampleWeightFeed,
   imagesFeed,
   initialValue,
   joinFlat,
   modelParameters,
   optimizerFeeds,
-  optimizerStates,
-  parametersState,
   programCost,
   randomStream,
   sizeOf,
   stagesOf,
+  trainsInStage,
 } from '@kora-bench/core';
+import { classificationTask } from '@kora-bench/tasks';
+import { exampleWeights, openSession } from '@kora-bench/trainer';
 import { Bench } from 'tinybench';
 import { medianLatency, peakGflops } from './peak.js';
 import type { ThroughputCell } from './throughput-cell.js';
@@ -39,7 +38,6 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
   const { backend, method, model, batch } = spec;
   const task: Task = classificationTask(spec.classes);
   const stage = stagesOf(method).at(-1)!;
-  const { definition, options } = method;
   const parameters = modelParameters(model, method, task);
   const { program, layout } = buildTrainProgram({
     model,
@@ -47,19 +45,16 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
     task,
     batchSize: batch,
     stage: stage.name,
-    trains: ({ owner, name }) =>
-      owner === 'head' ||
-      (owner === 'method' && stage.trains(name)) ||
-      (owner === 'backbone' && (definition.trainsBackbone?.(name, options) ?? false)),
+    trains: (parameter) => trainsInStage(parameter, method, stage),
     optimizer: defaultAdamW,
   });
   const start = new Map(parameters.map((parameter) => [parameter.name, startValue(parameter)]));
-  const executable = await backend.compile(program, start);
-  const flat = joinFlat((name) => start.get(name)!.data, layout);
-  const zeros = (): HostTensor => ({ ...flat, data: new Float32Array(layout.length) });
-  const state = await backend.createState({
-    [parametersState]: flat,
-    ...Object.fromEntries(optimizerStates(defaultAdamW).map((name) => [name, zeros()])),
+  const session = await openSession({
+    backend,
+    program,
+    weights: start,
+    parameters: joinFlat((name) => start.get(name)!.data, layout),
+    optimizer: defaultAdamW,
   });
   const feeds = randomFeeds(model, task, batch);
   const before = await peakGflops(backend);
@@ -72,7 +67,7 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
       warmupIterations: 2,
     });
     bench.add('training step', async () => {
-      await executable.run({ feeds: { ...feeds, ...optimizerFeeds(defaultAdamW, step++, 1e-4) }, state });
+      await session.run({ ...feeds, ...optimizerFeeds(defaultAdamW, step++, 1e-4) }, []);
     });
     await bench.run();
     const seconds = medianLatency(bench) / 1000;
@@ -89,11 +84,10 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
       peakGflopsPerSecond: peak,
       shareOfPeak: gflopsPerSecond / peak,
       peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
-      ...(executable.memory && { deviceMemory: executable.memory }),
+      ...(session.memory && { deviceMemory: session.memory }),
     };
   } finally {
-    await state.dispose();
-    await executable.dispose();
+    await session.close();
   }
 }
 
@@ -108,14 +102,16 @@ function startValue(parameter: ReturnType<typeof modelParameters>[number]): Host
 function randomFeeds(model: VitConfig, task: Task, batch: number): HostTensors {
   const images = randomStream(0, 'throughput/images');
   const shape = [batch, 3, ...model.imageSize];
-  const target = task.target(model, batch);
+  const targets = task
+    .targets(model, batch)
+    .map(({ kind, shape: of }) => [kind, { dtype: 'i32' as const, shape: of, data: new Int32Array(batch) }]);
   return {
     [imagesFeed]: {
       dtype: 'f32',
       shape,
       data: Float32Array.from({ length: sizeOf(shape) }, () => 2 * images.uniform() - 1),
     },
-    [target.name]: { dtype: 'i32', shape: target.shape, data: new Int32Array(batch) },
-    [exampleWeightFeed]: { dtype: 'f32', shape: [batch], data: new Float32Array(batch).fill(1 / batch) },
+    ...Object.fromEntries(targets),
+    ...exampleWeights(batch, batch),
   };
 }

@@ -1,9 +1,6 @@
 import type { HostTensor, HostTensors, OptimizerConfig, OwnedParameter, Task } from '@kora-bench/core';
 import {
   buildTrainProgram,
-  classificationTask,
-  depthTask,
-  exampleWeightFeed,
   hostTensor,
   imagesFeed,
   initialValue,
@@ -11,12 +8,13 @@ import {
   learningRateAt,
   modelParameters,
   optimizerFeeds,
-  optimizerStates,
-  parametersState,
   randomStream,
   stagesOf,
+  trainsInStage,
 } from '@kora-bench/core';
+import { classificationTask, depthTask } from '@kora-bench/tasks';
 import { toyVit } from '@kora-bench/testing/vit-configs';
+import { exampleWeights, initialState } from '@kora-bench/trainer';
 import type { MethodRecipe } from './method-recipes.js';
 import { methodRecipes } from './method-recipes.js';
 import type { Training, TrainingCase } from './training-case.js';
@@ -52,7 +50,7 @@ const taskRecipes: readonly TaskRecipe[] = [
     optimizer: adamw,
     clipNorm: 1,
     learningRate: (step) => learningRateAt({ kind: 'cosine', warmup: 0.2 }, 3e-3, step, totalSteps),
-    target: (step, real) => ({ labels: hostTensor([batchSize], labels(step, real)) }),
+    target: (step, real) => ({ label: hostTensor([batchSize], labels(step, real)) }),
   },
   {
     name: 'depth: SGD with momentum and weight decay, clipping',
@@ -76,12 +74,8 @@ function buildMethodTraining(
   { method, stage }: MethodRecipe,
   { task, optimizer, clipNorm, learningRate, target }: TaskRecipe,
 ): Training {
-  const { definition, options } = method;
   const stageOf = stagesOf(method).find(({ name }) => name === stage)!;
-  const trains = ({ name, owner }: OwnedParameter) => {
-    if (owner === 'head') return true;
-    return owner === 'method' ? stageOf.trains(name) : (definition.trainsBackbone?.(name, options) ?? false);
-  };
+  const trains = (parameter: OwnedParameter) => trainsInStage(parameter, method, stageOf);
   const { program, layout } = buildTrainProgram({
     model: toyVit,
     method,
@@ -95,22 +89,20 @@ function buildMethodTraining(
   const values = new Map(
     modelParameters(toyVit, method, task).map((spec) => [spec.name, startValue(spec)] as const),
   );
-  const zeros = hostTensor([layout.length], new Float32Array(layout.length));
   return {
     program,
     weights: values,
-    state: {
-      [parametersState]: joinFlat((name) => values.get(name)!.data, layout),
-      ...Object.fromEntries(optimizerStates(optimizer).map((name) => [name, zeros])),
-    },
+    state: initialState(
+      joinFlat((name) => values.get(name)!.data, layout),
+      optimizer,
+    ),
     feeds(step) {
       const real = step % 4 === 3 ? batchSize - 1 : batchSize;
-      const weight = Float32Array.from({ length: batchSize }, (_, i) => (i < real ? 1 / real : 0));
       return {
         ...optimizerFeeds(optimizer, step, learningRate(step)),
         ...target(step, real),
         [imagesFeed]: images(step, real),
-        [exampleWeightFeed]: hostTensor([batchSize], weight),
+        ...exampleWeights(real, batchSize),
       };
     },
   };

@@ -1,7 +1,8 @@
 import type { ConfiguredMethod, OptimizerConfig, Preprocessing, VitConfig } from '@kora-bench/core';
-import { classificationTask, defaultAdamW } from '@kora-bench/core';
+import { defaultAdamW } from '@kora-bench/core';
 import lora from '@kora-bench/method-lora';
 import { vitMicroConfig, vitMicroPreprocessing } from '@kora-bench/models/vit-micro-config';
+import { classificationTask } from '@kora-bench/tasks';
 
 /** Half the backbone's own size: 17 tokens instead of 65 keep software drivers quick. */
 const imageSize = [32, 32] as const;

@@ -1,13 +1,23 @@
 import { InputError } from '@kora-bench/core';
-import { suiteNames } from '../../config/load-suite.js';
-import { protocolNames, taskNames } from '../../config/run-config.js';
-import { loadKind } from '../../registry/registry.js';
+import { analyses } from '../../analyses/index.js';
+import { loadSuite, suiteNames } from '../../config/load-suite.js';
 import { suggestion } from '../../input/nearest-name.js';
 import { readPluginsFile } from '../../registry/plugins.js';
+import { loadKind } from '../../registry/registry.js';
 import { exitCode } from '../exit-code.js';
 import { printJson, printResult } from '../output.js';
-import { listKinds } from '../program.js';
 
+/** What can be listed. */
+export const listKinds = [
+  'methods',
+  'backends',
+  'models',
+  'datasets',
+  'tasks',
+  'protocols',
+  'analyses',
+  'suites',
+] as const;
 type Kind = (typeof listKinds)[number];
 
 interface Listed {
@@ -64,21 +74,29 @@ async function entriesOf(kind: Kind): Promise<readonly Listed[]> {
       );
     case 'datasets':
       return [...(await loadKind(kind, plugins.datasets)).values()].map(
-        ({ name, description, task, classes, embedded, howToGet }) => ({
+        ({ name, description, targets, classes, embedded, howToGet }) => ({
           name,
           description,
-          task,
+          targets,
           classes,
           embedded,
           howToGet,
         }),
       );
     case 'tasks':
-      return taskNames.map((name) => ({ name, description: taskDescriptions[name] }));
+      return [...(await loadKind(kind, plugins.tasks)).values()].map(({ name, description, targets }) => ({
+        name,
+        description,
+        targets,
+      }));
     case 'protocols':
-      return protocolNames.map((name) => ({ name, description: protocolDescriptions[name] }));
+      return [...(await loadKind(kind, plugins.protocols)).values()].map(({ name, description }) => ({
+        name,
+        description,
+      }));
+    case 'analyses':
+      return [...analyses.values()].map(({ name, description }) => ({ name, description }));
     case 'suites': {
-      const { loadSuite } = await import('../../config/load-suite.js');
       const names = await suiteNames();
       return Promise.all(
         names.map(async (name) => ({ name, description: (await loadSuite(name)).config.description })),
@@ -87,25 +105,13 @@ async function entriesOf(kind: Kind): Promise<readonly Listed[]> {
   }
 }
 
-const taskDescriptions = {
-  source: 'classification of the data set that the method is trained on',
-  transfer: 'classification of another data set with a new head on the frozen, trained model',
-  depth: 'monocular depth, trained from the source-trained model',
-} as const satisfies Record<(typeof taskNames)[number], string>;
-
-const protocolDescriptions = {
-  stratified: 'a few images of each class, true labels, the whole validation split (the default)',
-  'as-published':
-    'the first 1000 files in directory order, labelled by leaf folder, one epoch: shows what the published number measures, not transfer',
-} as const satisfies Record<(typeof protocolNames)[number], string>;
-
 function listText(kind: Kind, entries: readonly Listed[]): string {
   const width = Math.max(...entries.map(({ name }) => name.length));
   const lines = entries.map((entry) => {
-    const extras = [
-      Array.isArray(entry.presets) && entry.presets.length > 0 && `presets: ${entry.presets.join(', ')}`,
-      Array.isArray(entry.devices) && `devices: ${entry.devices.join(', ')}`,
-    ].filter(Boolean);
+    const extras = (['presets', 'devices', 'targets'] as const).flatMap((field) => {
+      const values = entry[field];
+      return Array.isArray(values) && values.length > 0 ? [`${field}: ${values.join(', ')}`] : [];
+    });
     const indent = `\n  ${' '.repeat(width)}  `;
     return `  ${entry.name.padEnd(width)}  ${[entry.description, ...extras].join(indent)}`;
   });

@@ -1,13 +1,14 @@
 import type { ConfiguredMethod } from '@kora-bench/core';
-import { classificationTask, countParameters } from '@kora-bench/core';
+import { countParameters } from '@kora-bench/core';
 import { resolveModel } from '@kora-bench/models';
-import { canonicalJson } from '../../input/json.js';
+import { classificationTask } from '@kora-bench/tasks';
 import { configureMethod } from '../../config/configure.js';
 import { loadSuite } from '../../config/load-suite.js';
 import type { MethodEntry } from '../../config/run-config.js';
 import { applyFlags, flagPaths } from '../../config/run-flags.js';
-import { loadKind } from '../../registry/registry.js';
+import { canonicalJson } from '../../input/json.js';
 import { readPluginsFile } from '../../registry/plugins.js';
+import { loadKind } from '../../registry/registry.js';
 import { percent } from '../../table/format-number.js';
 import { plainTable } from '../../table/plain-table.js';
 import { exitCode } from '../exit-code.js';

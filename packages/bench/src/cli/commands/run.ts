@@ -1,14 +1,14 @@
 import { resolve } from 'node:path';
-import { checkData } from '../../config/check-data.js';
 import { dataFolders } from '../../config/data-folders.js';
 import { loadSuite, quickSuite } from '../../config/load-suite.js';
-import type { ResolvedConfig } from '../../plan/resolve-config.js';
-import { resolveConfig } from '../../plan/resolve-config.js';
 import type { RunFlags } from '../../config/run-flags.js';
 import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
-import { planCells } from '../../plan/plan-cells.js';
 import { cellEntry } from '../../orchestrator/run-cell-process.js';
 import { missingCells, runCells } from '../../orchestrator/run-cells.js';
+import { checkData } from '../../plan/check-data.js';
+import { planCells } from '../../plan/plan-cells.js';
+import type { ResolvedConfig } from '../../plan/resolve-config.js';
+import { resolveConfig } from '../../plan/resolve-config.js';
 import { chooseView } from '../../progress/choose-view.js';
 import { describeFailure, failureText } from '../../records/describe-failure.js';
 import { findRun } from '../../records/find-run.js';
@@ -16,6 +16,7 @@ import { continueRun, createRun, defaultRunFolder } from '../../records/open-run
 import type { ReleaseLock } from '../../records/run-lock.js';
 import type { RunPlan } from '../../records/run-plan.js';
 import { readPlan } from '../../records/run-plan.js';
+import { plural } from '../../table/format-number.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
 import { exitCode, signalExitCodes } from '../exit-code.js';
 import { printJson, printMessage, printResult } from '../output.js';
@@ -47,7 +48,7 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     const missing = await missingCells(runDir, plan);
     const done = plan.cells.length - missing.length;
     printMessage(
-      `Run folder: ${runDir}; ${missing.length} cells to do${done > 0 ? `, ${done} done before` : ''}.`,
+      `Run folder: ${runDir}; ${plural(missing.length, 'cell')} to do${done > 0 ? `, ${done} done before` : ''}.`,
     );
     const view = await chooseView();
     const { records, stopped } = await runCells(runDir, plan, context, view, {
@@ -57,7 +58,7 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     if (stopped) {
       const finished = records.filter(({ status }) => status === 'done').length;
       printMessage(
-        `Stopped; ${finished} of ${plan.cells.length} cells are done. To go on: --resume --out ${runDir}`,
+        `Stopped; ${finished} of ${plural(plan.cells.length, 'cell')} ${plan.cells.length === 1 ? 'is' : 'are'} done. To go on: --resume --out ${runDir}`,
       );
       return interruption.code();
     }
@@ -94,7 +95,7 @@ async function openRun(
   await check(resolved);
   const runDir = out === undefined ? defaultRunFolder(suite) : resolve(out);
   const createdAt = new Date().toISOString();
-  const plan: RunPlan = { schemaVersion: 1, suite, createdAt, config: resolved.config, cells };
+  const plan: RunPlan = { schemaVersion: 2, suite, createdAt, config: resolved.config, cells };
   return { runDir, plan, release: await createRun(runDir, plan) };
 }
 

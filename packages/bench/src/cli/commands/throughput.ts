@@ -1,8 +1,8 @@
 import { loadSuite } from '../../config/load-suite.js';
-import { resolveConfig } from '../../plan/resolve-config.js';
 import { applyFlags, flagPaths } from '../../config/run-flags.js';
 import { runChild } from '../../orchestrator/child-process.js';
 import { explainEnd } from '../../orchestrator/explain-end.js';
+import { resolveConfig } from '../../plan/resolve-config.js';
 import { rate } from '../../progress/progress-text.js';
 import { failureText } from '../../records/describe-failure.js';
 import type { FailedRecord } from '../../records/record-schema.js';
@@ -37,7 +37,7 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
   const flags = {
     ...(backend && { backend }),
     ...(method && { method }),
-    ...(model !== undefined && { model }),
+    ...(model !== undefined && { model: [model] }),
   };
   const suite = await loadSuite('default');
   const { config, methods, backends } = await resolveConfig(
@@ -57,7 +57,7 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
         method: definition.name,
         methodOptions,
         label,
-        model: config.model,
+        model: config.models[0]!,
         classes,
         batch,
         milliseconds,

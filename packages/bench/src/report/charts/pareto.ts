@@ -4,33 +4,42 @@ export interface ParetoPoint {
   readonly label: string;
   /** Trainable share of all parameters in percent. */
   readonly cost: number;
-  /** Accuracy in percent. */
+  /** The metric as it is shown. */
   readonly score: number;
 }
 
 /** Points that no other point beats in both cost and score. */
-export function paretoFront(points: readonly ParetoPoint[]): ParetoPoint[] {
+export function paretoFront(points: readonly ParetoPoint[], higherIsBetter = true): ParetoPoint[] {
+  const sign = higherIsBetter ? 1 : -1;
   const beaten = (point: ParetoPoint) =>
-    points.some(
-      ({ cost, score }) =>
-        cost <= point.cost && score >= point.score && (cost < point.cost || score > point.score),
-    );
+    points.some(({ cost, score }) => {
+      const ahead = sign * (score - point.score);
+      return cost <= point.cost && ahead >= 0 && (cost < point.cost || ahead > 0);
+    });
   return points.filter((point) => !beaten(point)).sort((a, b) => a.cost - b.cost);
 }
 
-/** Accuracy over trainable share, the front joined by a line. */
-export function paretoChart(title: string, points: readonly ParetoPoint[]): string {
-  const at = ({ cost, score }: ParetoPoint): [number, number] => [cost, score];
+export interface ParetoSpec {
+  readonly title: string;
+  /** What the scores are, with the unit, e.g. `top-1 %`. */
+  readonly score: string;
+  readonly higherIsBetter: boolean;
+  readonly points: readonly ParetoPoint[];
+}
+
+/** A score over the trainable share, the front joined by a line. */
+export function paretoChart({ title, score, higherIsBetter, points }: ParetoSpec): string {
+  const at = (point: ParetoPoint): [number, number] => [point.cost, point.score];
   return renderSvg(
     {
       title: { text: title, left: 'center', textStyle: { fontSize: 14 } },
       grid: { left: 60, right: 110, top: 40, bottom: 50 },
       xAxis: { type: 'log', name: 'tuned parameters, %', nameLocation: 'middle', nameGap: 30 },
-      yAxis: { type: 'value', name: 'top-1, %', scale: true },
+      yAxis: { type: 'value', name: score, scale: true },
       series: [
         {
           type: 'line',
-          data: paretoFront(points).map(at),
+          data: paretoFront(points, higherIsBetter).map(at),
           symbol: 'none',
           lineStyle: { type: 'dashed', color: '#999999' },
         },
