@@ -14,7 +14,8 @@ import { z } from 'zod';
 /** One class per image: a linear head on the pooled features, cross-entropy, accuracy and F1. */
 export const classification = defineTask({
   name: 'classification',
-  description: 'One class per image: a linear head on the features, cross-entropy; accuracy, F1, calibration.',
+  description:
+    'One class per image: a linear head on the features, cross-entropy; accuracy, F1, calibration.',
   targets: ['label'],
   options: z.strictObject({}),
   create: ({ targets, labelSmoothing }) =>
@@ -89,7 +90,12 @@ function classificationEvaluator(classes: number): Evaluator {
     add({ prediction, targets }) {
       const labels = Int32Array.from(targets.label!.data);
       const { predicted, loss } = metrics.add(Float32Array.from(prediction.data), labels);
-      return { label: labels, predicted, correct: labels.map((label, i) => Number(label === predicted[i])), loss };
+      return {
+        label: labels,
+        predicted,
+        correct: labels.map((label, i) => Number(label === predicted[i])),
+        loss,
+      };
     },
     result() {
       const r = metrics.result();
