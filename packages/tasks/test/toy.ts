@@ -109,7 +109,9 @@ export async function openToy({
   const values = new Map(
     modelParameters(model, method, task).map((parameter) => {
       const { name, shape, owner } = parameter;
-      const start = owner === 'backbone' ? noise(name, shape, 0.3).data : initialValue(parameter, 1);
+      const isNorm = /norm\d?\.weight$/.test(name);
+      const backbone = () => noise(name, shape, 0.3).data.map((value) => value + Number(isNorm));
+      const start = owner === 'backbone' ? backbone() : initialValue(parameter, 1);
       return [name, hostTensor(shape, start)] as const;
     }),
   );
