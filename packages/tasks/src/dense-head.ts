@@ -114,11 +114,12 @@ export function forEachUpsampled(
 ): void {
   const across = bilinearTaps(columns, width);
   const down = bilinearTaps(rows, height);
+  const grid = Float64Array.from(data); // one kind of array for the inner loop
   const row = new Float64Array(columns * channels);
   const values = new Float64Array(channels);
   for (let y = 0; y < height; y++) {
     blend(
-      data,
+      grid,
       { to: row, from: [down.lower[y]! * row.length, down.upper[y]! * row.length] },
       down.fraction[y]!,
     );
@@ -131,7 +132,7 @@ export function forEachUpsampled(
 }
 
 function blend(
-  data: ArrayLike<number>,
+  data: Float64Array,
   { to, from: [lower, upper] }: { readonly to: Float64Array; readonly from: readonly [number, number] },
   fraction: number,
 ): void {
