@@ -18,7 +18,7 @@ export interface ReadoutInputs {
 
 /**
  * A linear map of each patch's tokens joined with the image's features: the "project" readout of Ranftl et al.
- * 2021 ("Vision Transformers for Dense Prediction", eq. 6). Some methods change nothing but the class token
+ * 2021 ("Vision Transformers for Dense Prediction"). Some methods change nothing but the class token
  * after the last norm (`kora-chain`); a head that reads patches alone would leave them out.
  * @returns `[B, rows·columns, out]`
  */

@@ -1,7 +1,8 @@
+import type { HostTensor, HostTensors, TargetKind } from '@kora-bench/core';
 import { hostTensor, primaryMetric } from '@kora-bench/core';
 import { classification, classificationTask, tasks } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
-import { batchSize, evaluateIn, openToy, toyModel } from './toy.js';
+import { batchSize, evaluateIn, onFeatures, openToy, toyModel } from './toy.js';
 
 const targets = {
   label: { classNames: ['cat', 'dog', 'eel'], labels: Int32Array.of(0, 1, 2) },
@@ -9,6 +10,25 @@ const targets = {
   mask: { classNames: ['sky', 'wall'] },
   depth: {},
 };
+
+/** Targets of a batch, of the kinds asked for. */
+function batch(kinds: readonly TargetKind[]): HostTensors {
+  const size = [batchSize, ...toyModel.imageSize];
+  const pixels = size.reduce((product, extent) => product * extent, 1);
+  const made: Record<TargetKind, HostTensor> = {
+    label: hostTensor([batchSize], Int32Array.of(0, 2, 1)),
+    value: hostTensor([batchSize, 1], Float64Array.of(1, 2, 3)),
+    mask: hostTensor(
+      size,
+      Int32Array.from({ length: pixels }, (_, i) => (i % 7 === 0 ? -1 : Number(i % 12 > 5))),
+    ),
+    depth: hostTensor(
+      size,
+      Float64Array.from({ length: pixels }, (_, i) => (i % 7 === 0 ? 0 : 1 + (i % 12))),
+    ),
+  };
+  return Object.fromEntries(kinds.map((kind) => [kind, made[kind]]));
+}
 
 describe.each(tasks.map((task) => [task.name, task] as const))('%s', (name, definition) => {
   const task = definition.create({ targets, labelSmoothing: 0 }, definition.options.parse({}));
@@ -28,6 +48,25 @@ describe.each(tasks.map((task) => [task.name, task] as const))('%s', (name, defi
     expect(new Set(keys).size).toBe(keys.length);
     expect(task.metrics.filter(({ primary }) => primary)).toEqual([primaryMetric(task.metrics)]);
     expect(primaryMetric(task.metrics).shown).toBe('table');
+  });
+
+  it('trains by the gradient that finite differences find', async () => {
+    const toy = await openToy({ task, targets: batch(definition.targets), method: onFeatures });
+    for (let step = 0; step < 3; step++) await toy.train(); // away from the start, where much is 0
+    const places = [
+      ['head.weight', 0],
+      ['head.weight', 6],
+      ['head.weight', 7],
+      ['head.bias', 0],
+      ['own', 9],
+    ] as const;
+    const slopes: number[] = [];
+    for (const [parameter, at] of places) slopes.push(await toy.slope(parameter, at));
+    const { gradients } = await toy.train();
+    expect(slopes.some((slope) => Math.abs(slope) > 1e-3)).toBe(true);
+    for (const [i, [parameter, at]] of places.entries()) {
+      expect(gradients.get(parameter)!.data[at], parameter).toBeCloseTo(slopes[i]!, 7);
+    }
   });
 
   it('names its parameters head.… and takes the targets it asks for', () => {

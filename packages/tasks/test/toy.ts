@@ -124,24 +124,40 @@ export async function openToy({
   const images = noise('images', [batchSize, 3, ...model.imageSize]);
   const weight = hostTensor([batchSize], new Float64Array(batchSize).fill(1 / batchSize));
   let step = 0;
+  const run = (rate: number) =>
+    training.run({
+      feeds: {
+        ...targets,
+        ...optimizerFeeds(optimizer, step++, rate),
+        [imagesFeed]: images,
+        [exampleWeightFeed]: weight,
+      },
+      state,
+      fetch: ['loss', 'gradients'],
+    });
   return {
     /** One training step: the loss before it, and the gradient of each parameter. */
     async train(): Promise<{ loss: number; gradients: ReadonlyMap<string, HostTensor> }> {
-      const run = await training.run({
-        feeds: {
-          ...targets,
-          ...optimizerFeeds(optimizer, step++, learningRate),
-          [imagesFeed]: images,
-          [exampleWeightFeed]: weight,
-        },
-        state,
-        fetch: ['loss', 'gradients'],
-      });
-      return { loss: run.loss!.data[0]!, gradients: splitFlat(run.gradients!, layout) };
+      const { loss, gradients: flat } = await run(learningRate);
+      return { loss: loss!.data[0]!, gradients: splitFlat(flat!, layout) };
+    },
+    /** The slope of the loss along element `at` of a parameter, by central differences. */
+    async slope(name: string, at: number): Promise<number> {
+      const current = await state.read(parametersState);
+      const place = layout.entries.find((entry) => entry.name === name)!.offset + at;
+      const lossAt = async (by: number) => {
+        const data = Float64Array.from(current.data);
+        data[place]! += by;
+        await state.write(parametersState, { ...current, data });
+        return (await run(0)).loss!.data[0]!;
+      };
+      const slope = ((await lossAt(1e-5)) - (await lossAt(-1e-5))) / 2e-5;
+      await state.write(parametersState, current);
+      return slope;
     },
     async predict(): Promise<HostTensor> {
-      const run = await evaluation.run({ feeds: { [imagesFeed]: images }, state, fetch: ['prediction'] });
-      return run.prediction!;
+      const feeds = { [imagesFeed]: images };
+      return (await evaluation.run({ feeds, state, fetch: ['prediction'] })).prediction!;
     },
   };
 }

@@ -22,7 +22,7 @@ export interface SegmentationResult {
 
 /**
  * Semantic segmentation metrics over all labelled pixels of all images together, as Pascal VOC counts them
- * (Everingham et al. 2010, section 4.1.3), streamed over batches. Pixels without a class count nowhere, what
+ * (Everingham et al. 2010), streamed over batches. Pixels without a class count nowhere, what
  * was predicted there included.
  *
  * `meanIoU` is torchmetrics' `MulticlassJaccardIndex(average='macro', ignore_index=-1)`; `meanClassAccuracy` is

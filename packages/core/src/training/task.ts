@@ -35,7 +35,8 @@ export interface EvaluationResult {
 export interface Evaluator {
   /**
    * Takes a batch.
-   * @returns one score per example, `[n]`, by name: what two runs are compared by, e.g. `correct` and `loss`
+   * @returns one score per example, `[n]`, by name: what two runs are compared by, e.g. `correct` and `loss`;
+   *   NaN where an example has none, e.g. depth without a measured pixel
    * @throws ShapeError | InputError | TrainingError for predictions or targets that make no sense
    */
   add(batch: EvaluationBatch): Readonly<Record<string, ArrayLike<number>>>;
