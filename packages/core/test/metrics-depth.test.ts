@@ -17,7 +17,11 @@ describe('DepthMetrics', () => {
       expect(result.validPixels).toBe(498);
       expect(result.rmse).toBeCloseTo(0.2879568989894412, 7);
       expect(result.absRel).toBeCloseTo(0.40515516775629884, 7);
-      expect(result.delta125).toBeCloseTo(0.7188755020080321, 12);
+      expect(result.log10).toBeCloseTo(0.16086106725047777, 6);
+      expect(result.rmseLog).toBeCloseTo(0.9541674516068045, 6);
+      expect(result.delta1).toBeCloseTo(0.7188755020080321, 12);
+      expect(result.delta2).toBeCloseTo(0.8493975903614458, 12);
+      expect(result.delta3).toBeCloseTo(0.8955823293172691, 12);
       expect(result.scaleInvariantLogError).toBeCloseTo(0.8908542685874906, 6);
       expect(result.clampedPixels).toBe(14);
     }

@@ -1,9 +1,7 @@
 import type { ConfiguredMethod, VitConfig } from '@kora-bench/core';
 import {
-  classificationTask,
   countParameters,
   defineMethod,
-  depthTask,
   hostTensor,
   InternalError,
   joinFlat,
@@ -14,6 +12,7 @@ import {
 } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { toyClassification, toyDepth } from './toy-tasks.js';
 
 const vit = (name: string, width: number, heads: number, patchSize = 16): VitConfig => ({
   name,
@@ -51,23 +50,21 @@ describe('parameter counts without weights', () => {
     [base, 86_567_656],
     [vit('vit_base_patch32_224', 768, 12, 32), 88_224_232],
   ])('$name', (model, parameters) => {
-    expect(countParameters(model, method('own'), classificationTask(10)).backbone).toBe(parameters);
+    expect(countParameters(model, method('own'), toyClassification(10)).backbone).toBe(parameters);
   });
 
   it('add the method, the head and what trains of the backbone', () => {
     const head = 100 * 768 + 100;
-    const counted = countParameters(base, method('own'), classificationTask(100));
+    const counted = countParameters(base, method('own'), toyClassification(100));
     expect(counted.trainable).toBe(12 + head + 2 * 768);
     expect(counted.share).toBeCloseTo(counted.trainable / (86_567_656 + 12 + head), 15);
-    expect(countParameters(base, method('own', true), classificationTask(100)).trainable).toBe(
-      head + 2 * 768,
-    );
+    expect(countParameters(base, method('own', true), toyClassification(100)).trainable).toBe(head + 2 * 768);
   });
 });
 
 describe('a model’s parameters', () => {
   it('are the backbone without its classifier, the method’s and the head’s', () => {
-    const all = modelParameters(base, method('own'), depthTask());
+    const all = modelParameters(base, method('own'), toyDepth());
     const backbone = all.filter(({ owner }) => owner === 'backbone').map(({ name }) => name);
     expect(backbone).toEqual([...vitWeightShapes({ ...base, numClasses: 0 }).keys()]);
     expect(all.filter(({ owner }) => owner !== 'backbone')).toMatchObject([
@@ -78,7 +75,7 @@ describe('a model’s parameters', () => {
   });
 
   it.each(['head.weight', 'blocks.3.attn.qkv.weight'])('refuse a method that claims %s', (name) => {
-    expect(() => modelParameters(base, method(name), classificationTask(10))).toThrow(
+    expect(() => modelParameters(base, method(name), toyClassification(10))).toThrow(
       expect.objectContaining({ code: 'INPUT', where: 'method toy', fix: expect.stringContaining('Prefix') }),
     );
   });

@@ -3,10 +3,8 @@ import {
   add,
   buildEvalProgram,
   buildTrainProgram,
-  classificationTask,
   defaultAdamW,
   defineMethod,
-  depthTask,
   GraphBuilder,
   greater,
   imagesFeed,
@@ -22,6 +20,7 @@ import {
 } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { toyClassification, toyDepth } from './toy-tasks.js';
 import { toyVit } from './toy-vit.js';
 
 function method(attach?: (weight: (name: string) => Tensor) => SiteHook) {
@@ -44,7 +43,7 @@ const onFeatures = method(
     site.layer === 'features' ? add(site.value, linear(site.value, weight('own'))) : site.value,
 );
 
-function specOf(chosen: ConfiguredMethod, task = classificationTask(7)): ModelSpec {
+function specOf(chosen: ConfiguredMethod, task = toyClassification(7)): ModelSpec {
   return {
     model: toyVit,
     method: chosen,
@@ -70,7 +69,7 @@ describe('a training program', () => {
       sourcesOf(program, 'feed')
         .map(({ name }) => name)
         .sort(),
-    ).toEqual(['biasCorrection1', 'biasCorrection2', 'exampleWeight', 'images', 'labels', 'learningRate']);
+    ).toEqual(['biasCorrection1', 'biasCorrection2', 'exampleWeight', 'images', 'label', 'learningRate']);
     const states = ['moment1', 'moment2', 'parameters'];
     expect(
       sourcesOf(program, 'state')
@@ -97,8 +96,8 @@ describe('a training program', () => {
 
 describe('the frozen prefix', () => {
   it.each([
-    ['classification', classificationTask(7)],
-    ['depth', depthTask()],
+    ['classification', toyClassification(7)],
+    ['depth', toyDepth()],
   ])('has the same names in training and evaluation: %s', (_name, task) => {
     const namesIn = (program: Program) =>
       partitionFrozenPrefix(program, new Set([imagesFeed]))!
@@ -114,7 +113,7 @@ describe('the frozen prefix', () => {
 
 describe('what the prefix keeps', () => {
   it('is no copy of a value: depth keeps patch tokens and class token, not their pairs', () => {
-    const { program } = train(specOf(idle, depthTask()));
+    const { program } = train(specOf(idle, toyDepth()));
     const { values, bytesPerExample } = partitionFrozenPrefix(program, new Set([imagesFeed]))!;
     expect(values.map(({ shape }) => shape).sort((a, b) => a.length - b.length)).toEqual([
       [4, 1, 16],
@@ -148,7 +147,7 @@ describe('narrowing to the class token', () => {
 
   it('saves most of that block in training too, and nothing where depth needs all tokens', () => {
     const forward = (task: ModelSpec['task']) => train(specOf(idle, task)).program;
-    const [narrow, whole] = [forward(classificationTask(7)), forward(depthTask())];
+    const [narrow, whole] = [forward(toyClassification(7)), forward(toyDepth())];
     expect(flopsIn(narrow, 'blocks.0')).toBe(flopsIn(whole, 'blocks.0'));
     expect(flopsIn(narrow, 'blocks.1')).toBeLessThan(0.5 * flopsIn(whole, 'blocks.1'));
     expect(flopsIn(whole, 'blocks.1')).toBe(flopsIn(whole, 'blocks.0'));

@@ -7,14 +7,17 @@ export interface DepthResult {
   readonly rmse: number;
   /** Mean of |prediction − target| / target. */
   readonly absRel: number;
-  /** Fraction of pixels with max(prediction/target, target/prediction) < 1.25. */
-  readonly delta125: number;
-  /**
-   * Mean of d² minus the square of the mean of d, with d = ln prediction − ln target: Eigen's eq. 1
-   * to 3, without a root.
-   */
+  /** Mean of |log₁₀ prediction − log₁₀ target|. */
+  readonly log10: number;
+  /** Root of the mean of d², with d = ln prediction − ln target. */
+  readonly rmseLog: number;
+  /** Shares of pixels with max(prediction/target, target/prediction) < 1.25, 1.25² and 1.25³. */
+  readonly delta1: number;
+  readonly delta2: number;
+  readonly delta3: number;
+  /** Mean of d² minus the square of the mean of d: Eigen's eq. 1 to 3, without a root. */
   readonly scaleInvariantLogError: number;
-  /** Valid pixels predicted below {@link MIN_LOG_DEPTH}, taken as that for the log error. */
+  /** Valid pixels predicted below {@link MIN_LOG_DEPTH}, taken as that for the errors in log depth. */
   readonly clampedPixels: number;
 }
 
@@ -24,13 +27,14 @@ export const MIN_LOG_DEPTH = 1e-3;
 /**
  * Depth metrics pooled over all valid pixels of all images, streamed with float64 sums.
  * Source: Eigen, Puhrsch and Fergus, "Depth map prediction from a single image using a multi-scale
- * deep network" (NeurIPS 2014), section 4.
+ * deep network" (NeurIPS 2014), section 4; log10: Saxena, Sun and Ng, "Make3D" (2009).
  */
 export class DepthMetrics {
   #pixels = 0;
   #squaredError = 0;
   #relativeError = 0;
-  #within = 0;
+  #log10Error = 0;
+  readonly #within = [0, 0, 0] as [number, number, number];
   #clamped = 0;
   #logMean = 0;
   #logSquares = 0;
@@ -42,7 +46,7 @@ export class DepthMetrics {
    * @throws ShapeError when the lengths differ.
    * @throws InputError when a target is not finite, TrainingError when a prediction is not.
    */
-  add(prediction: Float32Array, target: Float32Array): void {
+  add(prediction: Float32Array | Float64Array, target: Float32Array | Float64Array): void {
     if (prediction.length !== target.length) {
       throw new ShapeError('The predicted depth does not fit the target.', {
         where: 'prediction',
@@ -84,7 +88,11 @@ export class DepthMetrics {
       validPixels: n,
       rmse: Math.sqrt(this.#squaredError / n),
       absRel: this.#relativeError / n,
-      delta125: this.#within / n,
+      log10: this.#log10Error / n,
+      rmseLog: Math.sqrt(this.#logSquares / n + this.#logMean ** 2),
+      delta1: this.#within[0] / n,
+      delta2: this.#within[1] / n,
+      delta3: this.#within[2] / n,
       scaleInvariantLogError: this.#logSquares / n,
       clampedPixels: this.#clamped,
     };
@@ -95,10 +103,14 @@ export class DepthMetrics {
     this.#pixels++;
     this.#squaredError += error * error;
     this.#relativeError += Math.abs(error) / target;
-    if (prediction > 0 && Math.max(prediction / target, target / prediction) < 1.25) this.#within++;
+    const factor = prediction > 0 ? Math.max(prediction / target, target / prediction) : Infinity;
+    if (factor < 1.25) this.#within[0]++;
+    if (factor < 1.25 ** 2) this.#within[1]++;
+    if (factor < 1.25 ** 3) this.#within[2]++;
     if (prediction < MIN_LOG_DEPTH) this.#clamped++;
-    // Welford's update: the difference of the two means would cancel.
     const difference = Math.log(Math.max(prediction, MIN_LOG_DEPTH) / target);
+    this.#log10Error += Math.abs(difference) / Math.LN10;
+    // Welford's update: the difference of the two means would cancel.
     const fromMean = difference - this.#logMean;
     this.#logMean += fromMean / this.#pixels;
     this.#logSquares += fromMean * (difference - this.#logMean);

@@ -35,7 +35,8 @@ export interface EvaluationResult {
 export interface Evaluator {
   /**
    * Takes a batch.
-   * @returns one score per example, `[n]`, by name: what two runs are compared by, e.g. `correct` and `loss`
+   * @returns one score per example, `[n]`, by name: what two runs are compared by, e.g. `correct` and `loss`;
+   *   NaN where an example has none, e.g. depth without a measured pixel
    * @throws ShapeError | InputError | TrainingError for predictions or targets that make no sense
    */
   add(batch: EvaluationBatch): Readonly<Record<string, ArrayLike<number>>>;
@@ -50,7 +51,10 @@ export interface Task {
   readonly metrics: readonly Metric[];
   /** The head's parameters, named `head.…`. @throws InputError when the model lacks what the head reads */
   parameters(model: VitConfig): readonly ParameterSpec[];
-  /** The prediction `[B, …]`, e.g. logits `[B, C]` or log depth in log metres `[B, H, W]`. */
+  /**
+   * The prediction `[B, …]`, e.g. logits `[B, C]` or log depth in log metres `[B, H, W]`.
+   * @param parameter gives the head's parameters and the backbone's weights by name, e.g. `norm.weight`
+   */
   predict(output: VitOutput, model: VitConfig, parameter: (name: string) => Tensor): Tensor;
   /** The target feeds of a batch of B. */
   targets(model: VitConfig, batch: number): readonly TargetFeed[];
