@@ -5,7 +5,10 @@ import { compositeKinds, definitionOf } from '../ops/registry.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { rewriteProgram } from './rewrite.js';
 
-/** Replaces every composite that is not in `native` by its lowering, until only native ones remain. */
+/**
+ * Replaces every composite that is not in `native` by its lowering, until only native ones remain. Every
+ * backend calls it in `compile` with the composites that it has kernels for.
+ */
 export function lowerComposites(program: Program, native: ReadonlySet<CompositeKind>): Program {
   const foreign = new Set<string>(compositeKinds.filter((kind) => !native.has(kind)));
   let current = program;
