@@ -1,10 +1,10 @@
 import { ShapeError } from '../errors/kora-error.js';
-import { callerLine } from '../graph/caller-line.js';
 import type { NodeId } from '../graph/graph.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { formatShape } from '../graph/shape.js';
 import { add } from '../ops/elementwise.js';
 import { definitionOf } from '../ops/registry.js';
+import { callerLine } from '../ops/requirements.js';
 import { constant } from '../ops/sources.js';
 import { Tensor } from '../tensor/tensor.js';
 

@@ -1,7 +1,7 @@
 import { InternalError, ShapeError } from '../errors/kora-error.js';
 import { definitionOf } from '../ops/registry.js';
+import { callerLine } from '../ops/requirements.js';
 import { Tensor } from '../tensor/tensor.js';
-import { callerLine } from './caller-line.js';
 import type { Graph, GraphNode, NodeId } from './graph.js';
 import type { Op } from './op.js';
 import type { DType, Shape } from './shape.js';

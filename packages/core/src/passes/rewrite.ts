@@ -1,5 +1,7 @@
 import type { Graph, GraphNode, NodeId, Program } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
+import type { CompositeKind } from '../graph/op.js';
+import { compositeKinds, definitionOf } from '../ops/registry.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
@@ -60,6 +62,21 @@ export function rewriteProgram(program: Program, visit?: Visit): Program {
     outputs: new Map(names.map((name, i) => [name, swept[i]!.id])),
     updates: new Map(states.map((name, i) => [name, swept[names.length + i]!.id])),
   };
+}
+
+/**
+ * Replaces every composite that is not in `native` by its lowering, until only native ones remain. Every
+ * backend calls it in `compile` with the composites that it has kernels for.
+ */
+export function lowerComposites(program: Program, native: ReadonlySet<CompositeKind>): Program {
+  const foreign = new Set<string>(compositeKinds.filter((kind) => !native.has(kind)));
+  let current = program;
+  while (current.nodes.some((node) => foreign.has(node.op.kind))) {
+    current = rewriteProgram(current, (node, inputs) =>
+      foreign.has(node.op.kind) ? definitionOf(node.op).lower?.(node.op, inputs) : undefined,
+    );
+  }
+  return current;
 }
 
 /** Drops the originals of what a rewrite replaced, where it left any behind. */
