@@ -1,12 +1,6 @@
 import type { z } from 'zod';
 import type { Program } from '../graph/graph.js';
-import type { HostTensor } from '../tensor/host-tensor.js';
-
-/** Values of frozen weights by name. A backend reads each at most once per compilation. */
-export type Weights = ReadonlyMap<string, HostTensor>;
-
-/** Named host tensors, as fed to a program or fetched from it. */
-export type HostTensors = Readonly<Record<string, HostTensor>>;
+import type { HostTensor, HostTensors, Weights } from '../tensor/host-tensor.js';
 
 /**
  * Values that live on the device between runs: trainable parameters, optimiser moments.

@@ -1,8 +1,8 @@
 import { InputError, ShapeError } from '../errors/kora-error.js';
 import { formatShape, type Shape, sameShape } from '../graph/shape.js';
-import type { HostTensor } from '../tensor/host-tensor.js';
-import type { DeviceState, HostTensors } from './backend.js';
-import type { RunQueue } from './run-queue.js';
+import type { HostTensor, HostTensors } from '../tensor/host-tensor.js';
+import type { DeviceState } from './backend.js';
+import type { RunQueue } from './runs.js';
 
 /** Where an engine keeps the values of a state. All of them are `f32`. */
 export interface StateStorage<Place> {

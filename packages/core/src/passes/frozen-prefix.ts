@@ -2,12 +2,12 @@ import type { Graph, NodeId, Program } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
 import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
+import { structuralHashes } from '../graph/structural-key.js';
 import type { ExampleAxis } from '../ops/definition.js';
 import { definitionOf } from '../ops/registry.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { programCost } from './cost.js';
 import { makeProgram, reemit } from './rewrite.js';
-import { structuralHashes } from './structural-hash.js';
 
 /**
  * Follows the batch axis from the feeds named in `perExample` (axis 0 there) through the graph, by what each

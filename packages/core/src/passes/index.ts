@@ -1,3 +1,4 @@
+export { hashText, structuralHashes } from '../graph/structural-key.js';
 export type { ExampleAxis } from '../ops/definition.js';
 export type { BatchCut, Place } from './batch-cut.js';
 export { batchOf, cutBatch } from './batch-cut.js';
@@ -19,4 +20,3 @@ export {
 } from './rewrite.js';
 export { simplify } from './simplify.js';
 export { stackParallel } from './stack-parallel.js';
-export { hashText, structuralHashes } from './structural-hash.js';

@@ -2,16 +2,17 @@ import type { Graph, GraphNode, NodeId, Program } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
 import type { CompositeKind } from '../graph/op.js';
 import { compositeKinds, definitionOf } from '../ops/registry.js';
+import type { TracedGraph } from '../tensor/tensor.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
  * What a pass does with one node whose inputs have been rewritten already: return its replacement,
  * or `undefined` to keep it as it is.
  */
-export type Visit = (node: GraphNode, inputs: readonly Tensor[], builder: GraphBuilder) => Tensor | undefined;
+export type Visit = (node: GraphNode, inputs: readonly Tensor[], builder: TracedGraph) => Tensor | undefined;
 
 /** Builds `node` again in `builder`, with other inputs. */
-export function reemit(node: GraphNode, inputs: readonly Tensor[], builder: GraphBuilder): Tensor {
+export function reemit(node: GraphNode, inputs: readonly Tensor[], builder: TracedGraph): Tensor {
   const { op } = node;
   switch (op.kind) {
     case 'feed':
