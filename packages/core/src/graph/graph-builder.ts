@@ -22,8 +22,8 @@ export class GraphBuilder implements TracedGraph {
     return this.#source({ kind: 'feed', name }, shape, dtype);
   }
 
-  frozen(name: string, shape: Shape): Tensor {
-    return this.#source({ kind: 'frozen', name }, shape, 'f32');
+  frozen(name: string, shape: Shape, dtype: DType = 'f32'): Tensor {
+    return this.#source({ kind: 'frozen', name }, shape, dtype);
   }
 
   state(name: string, shape: Shape): Tensor {

@@ -18,7 +18,7 @@ export function reemit(node: GraphNode, inputs: readonly Tensor[], builder: Trac
     case 'feed':
       return builder.feed(op.name, node.shape, node.dtype);
     case 'frozen':
-      return builder.frozen(op.name, node.shape);
+      return builder.frozen(op.name, node.shape, node.dtype);
     case 'state':
       return builder.state(op.name, node.shape);
     default:

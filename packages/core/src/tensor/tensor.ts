@@ -9,9 +9,9 @@ import type { DType, Shape } from '../graph/shape.js';
 export interface TracedGraph extends Graph {
   /** A value given anew at each call, e.g. a batch of images. */
   feed(name: string, shape: Shape, dtype?: DType): Tensor;
-  /** A weight that never changes; its value is given when the program is compiled. */
-  frozen(name: string, shape: Shape): Tensor;
-  /** A value that lives on the device between calls and may be updated by the program. */
+  /** A weight or table that never changes; its value is given when the program is compiled. */
+  frozen(name: string, shape: Shape, dtype?: DType): Tensor;
+  /** Real numbers that live on the device between calls and may be updated by the program. */
   state(name: string, shape: Shape): Tensor;
   /** Runs `body` with `name` added to the scope of every node it builds. */
   withScope<T>(name: string, body: () => T): T;
