@@ -1,6 +1,8 @@
 import { InternalError } from '../errors/kora-error.js';
 import type { GraphNode, NodeId, Program } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
+import type { Op } from '../graph/op.js';
+import type { Shape } from '../graph/shape.js';
 import { formatShape, sameShape } from '../graph/shape.js';
 import { blockShape } from '../ops/axis-rules.js';
 import { definitionOf } from '../ops/registry.js';
@@ -42,12 +44,14 @@ export interface BatchSplit {
  * Cuts a program along the batch, so that only one part's values are in memory. What one example has to do
  * with another (sums of gradients, the loss) is added up part by part or done afterwards.
  *
- * Three stages, each a function of the program, the cut and what came before:
- *   1. `resultsOf` lists what the parts hand out. Each value occurs once.
- *   2. `buildBody` makes the program of one part. It computes every node in `body` and `sum`, once; all else
- *      that these read comes in as a feed, once per form (in blocks or whole), or is made again.
- *   3. `buildOuter` makes the program around it. It computes every node in `before` and `after`, once, and
- *      reads nothing of the parts but the results of stage 1.
+ * Three stages, each a function of the program, the cut and the stages before:
+ *   1. `resultsOf` lists what the parts hand out: each value once, every sum, and of the values in `body` those
+ *      that an output, an update or a node outside of the parts reads.
+ *   2. `buildBody` makes the program of one part. It computes every node in `body` and `sum`, once, and has
+ *      the results as its outputs. All else that these nodes read is in `before`: it comes in as a feed, once
+ *      per form (in blocks or whole), or is made again.
+ *   3. `buildOuter` makes the program around it. It computes every node in `before` and `after`, once, has the
+ *      outputs and updates of the whole program, and has one feed per result.
  * @param repeats whether each part computes a value anew that depends on no example, rather than being
  *   handed it; asked of states (each part then reads the state itself) and of ops
  */
@@ -113,7 +117,7 @@ interface Body {
   readonly shared: readonly NodeId[];
 }
 
-/** Stage 2. */
+/** Stage 2: what the parts compute. */
 function buildBody(
   { nodes }: Program,
   { places, rules, parts }: BatchCut,
@@ -122,6 +126,7 @@ function buildBody(
 ): Body {
   const builder = new GraphBuilder();
   const blocks = new Map<NodeId, Tensor>();
+  const sums = new Map<NodeId, Tensor>();
   const wholes = new Map<NodeId, Tensor>();
   const fed = { block: [] as NodeId[], shared: [] as NodeId[] };
 
@@ -146,20 +151,16 @@ function buildBody(
   const block = (id: NodeId): Tensor =>
     recall(blocks, id, () => equalBlock(nodes[id]!) ?? feed('block', nodes[id]!));
 
-  const outputs = new Map<NodeId, Tensor>();
   for (const node of nodes) {
     const rule = rules.get(node.id);
     if (rule === undefined) continue;
     const inputs = node.inputs.map((id, i) => (rule.cut[i] ? block(id) : whole(id)));
-    if (rule.kind === 'sum')
-      outputs.set(node.id, requireSameShape(builder.emit(node.op, inputs, node.scope), node, 1));
-    else
-      blocks.set(
-        node.id,
-        requireSameShape(builder.emit(rule.op ?? node.op, inputs, node.scope), node, parts),
-      );
+    const op = (rule.kind === 'blocks' && rule.op) || node.op;
+    const value = builder.emit(op, inputs, node.scope);
+    requireShapeOf(value, op, rule.kind === 'sum' ? node.shape : blockShape(node.shape, parts));
+    (rule.kind === 'sum' ? sums : blocks).set(node.id, value);
   }
-  const output = ({ id }: Result) => (outputs.get(id) ?? blocks.get(id)!).id;
+  const output = ({ id, form }: Result) => (form === 'sum' ? sums : blocks).get(id)!.id;
   return {
     program: {
       nodes: builder.nodes,
@@ -206,12 +207,11 @@ function recall(known: Map<NodeId, Tensor>, id: NodeId, make: () => Tensor): Ten
   return value;
 }
 
-/** @throws InternalError unless `result` has the shape of one of `count` blocks of `node` */
-function requireSameShape(result: Tensor, { op, shape }: GraphNode, count: number): Tensor {
-  const expected = count === 1 ? shape : blockShape(shape, count);
-  if (sameShape(result.shape, expected)) return result;
+/** @throws InternalError where the rule of an op for blocks contradicts its shape rule */
+function requireShapeOf(value: Tensor, op: Op, expected: Shape): void {
+  if (sameShape(value.shape, expected)) return;
   throw new InternalError(`Cutting the batch changed the shape of ${op.kind}.`, {
     expected: formatShape(expected),
-    received: formatShape(result.shape),
+    received: formatShape(value.shape),
   });
 }
