@@ -2,8 +2,8 @@ import { InputError } from '../errors/kora-error.js';
 import type { GraphNode, Program } from '../graph/graph.js';
 import { sourcesOf } from '../graph/graph.js';
 import { formatShape, sameShape } from '../graph/shape.js';
-import type { HostTensor } from '../tensor/host-tensor.js';
-import type { RunOptions, Weights } from './backend.js';
+import type { HostTensor, Weights } from '../tensor/host-tensor.js';
+import type { RunOptions } from './backend.js';
 
 /**
  * Makes the check that a run's feeds, state and fetches are what the program declares; every backend calls
@@ -54,4 +54,16 @@ function requireKnown(kind: string, name: string, known: readonly string[]): voi
     received: name,
     where: `${kind} "${name}"`,
   });
+}
+
+/** Runs asynchronous jobs one after the other, in the order in which they were given. */
+export class RunQueue {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @returns what `job` returns; a job that fails does not stop those behind it */
+  run<T>(job: () => Promise<T> | T): Promise<T> {
+    const result = this.#last.then(job, job);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
 }
