@@ -2,11 +2,11 @@ import { vitLoraStep, vitTiny } from '@kora-bench/bench-programs';
 import type { NodeId, Program } from '@kora-bench/core';
 import { add, GraphBuilder, layerNorm, makeProgram, matmul } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
+import { arrangeProgram, lowerProgram } from '../src/compile/prepare-program.js';
+import type { KernelTarget } from '../src/kernels/kernel-target.js';
+import { writeKernel } from '../src/kernels/write-kernel.js';
 import { bundleKernels } from '../src/plan/bundle-kernels.js';
 import { planKernels } from '../src/plan/plan-kernels.js';
-import { arrangeProgram, lowerProgram } from '../src/prepare-program.js';
-import type { KernelTarget } from '../src/wgsl/kernel-target.js';
-import { writeKernel } from '../src/wgsl/write-kernel.js';
 import { generalGpu, softwareDriver } from './kernel-targets.js';
 
 const mostBuffers = 16;

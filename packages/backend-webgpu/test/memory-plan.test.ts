@@ -5,13 +5,13 @@ import full from '@kora-bench/method-full';
 import lora from '@kora-bench/method-lora';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BufferUse } from '../src/memory/plan-buffers.js';
-import { planBuffers } from '../src/memory/plan-buffers.js';
-import { planMemory } from '../src/memory/plan-memory.js';
-import { lowerProgram } from '../src/prepare-program.js';
-import { planParts, planWhole } from '../src/schedule/planned-run.js';
-import { scheduleRun } from '../src/schedule/schedule-run.js';
-import type { KernelTarget } from '../src/wgsl/kernel-target.js';
+import type { BufferUse } from '../src/compile/plan-buffers.js';
+import { planBuffers } from '../src/compile/plan-buffers.js';
+import { planMemory } from '../src/compile/plan-memory.js';
+import { planParts, planWhole } from '../src/compile/plan-run.js';
+import { lowerProgram } from '../src/compile/prepare-program.js';
+import { scheduleRun } from '../src/compile/schedule-run.js';
+import type { KernelTarget } from '../src/kernels/kernel-target.js';
 
 /*
  * Plans need no device, and a device's memory would keep the models small; so these tests call the planner

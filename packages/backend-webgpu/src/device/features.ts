@@ -1,5 +1,6 @@
 /** The optional abilities of GPUs that are used where they are. */
 export const featureNames = ['f16', 'subgroups', 'subgroupMatrix', 'timestamps'] as const;
+
 export type FeatureName = (typeof featureNames)[number];
 
 /** Component types of matrices that programs use; GPUs offer integers too. */

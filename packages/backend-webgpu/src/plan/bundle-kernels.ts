@@ -1,11 +1,8 @@
 import type { NodeId, Program } from '@kora-bench/core';
 import { sizeOf } from '@kora-bench/core';
-import type { WrittenKernel } from '../wgsl/write-kernel.js';
-import type { Kernel } from './kernel.js';
-import { narrowSide } from './node-roles.js';
-
-/** Kernels that run in one dispatch; none reads what another of them writes. */
-export type Bundle = readonly Kernel[];
+import type { WrittenKernel } from '../wgsl/kernel-code.js';
+import type { Bundle, Kernel } from './kernel.js';
+import { narrowSide } from './op-roles.js';
 
 /** A bundle, and how many lanes the workgroups of all its kernels have. */
 export interface SizedBundle {
@@ -18,10 +15,13 @@ export type WriteAlone = (kernel: Kernel, lanes?: number) => WrittenKernel;
 
 /** For how many kernels one may be put off, which keeps its operands in memory. */
 const longestDelay = 16;
+
 /** The same for small reductions, whose operands take little. */
 const longestDelayOfReductions = 64;
+
 /** Workgroups of one dispatch along its only axis. */
 const mostWorkgroups = 65_535;
+
 /** Elements of a reduction that may be put off: parts of gradients, that is, which take little memory. */
 const fewElements = 32_768;
 

@@ -1,7 +1,6 @@
 import type { GraphNode, NodeId, Program, Shape } from '@kora-bench/core';
 import { InternalError, sizeOf } from '@kora-bench/core';
-import type { KernelNames } from './kernel-names.js';
-import type { Place, Width } from './place.js';
+import type { Place, Width } from './element-index.js';
 import {
   axesOf,
   axesPlace,
@@ -11,11 +10,11 @@ import {
   flatPlace,
   hasQuads,
   placeKey,
-} from './place.js';
-import { preludeName } from './prelude.js';
+} from './element-index.js';
+import type { KernelNames } from './kernel-code.js';
+import type { Storage } from './numbers.js';
+import { binary, cast, compare, computedType, literal, preludeName, unary } from './numbers.js';
 import { range } from './range.js';
-import type { Storage } from './scalar.js';
-import { binary, cast, compare, computedType, literal, unary } from './scalar.js';
 
 export interface ValueWriterContext {
   readonly program: Program;
