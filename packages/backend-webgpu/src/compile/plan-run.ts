@@ -2,7 +2,7 @@ import type { BatchCut, BodyResult, Op, Program } from '@kora-bench/core';
 import { cutBatch, rewriteProgram, simplify, splitBatch } from '@kora-bench/core';
 import type { KernelTarget } from '../kernels/kernel-target.js';
 import type { KernelPlan } from '../plan/kernel.js';
-import { views } from '../plan/op-roles.js';
+import { isView } from '../plan/op-roles.js';
 import { planKernels } from '../plan/plan-kernels.js';
 import type { Precision } from '../wgsl/numbers.js';
 import { arrangeProgram } from './prepare-program.js';
@@ -13,7 +13,7 @@ export interface PlannedProgram {
   readonly plan: KernelPlan;
 }
 
-/** A program as it is run: the whole batch at once, or a body for each part of it between two halves. */
+/** A program as it is run: the whole batch at once, or a body for each part of it, between what comes before and after all parts. */
 export interface PlannedRun {
   /** What is done once. */
   readonly outer: PlannedProgram;
@@ -76,7 +76,7 @@ export function planParts(
 
 /** Reading a state or a part of it costs a kernel nothing. */
 function isFree(op: Op): boolean {
-  return op.kind === 'state' || views.has(op.kind);
+  return op.kind === 'state' || isView(op);
 }
 
 function hasBody({ nodes }: Program, { places }: BatchCut): boolean {

@@ -17,10 +17,9 @@ import {
   sum,
 } from '@kora-bench/core';
 import { hasAttentionKernels } from '../kernels/attention-operands.js';
-import { nativeComposites } from '../plan/op-roles.js';
+import { isAttention, nativeComposites } from '../plan/op-roles.js';
 import type { Readings } from '../plan/readings.js';
-import { readingsOf } from '../plan/readings.js';
-import { rowReaderOf, updateBehind } from '../plan/row-kernels.js';
+import { readingsOf, rowReaderOf, updateBehind } from '../plan/readings.js';
 
 /** Lowers what has no kernels. */
 export function lowerProgram(given: Program): Program {
@@ -36,8 +35,7 @@ export function arrangeProgram(lowered: Program): Program {
 /** Lowers attention over vectors that are too long for the registers of a lane. */
 function lowerWideAttention(program: Program): Program {
   return rewriteProgram(program, ({ op }, inputs) => {
-    if (op.kind !== 'attention' && op.kind !== 'attentionStatistics' && op.kind !== 'attentionGrad')
-      return undefined;
+    if (!isAttention(op)) return undefined;
     const [d, e] = [inputs[0]!.shape.at(-1)!, (inputs[2] ?? inputs[1]!).shape.at(-1)!];
     return hasAttentionKernels({ d, e }) ? undefined : definitionOf(op).lower!(op, inputs);
   });
@@ -47,7 +45,7 @@ function lowerWideAttention(program: Program): Program {
  * (x·W + bias) + u·B → (x·W + u·B) + bias: brings the products of a frozen layer and of its low-rank update
  * next to each other, so that one kernel can add them up.
  */
-export function gatherProducts(program: Program): Program {
+function gatherProducts(program: Program): Program {
   const uses = countUses(program);
   const readHere = (id: number): boolean => {
     const { op, inputs } = program.nodes[id]!;
@@ -88,7 +86,7 @@ function throughReshapes(tensor: Tensor): Tensor {
  * (x·W + u·B) + residual → (x·W + residual) + u·B, in front of a row composite: its kernel adds the update to
  * the rows that it reads, so that x·W and u = x·A need not wait for each other.
  */
-export function deferUpdates(program: Program): Program {
+function deferUpdates(program: Program): Program {
   const readings = readingsOf(program);
   /** By the sum that an update is taken from, the operand that remains, and where it goes. */
   const moves = new Map<NodeId, { readonly rest: 0 | 1; readonly end: NodeId }>();
@@ -137,7 +135,7 @@ const shortestPart = 256;
  * Cuts sums of many elements with few results into parts that are added up afterwards: the weight
  * gradients of narrow factors, biases and norms, each a sum over all tokens, and norms of all parameters.
  */
-export function splitLongSums(program: Program): Program {
+function splitLongSums(program: Program): Program {
   return rewriteProgram(program, (node, inputs) => {
     const { op, shape } = node;
     if (op.kind === 'matmul' && op.transposeA && !op.transposeB)

@@ -4,12 +4,12 @@ import { spread } from '../wgsl/kernel-code.js';
 import { range } from '../wgsl/range.js';
 import type { AttentionScalar, RowDot, Side } from './attention-operands.js';
 import { loadQuad, mostColumns, quadsOf } from './attention-operands.js';
-import type { OtherRows, RowSource } from './attention-other-rows.js';
+import type { OtherRows, OtherRowsSource } from './attention-other-rows.js';
 import { rolledLoop, sharedRows, subgroupRows } from './attention-other-rows.js';
 import type { KernelBody, KernelContext } from './kernel-context.js';
 
 /** What a kernel of attention computes: for each own row, something of it and all rows of the other side. */
-export interface RowShape {
+export interface FrameShape {
   /** The node that the kernel computes. */
   readonly node: NodeId;
   readonly heads: number;
@@ -44,17 +44,17 @@ const mostProducts = 512;
  * The frame of all kernels of attention. Each lane owns one row or several, and holds what it needs of
  * them in `own0`, `own1` and `sums` as `vec4f`s, `array<vec4f, rowsPerLane · quads>`.
  */
-export class RowKernel {
+export class AttentionFrame {
   /** How many rows a lane owns; `r` counts them in the statements below. */
   readonly rowsPerLane: number;
   readonly other: OtherRows;
   readonly #context: KernelContext;
-  readonly #shape: RowShape;
+  readonly #shape: FrameShape;
   readonly #lanes: number;
   readonly #lanesPerRow: number;
   readonly #unrolled: boolean;
 
-  constructor(context: KernelContext, shape: RowShape, source: RowSource) {
+  constructor(context: KernelContext, shape: FrameShape, source: OtherRowsSource) {
     const { own, other, otherRows, otherScalars, otherDot, summed } = shape;
     const otherSide = { rows: otherRows, sides: other, scalars: otherScalars, dot: otherDot };
     const vectors = [...own, other[summed]];

@@ -11,7 +11,7 @@ import type { KernelContext } from './kernel-context.js';
  * `subgroup`, for software drivers, where shared memory is no faster than a buffer: a workgroup is one
  * subgroup of exactly `size` lanes, each lane reads a part of the row and broadcasts it.
  */
-export type RowSource =
+export type OtherRowsSource =
   | { readonly kind: 'shared'; readonly lanesPerRow: 1 | 2 | 4 }
   | { readonly kind: 'subgroup'; readonly size: number };
 

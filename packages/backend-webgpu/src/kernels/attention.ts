@@ -1,9 +1,10 @@
 import type { GraphNode, NodeId } from '@kora-bench/core';
-import { InternalError, sizeOf } from '@kora-bench/core';
-import { axesOf, axesPlace, flatPlace, hasQuads } from '../wgsl/element-index.js';
+import { sizeOf } from '@kora-bench/core';
+import type { AttentionOp } from '../plan/op-roles.js';
+import { axesIndex, axesOf, flatIndex, hasQuads } from '../wgsl/element-index.js';
 import { literal } from '../wgsl/numbers.js';
-import type { RowShape } from './attention-frame.js';
-import { RowKernel } from './attention-frame.js';
+import type { FrameShape } from './attention-frame.js';
+import { AttentionFrame } from './attention-frame.js';
 import type {
   AttentionGradProblem,
   AttentionOperand,
@@ -12,37 +13,44 @@ import type {
   RowDot,
   Side,
 } from './attention-operands.js';
-import type { RowSource } from './attention-other-rows.js';
+import type { OtherRowsSource } from './attention-other-rows.js';
 import type { KernelBody, KernelContext } from './kernel-context.js';
 import type { KernelTarget } from './kernel-target.js';
 
-/** The kernel of an attention, of its statistics, of both, or of one of its adjoints. */
-export function attentionKernel(context: KernelContext, anchors: readonly NodeId[]): KernelBody {
-  const node = context.program.nodes[anchors[0]!]!;
-  const { op } = node;
-  const source = rowSource(context.target);
+/**
+ * The kernel of an attention, of its statistics, of both, or of one of its adjoints.
+ * @param op of the node
+ * @param statistics those that the kernel of an attention computes too
+ */
+export function attentionKernel(
+  context: KernelContext,
+  node: GraphNode,
+  op: AttentionOp,
+  statistics: NodeId | undefined,
+): KernelBody {
+  const source = otherRowsSource(context.target);
   switch (op.kind) {
     case 'attention':
-      return attentionBody(context, problemOf(context, node, op.scale), source, anchors[1]);
+      return attentionBody(context, problemOf(context, node, op.scale), source, statistics);
     case 'attentionStatistics':
       // Alone, where nothing reads the result: no value is weighed, so any will do.
       return attentionBody(context, problemOf(context, node, op.scale), source, node.id);
     case 'attentionGrad': {
-      const [dy, statistics, o] = node.inputs.slice(3);
+      const [dy, logarithms, o] = node.inputs.slice(3);
       const problem = {
         ...problemOf(context, node, op.scale),
         dy: operandOf(context, dy!),
-        statistics: scalarOf('statistics', statistics!),
+        statistics: scalarOf('statistics', logarithms!),
         o: operandOf(context, o!),
       };
       return attentionGradBody(context, problem, op.wrt, source);
     }
     default:
-      throw new InternalError(`${op.kind} is not attention.`);
+      return op satisfies never;
   }
 }
 
-function rowSource({ sharing, shuffles }: KernelTarget): RowSource {
+function otherRowsSource({ sharing, shuffles }: KernelTarget): OtherRowsSource {
   if (sharing.kind === 'subgroup') return sharing;
   return { kind: 'shared', lanesPerRow: shuffles ? 4 : 1 };
 }
@@ -70,14 +78,14 @@ function operandOf({ program, target }: KernelContext, id: NodeId): AttentionOpe
   const read =
     (width: 1 | 4): AttentionOperand['element'] =>
     (writer, head, row, column) => {
-      const entry = axesOf(flatPlace(head), shape.slice(0, -2), writer.define);
-      return writer.value(id, axesPlace([...entry, row, column], width));
+      const entry = axesOf(flatIndex(head), shape.slice(0, -2), writer.define);
+      return writer.value(id, axesIndex([...entry, row, column], width));
     };
   return { element: read(1), ...(target.quads && hasQuads(shape) && { quad: read(4) }) };
 }
 
 function scalarOf(name: string, id: NodeId): AttentionScalar {
-  return { name, element: (writer, flat) => writer.value(id, flatPlace(flat)) };
+  return { name, element: (writer, flat) => writer.value(id, flatIndex(flat)) };
 }
 
 /**
@@ -87,13 +95,13 @@ function scalarOf(name: string, id: NodeId): AttentionScalar {
  * logarithm of each query's sum of exponentials.
  * NaN and infinite scores give what softmax gives: a row with NaN or +∞, or of −∞ alone, is NaN.
  */
-export function attentionBody(
+function attentionBody(
   context: KernelContext,
   { node, heads, N, M, d, e, scale, q, k, v }: AttentionProblem,
-  source: RowSource,
+  source: OtherRowsSource,
   statistics?: NodeId,
 ): KernelBody {
-  const kernel = new RowKernel(
+  const frame = new AttentionFrame(
     context,
     {
       node,
@@ -111,15 +119,15 @@ export function attentionBody(
     },
     source,
   );
-  const rows = Array.from({ length: kernel.rowsPerLane }, (_, r) => r);
+  const rows = Array.from({ length: frame.rowsPerLane }, (_, r) => r);
   const lines = (write: (r: number) => string) => rows.map(write).join('\n');
   // The lowest finite number, not −∞, so that a row that starts with −∞ gets exp(−∞) and not exp(NaN).
   const lowest = literal(-3.4028234663852886e38, 'f32');
-  return kernel.body(
+  return frame.body(
     `var largest: array<f32, ${rows.length}>;
 var total: array<f32, ${rows.length}>;
-${kernel.repeat('r', rows.length, `largest[r] = ${lowest};`)}`,
-    `${kernel.dot('score', 0)}
+${frame.repeat('r', rows.length, `largest[r] = ${lowest};`)}`,
+    `${frame.dot('score', 0)}
 ${lines(
   (r) => `let scaled${r} = ${literal(scale, 'f32')} * score${r};
 let grown${r} = max(largest[${r}], scaled${r});
@@ -128,7 +136,7 @@ largest[${r}] = grown${r};
 let power${r} = exp(scaled${r} - largest[${r}]);
 total[${r}] = fma(total[${r}], factor${r}, power${r});`,
 )}
-${kernel.accumulate('power', 'factor')}`,
+${frame.accumulate('power', 'factor')}`,
     statistics === undefined ? '' : storeStatistics(context, statistics, N),
     'sum / total[r]',
   );
@@ -147,27 +155,27 @@ ${context.store(statistics, 'query', 'logarithm', 1)}
  * P = exp(scale·q·kᵀ − statistics), delta = Σ dy∘o per query and dS = P·(dy·vᵀ − delta), dq = scale·dS·k,
  * dk = scale·dSᵀ·q and dv = Pᵀ·dy.
  */
-export function attentionGradBody(
+function attentionGradBody(
   context: KernelContext,
   problem: AttentionGradProblem,
   wrt: 'q' | 'k' | 'v',
-  source: RowSource,
+  source: OtherRowsSource,
 ): KernelBody {
   const scale = literal(problem.scale, 'f32');
-  const kernel = new RowKernel(context, shapeOf(problem, wrt), source);
+  const frame = new AttentionFrame(context, shapeOf(problem, wrt), source);
   const ofQuery = (name: 'statistics' | 'delta', r: number) =>
-    wrt === 'q' ? `own_${name}[${r}]` : kernel.other.scalar(name);
+    wrt === 'q' ? `own_${name}[${r}]` : frame.other.scalar(name);
   const lines = (write: (r: number) => string) =>
-    Array.from({ length: kernel.rowsPerLane }, (_, r) => write(r)).join('\n');
-  const probabilities = `${kernel.dot('score', 0)}
+    Array.from({ length: frame.rowsPerLane }, (_, r) => write(r)).join('\n');
+  const probabilities = `${frame.dot('score', 0)}
 ${lines((r) => `let p${r} = exp(${scale} * score${r} - ${ofQuery('statistics', r)});`)}`;
-  if (wrt === 'v') return kernel.body('', `${probabilities}\n${kernel.accumulate('p')}`, '', 'sum');
-  return kernel.body(
+  if (wrt === 'v') return frame.body('', `${probabilities}\n${frame.accumulate('p')}`, '', 'sum');
+  return frame.body(
     '',
     `${probabilities}
-${kernel.dot('dp', 1)}
+${frame.dot('dp', 1)}
 ${lines((r) => `let ds${r} = p${r} * (dp${r} - ${ofQuery('delta', r)});`)}
-${kernel.accumulate('ds')}`,
+${frame.accumulate('ds')}`,
     '',
     `${scale} * sum`,
   );
@@ -176,7 +184,7 @@ ${kernel.accumulate('ds')}`,
 function shapeOf(
   { node, heads, N, M, d, e, q, k, v, dy, statistics, o }: AttentionGradProblem,
   wrt: 'q' | 'k' | 'v',
-): RowShape {
+): FrameShape {
   const queries: readonly [Side, Side] = [
     { operand: q, columns: d },
     { operand: dy, columns: e },

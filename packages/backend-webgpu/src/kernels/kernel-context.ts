@@ -1,8 +1,8 @@
 import type { NodeId, Program } from '@kora-bench/core';
 import { InternalError, sizeOf, stridesOf } from '@kora-bench/core';
 import type { Destination, Kernel, KernelOutput, KernelPlan } from '../plan/kernel.js';
-import type { Place, Width } from '../wgsl/element-index.js';
-import { flatPlace } from '../wgsl/element-index.js';
+import type { ElementIndex, Width } from '../wgsl/element-index.js';
+import { flatIndex } from '../wgsl/element-index.js';
 import type { KernelNames } from '../wgsl/kernel-code.js';
 import type { Storage } from '../wgsl/numbers.js';
 import { storedType } from '../wgsl/numbers.js';
@@ -15,7 +15,7 @@ export interface KernelBody {
   readonly declarations: string;
   /**
    * Groups of four numbers that it needs in the memory of a workgroup, as `staged: array<vec4f>`. Kernels of
-   * one dispatch have them in the same place, for a workgroup belongs to one of them.
+   * one dispatch have them at the same offset, for a workgroup belongs to one of them.
    */
   readonly staged?: number;
   /** See `WrittenKernel`: it has names or memory of a workgroup that are not shared. */
@@ -25,6 +25,7 @@ export interface KernelBody {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** What the writer of one kernel's body is given. */
 export interface KernelContext {
   readonly program: Program;
   readonly target: KernelTarget;
@@ -34,7 +35,7 @@ export interface KernelContext {
   /** A name at module level that other kernels of the same dispatch do not use. */
   scoped(name: string): string;
   /** A writer for one block of the kernel. */
-  writer(given?: (id: NodeId, place: Place) => string | undefined): ValueWriter;
+  writer(given?: (id: NodeId, index: ElementIndex) => string | undefined): ValueWriter;
   /** Statements that store what becomes of an anchor's value `given` at the elements from `flat` on. */
   store(anchor: NodeId, flat: string, given: string, width: Width): string;
   /**
@@ -44,15 +45,26 @@ export interface KernelContext {
   storeFirst(flat: string, width: Width): string;
 }
 
+/** What the kernels of one dispatch share. */
+export interface DispatchContext {
+  readonly program: Program;
+  /** That the kernels are of. */
+  readonly plan: KernelPlan;
+  readonly target: KernelTarget;
+  readonly names: KernelNames;
+  readonly outputs: KernelOutputs;
+}
+
+/**
+ * The context of one kernel of a dispatch.
+ * @param suffix of its names at module level
+ */
 export function contextOf(
-  program: Program,
-  { stored, backward, storageOf }: KernelPlan,
+  { program, plan, target, names, outputs }: DispatchContext,
   kernel: Kernel,
-  target: KernelTarget,
-  names: KernelNames,
-  outputs: KernelOutputs,
   suffix: string,
 ): KernelContext {
+  const { stored, backward, storageOf } = plan;
   const own = new Set(
     kernel.outputs.flatMap(({ root, destination }) => (destination.buffer === root ? [root] : [])),
   );
@@ -136,7 +148,7 @@ export class KernelOutputs {
   store(output: KernelOutput, writer: ValueWriter, flat: string, width: Width): string {
     const { root, destination } = output;
     const index = this.buffers.indexOf(destination.buffer);
-    const value = this.#asStored(output, writer.value(root, flatPlace(flat, width)), width);
+    const value = this.#asStored(output, writer.value(root, flatIndex(flat, width)), width);
     const lines = writer.lines.splice(0);
     const stored = width === 4 && this.#isAlone(output) && keepsQuads(destination) ? 4 : 1;
     if ((this.#widths[index] ?? stored) !== stored) throw new InternalError('A kernel stores in two widths.');
@@ -170,7 +182,7 @@ function keepsQuads({ strides, offset, shape }: Destination): boolean {
   return strides.at(-1) === 1 && steps.every((n) => n % 4 === 0);
 }
 
-/** The place in the buffer of element number `flat`; `start` names its offset where it has one. */
+/** The index in the buffer of element number `flat`; `start` names its offset where it has one. */
 function elementAt({ shape, strides }: Destination, flat: string, start: string | undefined): string {
   const extents = stridesOf(shape);
   const terms = shape.flatMap((extent, axis) => {

@@ -37,7 +37,7 @@ const productLength = 4;
 const passesPerCompilation = 2000;
 
 /**
- * Products for software drivers, which load lane by lane whatever the place, so that a load costs as much as
+ * Products for software drivers, which load lane by lane wherever that is, so that a load costs as much as
  * some tens of multiplications: each lane loads elements of the left rows, which the lanes broadcast to each
  * other, and keeps the columns of its own. Lavapipe 25.0.7 on a Xeon of two cores, 512³: at best 6.5 ms in
  * blocks of 32 rows, 12 ms in blocks of 8 whose left elements are loaded one by one.

@@ -1,7 +1,7 @@
 import type { GraphNode, NodeId, Program } from '@kora-bench/core';
 import { InternalError, sizeOf } from '@kora-bench/core';
 import type { Width } from '../wgsl/element-index.js';
-import { axesOf, axesPlace, broadcastAxes, flatPlace, hasQuads } from '../wgsl/element-index.js';
+import { axesIndex, axesOf, broadcastAxes, flatIndex, hasQuads } from '../wgsl/element-index.js';
 import type { ValueWriter } from '../wgsl/value-writer.js';
 import type { KernelContext } from './kernel-context.js';
 
@@ -64,14 +64,14 @@ function operandOf(node: GraphNode, result: readonly number[], crossed: boolean)
     quads: hasQuads(node.shape),
     element: (writer, line, k, width) => {
       const matrix = crossed ? [k, line] : [line, k];
-      return writer.value(node.id, axesPlace([...entryOf(writer, node, result), ...matrix], width));
+      return writer.value(node.id, axesIndex([...entryOf(writer, node, result), ...matrix], width));
     },
   };
 }
 
 /** The entry of `operand` that belongs to `batch`, by NumPy's broadcasting. */
 function entryOf({ define }: ValueWriter, operand: GraphNode, result: readonly number[]): readonly string[] {
-  const entry = axesOf(flatPlace('batch'), result.slice(0, -2), define);
+  const entry = axesOf(flatIndex('batch'), result.slice(0, -2), define);
   return broadcastAxes(operand.shape.slice(0, -2), result.slice(0, -2), entry);
 }
 

@@ -1,7 +1,7 @@
 import type { GraphNode, ReduceFn } from '@kora-bench/core';
 import { InternalError, sizeOf } from '@kora-bench/core';
 import type { Width } from '../wgsl/element-index.js';
-import { axesOf, axesPlace, flatPlace } from '../wgsl/element-index.js';
+import { axesIndex, axesOf, flatIndex } from '../wgsl/element-index.js';
 import { spread } from '../wgsl/kernel-code.js';
 import { computedType, preludeName } from '../wgsl/numbers.js';
 import type { KernelBody, KernelContext } from './kernel-context.js';
@@ -27,10 +27,10 @@ export function reduceBody(context: KernelContext, node: GraphNode): KernelBody 
   const writer = context.writer();
   const extents = (reduced: boolean) =>
     input.shape.map((extent, axis) => (op.axes.includes(axis) === reduced ? extent : 1));
-  const kept = axesOf(flatPlace('o'), extents(false), writer.define);
-  const reduced = axesOf(flatPlace('k'), extents(true), writer.define);
+  const kept = axesOf(flatIndex('o'), extents(false), writer.define);
+  const reduced = axesOf(flatIndex('k'), extents(true), writer.define);
   const axes = input.shape.map((_, axis) => (op.axes.includes(axis) ? reduced[axis]! : kept[axis]!));
-  const element = writer.value(input.id, axesPlace(axes, width));
+  const element = writer.value(input.id, axesIndex(axes, width));
   const lanes = together ? workgroupSize : 1;
   const { declarations, index, workgroups } = resultPerLanes(results, lanes);
   return {

@@ -1,7 +1,7 @@
 import type { GraphNode } from '@kora-bench/core';
 import { InternalError } from '@kora-bench/core';
 import type { Width } from '../wgsl/element-index.js';
-import { axesPlace, flatPlace } from '../wgsl/element-index.js';
+import { axesIndex, flatIndex } from '../wgsl/element-index.js';
 import { range } from '../wgsl/range.js';
 import type { KernelContext } from './kernel-context.js';
 
@@ -43,11 +43,11 @@ export function rowProduct(
 
   const each = (given: string) => {
     const writer = context.writer((id) => (id === rows.id ? given : undefined));
-    const element = writer.value(inputs[0]!, flatPlace('at', width));
+    const element = writer.value(inputs[0]!, flatIndex('at', width));
     const ks = range(width).map((i) => (i === 0 ? 'k' : writer.define(`k + ${i}u`)));
     const entry = (k: string, column: number, of: Width) => {
       const at = writer.define(`${column}u`);
-      return writer.value(right.id, axesPlace([...outer, ...(op.transposeB ? [at, k] : [k, at])], of));
+      return writer.value(right.id, axesIndex([...outer, ...(op.transposeB ? [at, k] : [k, at])], of));
     };
     const byColumn = (column: number) => {
       if (column >= columns) return '0.0f';

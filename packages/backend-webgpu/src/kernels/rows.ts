@@ -8,8 +8,8 @@ import {
   sameShape,
   sizeOf,
 } from '@kora-bench/core';
-import type { Place, Width } from '../wgsl/element-index.js';
-import { axesPlace, flatOf, flatPlace } from '../wgsl/element-index.js';
+import type { ElementIndex, Width } from '../wgsl/element-index.js';
+import { axesIndex, flatIndex, flatOf } from '../wgsl/element-index.js';
 import { ValueWriter } from '../wgsl/value-writer.js';
 import type { KernelBody, KernelContext } from './kernel-context.js';
 import { accumulate, resultPerLanes, shareResults } from './reductions.js';
@@ -41,11 +41,11 @@ export function rowBody(
 
   const block = () => {
     const operands = context.writer();
-    const given = (id: NodeId, place: Place) => {
+    const given = (id: NodeId, index: ElementIndex) => {
       const operand = inputOf.get(id);
       if (operand === undefined) return scalars.get(id);
-      const flat = flatOf(place, lowered.nodes[id]!.shape, operands.define);
-      return operands.value(operand, flatPlace(flat, place.width));
+      const flat = flatOf(index, lowered.nodes[id]!.shape, operands.define);
+      return operands.value(operand, flatIndex(flat, index.width));
     };
     const writer = new ValueWriter(
       {
@@ -61,8 +61,8 @@ export function rowBody(
     return {
       writer,
       /** The elements of a value from column `k` on. */
-      inRow: (id: NodeId) => writer.value(id, axesPlace(['o', 'k'], width)),
-      ofRow: (id: NodeId) => writer.value(id, flatPlace('o')),
+      inRow: (id: NodeId) => writer.value(id, axesIndex(['o', 'k'], width)),
+      ofRow: (id: NodeId) => writer.value(id, flatIndex('o')),
     };
   };
 

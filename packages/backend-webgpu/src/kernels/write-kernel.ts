@@ -1,7 +1,7 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
+import type { CompositeOp, GraphNode, NodeId, Op, Program } from '@kora-bench/core';
 import { InternalError, sizeOf } from '@kora-bench/core';
 import type { Bundle, Kernel, KernelPlan } from '../plan/kernel.js';
-import { attentionComposites, rowComposites } from '../plan/op-roles.js';
+import { isAttention, isRowOp } from '../plan/op-roles.js';
 import type { WrittenKernel } from '../wgsl/kernel-code.js';
 import { KernelNames, spread } from '../wgsl/kernel-code.js';
 import { preludeFor, storedType } from '../wgsl/numbers.js';
@@ -18,6 +18,7 @@ import { reduceBody } from './reductions.js';
 import { rowBody } from './rows.js';
 
 /**
+ * Writes kernels that run in one dispatch as one module.
  * @param plan that the kernels are of
  * @param bundle kernels to run in one dispatch
  */
@@ -45,7 +46,7 @@ function writeWith(program: Program, plan: KernelPlan, bundle: Bundle, target: K
     storageOf,
   );
   const bodies = bundle.map((kernel, i) =>
-    bodyOf(contextOf(program, plan, kernel, target, names, outputs, i === 0 ? '' : `_${i}`), kernel),
+    bodyOf(contextOf({ program, plan, target, names, outputs }, kernel, i === 0 ? '' : `_${i}`), kernel),
   );
   const staged = Math.max(...bodies.map((each) => each.staged ?? 0));
   const { declarations, body, workgroupSize, workgroups } =
@@ -116,43 +117,63 @@ function extensionsOf(code: string): string[] {
 function bodyOf(context: KernelContext, { anchors, terms, outputs }: Kernel): KernelBody {
   const { nodes } = context.program;
   if (anchors.length === 0) return pointwiseBody(context, nodes[outputs[0]!.root]!);
-  const node = nodes[anchors[0]!]!;
-  if (rowComposites.has(node.op.kind)) {
-    const products = anchors.slice(1).map((id) => nodes[id]!);
-    return rowBody(context, node, products);
-  }
-  if (attentionComposites.has(node.op.kind)) return attentionKernel(context, anchors);
-  switch (node.op.kind) {
+  const [node, ...others] = anchors.map((id) => nodes[id]!);
+  const { op } = node!;
+  if (isRowOp(op)) return rowBody(context, node!, others);
+  if (isAttention(op)) return attentionKernel(context, node!, op, others[0]?.id);
+  switch (op.kind) {
     case 'matmul':
+    // The last op of a sum of products.
     case 'binary':
-      return productBody(context, node, terms);
+      return productBody(context, node!, terms);
     case 'reduce':
-      return reduceBody(context, node);
+      return reduceBody(context, node!);
+    case 'feed':
+    case 'frozen':
+    case 'state':
+    case 'constant':
+    case 'unary':
+    case 'compare':
+    case 'where':
+    case 'cast':
+    case 'oneHot':
+    case 'reshape':
+    case 'transpose':
+    case 'broadcast':
+    case 'slice':
+    case 'pad':
+    case 'concat':
+      return withoutKernel(op);
     default:
-      throw new InternalError(`${node.op.kind} has no kernel.`);
+      return withoutKernel(op satisfies CompositeOp);
   }
 }
 
-const workgroupSize = 64;
+function withoutKernel({ kind }: Op): never {
+  throw new InternalError(`${kind} has no kernel.`);
+}
+
+/** Lanes of a workgroup that only computes elementwise ops. */
+const pointwiseLanes = 64;
 
 /** Elementwise ops alone: a lane computes one element, or four, of every output. */
-export function pointwiseBody({ target, storeFirst }: KernelContext, { shape }: GraphNode): KernelBody {
+function pointwiseBody({ target, storeFirst }: KernelContext, { shape }: GraphNode): KernelBody {
   const size = sizeOf(shape);
   const width = target.quads && size % 4 === 0 ? 4 : 1;
-  const workgroups = spread(Math.ceil(size / width / workgroupSize));
+  const workgroups = spread(Math.ceil(size / width / pointwiseLanes));
   return {
     declarations: '',
-    body: `let i = (group.y * ${workgroups[0]}u + group.x) * ${workgroupSize}u + lane;
+    body: `let i = (group.y * ${workgroups[0]}u + group.x) * ${pointwiseLanes}u + lane;
 if (i >= ${size / width}u) { return; }
 let at = ${width === 1 ? 'i' : 'i * 4u'};
 ${storeFirst('at', width)}`,
-    workgroupSize,
+    workgroupSize: pointwiseLanes,
     workgroups,
   };
 }
 
 /** A matrix product, or the sum of several (`terms`), whose value is that of `node`. */
-export function productBody(context: KernelContext, node: GraphNode, terms: readonly NodeId[]): KernelBody {
+function productBody(context: KernelContext, node: GraphNode, terms: readonly NodeId[]): KernelBody {
   const product = productOf(context.program, terms);
   const { sharing, matrixUnits } = context.target;
   if (sharing.kind === 'subgroup') return productInSubgroups(context, node.id, product, sharing.size);

@@ -2,9 +2,61 @@ import type { GraphNode, NodeId } from '@kora-bench/core';
 import { sizeOf } from '@kora-bench/core';
 import { isLiteral } from './op-roles.js';
 import type { PlanView } from './plan-view.js';
-import { throughReshapes } from './readings.js';
+import { keysOf, throughReshapes } from './readings.js';
 
-export interface Joins {
+/** The kernels that anchors have, and what these store. */
+export interface AnchorKernels {
+  /**
+   * All values with a buffer of their own. No kernel reads more buffers than it may, and what an anchor's kernel
+   * stores in the anchor's place is here instead of the anchor.
+   */
+  readonly stored: ReadonlySet<NodeId>;
+  /** Statistics of scores that the kernel of an attention computes too, with that attention. */
+  readonly statistics: ReadonlyMap<NodeId, NodeId>;
+  /** The anchor whose kernel stores a value in the anchor's place. */
+  anchorOf(value: NodeId): NodeId | undefined;
+  /** What the kernel of an anchor stores: the value in its place, and what is computed from that alone. */
+  storedBy(anchor: NodeId): readonly NodeId[];
+  /** Whether a value is computed from that of an anchor's kernel alone, and stored beside it. */
+  isBeside(value: NodeId): boolean;
+}
+
+/**
+ * Gives each anchor a kernel, which takes along elementwise ops behind it.
+ * @param mostReadings buffers that one kernel can read
+ */
+export function anchorKernels(
+  view: PlanView,
+  stored: ReadonlySet<NodeId>,
+  mostReadings: number,
+): AnchorKernels {
+  const joins: Joins = {
+    stored: new Set(stored),
+    anchors: new Map(),
+    roots: new Map(),
+    members: new Map(),
+    besides: new Map(),
+  };
+  const statistics = statisticsOfAttentions(view);
+  joinFollowers(view, joins, statistics);
+  // Behind the joining, for it stores less; before what goes beside a kernel's value, which is read as stored.
+  limitReadings(view, joins, mostReadings);
+  joinBesides(view, joins, statistics);
+  return {
+    stored: joins.stored,
+    statistics,
+    anchorOf: (value) => (view.roles[value] === 'anchor' ? value : joins.anchors.get(value)),
+    storedBy(anchor) {
+      const root = joins.roots.get(anchor) ?? anchor;
+      return [root, ...keysOf(joins.besides, root)];
+    },
+    isBeside: (value) => joins.besides.has(value),
+  };
+}
+
+/** Anchors' kernels while it is decided what belongs to them. */
+interface Joins {
+  readonly stored: Set<NodeId>;
   /** The anchor in the kernel of each value that is stored in an anchor's place. */
   readonly anchors: Map<NodeId, NodeId>;
   /** The stored value of each anchor's kernel. */
@@ -16,7 +68,7 @@ export interface Joins {
 }
 
 /** Finds statistics of an attention's scores, and that attention: its kernel has them at hand. */
-export function statisticsOfAttentions({ nodes, roles }: PlanView): ReadonlyMap<NodeId, NodeId> {
+function statisticsOfAttentions({ nodes, roles }: PlanView): ReadonlyMap<NodeId, NodeId> {
   const attentions = new Map<string, NodeId>();
   const found = new Map<NodeId, NodeId>();
   for (const { id, op, inputs } of nodes) {
@@ -32,20 +84,18 @@ export function statisticsOfAttentions({ nodes, roles }: PlanView): ReadonlyMap<
 /**
  * Extends kernels of anchors over the elementwise ops behind them, as long as each is the only reader of
  * the one before. The last one is stored instead of the anchor.
- * @param updates sums that belong to the kernels behind them
  */
-export function joinAnchors(
-  { nodes, readers, uses, results, roles }: PlanView,
-  stored: Set<NodeId>,
+function joinFollowers(
+  { nodes, readers, uses, results, roles, updates }: PlanView,
+  joins: Joins,
   apart: ReadonlyMap<NodeId, NodeId>,
-  updates: ReadonlyMap<NodeId, NodeId>,
-): Joins {
-  const joins: Joins = { anchors: new Map(), roots: new Map(), members: new Map(), besides: new Map() };
+): void {
   for (const { id, shape } of nodes) {
     if (roles[id] !== 'anchor' || apart.has(id)) continue;
     const fits = (next: GraphNode) =>
       sizeOf(next.shape) === sizeOf(shape) &&
       !joins.members.has(next.id) &&
+      // Sums with an update belong to the kernels behind them.
       !updates.has(next.id) &&
       (roles[next.id] === 'pointwise' ? next.op.kind !== 'oneHot' : next.op.kind === 'reshape');
     const path = [id];
@@ -59,38 +109,13 @@ export function joinAnchors(
     if (path.length === 1) continue;
     for (const member of path) {
       joins.members.set(member, id);
-      stored.delete(member);
+      joins.stored.delete(member);
     }
-    moveRoot(joins, stored, path.at(-1)!, id);
-  }
-  return joins;
-}
-
-/**
- * Adds to anchors' kernels what else is computed from their values alone: the GELU of a layer whose own
- * result is kept for the backward pass.
- */
-export function joinBesides(
-  { nodes, roles }: PlanView,
-  stored: ReadonlySet<NodeId>,
-  joins: Joins,
-  apart: ReadonlyMap<NodeId, NodeId>,
-): void {
-  for (const { id, inputs, shape } of nodes) {
-    if (roles[id] !== 'pointwise' || !stored.has(id) || joins.members.has(id)) continue;
-    const read = new Set(
-      inputs
-        .map((input) => throughReshapes(nodes, stored, input))
-        .filter((input) => nodes[input]!.op.kind !== 'constant'),
-    );
-    const [source] = read;
-    if (read.size !== 1 || sizeOf(nodes[source!]!.shape) !== sizeOf(shape)) continue;
-    const computed = roles[source!] === 'anchor' || joins.anchors.has(source!);
-    if (computed && stored.has(source!) && !apart.has(source!)) joins.besides.set(id, source!);
+    moveRoot(joins, path.at(-1)!, id);
   }
 }
 
-function moveRoot({ anchors, roots }: Joins, stored: Set<NodeId>, root: NodeId, anchor: NodeId): void {
+function moveRoot({ stored, anchors, roots }: Joins, root: NodeId, anchor: NodeId): void {
   const before = roots.get(anchor);
   if (before !== undefined) anchors.delete(before);
   anchors.set(root, anchor);
@@ -99,12 +124,8 @@ function moveRoot({ anchors, roots }: Joins, stored: Set<NodeId>, root: NodeId, 
 }
 
 /** Stores values on the way until no kernel reads more than `most` buffers. */
-export function limitReadings(
-  { nodes, roles, terms }: PlanView,
-  stored: Set<NodeId>,
-  joins: Joins,
-  most: number,
-): void {
+function limitReadings({ nodes, roles, terms }: PlanView, joins: Joins, most: number): void {
+  const { stored } = joins;
   const reads: ReadonlySet<NodeId>[] = [];
   const leaves = (id: NodeId): ReadonlySet<NodeId> => {
     if (isLiteral(nodes[id]!)) return new Set();
@@ -123,9 +144,29 @@ export function limitReadings(
       const largest = [...inputs].sort((a, b) => leaves(b).size - leaves(a).size)[0]!;
       const anchor = joins.members.get(largest);
       if (anchor === undefined || anchor === largest) stored.add(largest);
-      else moveRoot(joins, stored, largest, anchor);
+      else moveRoot(joins, largest, anchor);
       all = together();
     }
     reads.push(all);
+  }
+}
+
+/**
+ * Adds to anchors' kernels what else is computed from their values alone: the GELU of a layer whose own
+ * result is kept for the backward pass.
+ */
+function joinBesides({ nodes, roles }: PlanView, joins: Joins, apart: ReadonlyMap<NodeId, NodeId>): void {
+  const { stored } = joins;
+  for (const { id, inputs, shape } of nodes) {
+    if (roles[id] !== 'pointwise' || !stored.has(id) || joins.members.has(id)) continue;
+    const read = new Set(
+      inputs
+        .map((input) => throughReshapes(nodes, stored, input))
+        .filter((input) => nodes[input]!.op.kind !== 'constant'),
+    );
+    const [source] = read;
+    if (read.size !== 1 || sizeOf(nodes[source!]!.shape) !== sizeOf(shape)) continue;
+    const computed = roles[source!] === 'anchor' || joins.anchors.has(source!);
+    if (computed && stored.has(source!) && !apart.has(source!)) joins.besides.set(id, source!);
   }
 }

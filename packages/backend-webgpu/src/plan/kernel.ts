@@ -33,6 +33,7 @@ export interface Kernel {
   readonly outputs: readonly KernelOutput[];
 }
 
+/** All kernels of a program, and how they keep what they compute. */
 export interface KernelPlan {
   /** In an order to run in. */
   readonly kernels: readonly Kernel[];

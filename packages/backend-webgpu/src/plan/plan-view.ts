@@ -1,21 +1,62 @@
-import type { GraphNode, NodeId } from '@kora-bench/core';
+import type { GraphNode, NodeId, Program } from '@kora-bench/core';
 import { sameShape, sizeOf } from '@kora-bench/core';
 import type { Role } from './op-roles.js';
+import { roleOf } from './op-roles.js';
 import type { Readings } from './readings.js';
-import { wayToSource } from './readings.js';
+import { readingsOf, rowReaderOf, updateBehind, wayToSource } from './readings.js';
 
-/** A program with what planning asks of it again and again. */
+/** A program with the role of each node: what planning starts from, and never changes. */
 export interface PlanView extends Readings {
   /** Outputs and updates. */
   readonly results: ReadonlySet<NodeId>;
   readonly roles: readonly Role[];
-  /** The matrix products of each sum of some. */
+  /**
+   * The matrix products of each product or sum of some, in order. All have results of one size, and none has
+   * another reader than the sum.
+   */
   readonly terms: ReadonlyMap<NodeId, readonly NodeId[]>;
+  /** The narrow product u·B of each sum t + u·B in front of a row composite: it has no kernel of its own. */
+  readonly updates: ReadonlyMap<NodeId, NodeId>;
+}
+
+/** Finds out how each node of a program takes part in kernels. */
+export function viewOf(program: Program): PlanView {
+  const readings = readingsOf(program);
+  const updates = rowUpdates(readings);
+  const inline = new Set(updates.values());
+  const { terms, absorbed } = sumsOfProducts(readings, inline);
+  const roleHere = ({ id, op }: GraphNode): Role => {
+    if (absorbed.has(id)) return 'absorbed';
+    if (inline.has(id)) return 'inline';
+    return terms.has(id) ? 'anchor' : roleOf(op);
+  };
+  return {
+    ...readings,
+    results: new Set([...program.outputs.values(), ...program.updates.values()]),
+    roles: program.nodes.map(roleHere),
+    terms,
+    updates,
+  };
+}
+
+/**
+ * Finds sums x = t + u·B of rows, where u is narrow and a row composite is next: its kernel computes x from
+ * t, which then need not wait for u.
+ * @returns the product u·B, by the sum
+ */
+function rowUpdates(readings: Readings): ReadonlyMap<NodeId, NodeId> {
+  const found = new Map<NodeId, NodeId>();
+  for (const { id, op, inputs, shape } of readings.nodes) {
+    if (op.kind !== 'binary' || op.fn !== 'add' || rowReaderOf(readings, id) === undefined) continue;
+    const updates = inputs.map((input) => updateBehind(readings, input, sizeOf(shape)));
+    const update = updates[1] ?? updates[0];
+    if (update !== undefined) found.set(id, update);
+  }
+  return found;
 }
 
 /** Matrix products that one kernel adds up as it computes them. */
-export interface SumsOfProducts {
-  /** Per node that is a product or a sum of some: these, in order. */
+interface SumsOfProducts {
   readonly terms: ReadonlyMap<NodeId, readonly NodeId[]>;
   /** Nodes that are parts of a sum and have no value of their own. */
   readonly absorbed: ReadonlySet<NodeId>;
@@ -28,7 +69,7 @@ const mostTerms = 3;
  * Finds sums such as x·W + u·B (a frozen layer and its low-rank update) whose parts nobody else reads.
  * @param inline products that are computed where they are read
  */
-export function sumsOfProducts(readings: Readings, inline: ReadonlySet<NodeId>): SumsOfProducts {
+function sumsOfProducts(readings: Readings, inline: ReadonlySet<NodeId>): SumsOfProducts {
   const { nodes, uses } = readings;
   const terms = new Map<NodeId, readonly NodeId[]>();
   const absorbed = new Set<NodeId>();

@@ -1,52 +1,41 @@
-import type { GraphNode, NodeId } from '@kora-bench/core';
+import type { NodeId } from '@kora-bench/core';
 import { sizeOf } from '@kora-bench/core';
-import type { Joins } from './anchor-kernels.js';
-import { isLiteral, views } from './op-roles.js';
+import type { AnchorKernels } from './anchor-kernels.js';
+import { isLiteral, isView } from './op-roles.js';
 import type { PlanView } from './plan-view.js';
 import { kernelReaders } from './readings.js';
 
-/** Groups the kernels that only do elementwise ops. */
-export function groupedPointwise(
-  view: PlanView,
-  stored: ReadonlySet<NodeId>,
-  joins: Joins,
-  apart: ReadonlySet<NodeId>,
-  mostBuffers: number,
-): readonly PointwiseGroup[] {
-  const isAlone = ({ id }: GraphNode) =>
-    stored.has(id) &&
-    view.roles[id] === 'pointwise' &&
-    !joins.anchors.has(id) &&
-    !joins.besides.has(id) &&
-    !apart.has(id);
-  const alone = new Set(view.nodes.filter(isAlone).map(({ id }) => id));
-  return groupPointwise(view, stored, alone, mostBuffers);
-}
-
 /** Elementwise kernels that one kernel does the work of. */
 export interface PointwiseGroup {
-  /** What it stores, in order; the last one's place is the group's. */
+  /** What it stores, in order; the group runs where the last of them would. */
   readonly outputs: readonly NodeId[];
   /** What nobody else reads, and needs no buffer. */
   readonly inner: readonly NodeId[];
 }
 
 /**
- * Finds elementwise kernels that need each other's elements at the same place, as the moments and the
- * parameters of an optimiser do: as one, they read what they have in common once.
- * @param alone stored values that elementwise kernels compute
+ * Groups the kernels that only do elementwise ops, where they need each other's elements at the same index, as the
+ * moments and the parameters of an optimiser do: as one, they read what they have in common once.
+ * @param taken values that other kernels compute
  * @param mostBuffers that one kernel can read and write
  */
-export function groupPointwise(
+export function pointwiseKernels(
   view: PlanView,
-  stored: ReadonlySet<NodeId>,
-  alone: ReadonlySet<NodeId>,
+  { stored, anchorOf, isBeside }: AnchorKernels,
+  taken: ReadonlySet<NodeId>,
   mostBuffers: number,
 ): readonly PointwiseGroup[] {
+  const isAlone = (id: NodeId) =>
+    stored.has(id) &&
+    view.roles[id] === 'pointwise' &&
+    anchorOf(id) === undefined &&
+    !isBeside(id) &&
+    !taken.has(id);
+  const alone = view.nodes.map(({ id }) => id).filter(isAlone);
   const groupOf = new Map<NodeId, Group>();
   const readersOf = (id: NodeId) => kernelReaders(view, stored, id);
-  for (const id of [...alone].sort((a, b) => a - b)) {
-    const { reads, together } = readings(view, stored, id);
+  for (const id of alone) {
+    const { reads, together } = readsOf(view, stored, id);
     let group: Group = { members: new Set([id]), reads };
     groupOf.set(id, group);
     for (const other of together) {
@@ -89,8 +78,8 @@ function split(
   return { outputs: sorted.filter((id) => !isInner(id)), inner: sorted.filter(isInner) };
 }
 
-/** The stored values behind `root`, and those of its size that it reads at the place that it computes alone. */
-function readings(
+/** The stored values behind `root`, and those of its size that it reads only at the index that it computes. */
+function readsOf(
   { nodes }: PlanView,
   stored: ReadonlySet<NodeId>,
   root: NodeId,
@@ -99,15 +88,15 @@ function readings(
   const reads = new Set<NodeId>();
   const elsewhere = new Set<NodeId>();
   const seen = new Set<string>();
-  const visit = (id: NodeId, samePlace: boolean) => {
-    const key = `${id} ${samePlace}`;
+  const visit = (id: NodeId, sameIndex: boolean) => {
+    const key = `${id} ${sameIndex}`;
     if (seen.has(key)) return;
     seen.add(key);
     const node = nodes[id]!;
     const { op, inputs, shape } = node;
-    const same = samePlace && sizeOf(shape) === size;
+    const same = sameIndex && sizeOf(shape) === size;
     if (id === root || !stored.has(id)) {
-      const moves = op.kind === 'matmul' || (views.has(op.kind) && op.kind !== 'reshape');
+      const moves = op.kind === 'matmul' || (isView(op) && op.kind !== 'reshape');
       for (const input of inputs) visit(input, same && !moves);
     } else if (!isLiteral(node)) {
       reads.add(id);

@@ -3,8 +3,11 @@ import { sizeOf } from '@kora-bench/core';
 import { roleOf } from './op-roles.js';
 import type { PlanView } from './plan-view.js';
 
-/** Sources, anchors and joined values, results, and what would otherwise be computed more than once. */
-export function storedValues(view: PlanView): Set<NodeId> {
+/**
+ * Which values are kept in a buffer: sources, anchors and joined values, results, and what would otherwise be
+ * computed more than once. Everything else can be computed where it is read.
+ */
+export function storedValues(view: PlanView): ReadonlySet<NodeId> {
   const { nodes, readers, results, roles } = view;
   const stored = new Set<NodeId>();
   /** How often an element is computed, and whether the ops behind want it in memory. */

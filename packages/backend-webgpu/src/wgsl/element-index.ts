@@ -9,24 +9,26 @@ export type Width = 1 | 4;
  * axis, as `u32`. With width 4 the number, or the last coordinate, is a multiple of 4; where coordinates
  * are given, the extent of the last axis is one too.
  */
-export type Place =
+export type ElementIndex =
   | { readonly kind: 'flat'; readonly flat: string; readonly width: Width }
   | { readonly kind: 'axes'; readonly axes: readonly string[]; readonly width: Width };
 
 /** Names a subexpression and returns its name, so that it is computed once. */
 export type Let = (expression: string) => string;
 
-export const flatPlace = (flat: string, width: Width = 1): Place => ({ kind: 'flat', flat, width });
+/** By row-major number. */
+export const flatIndex = (flat: string, width: Width = 1): ElementIndex => ({ kind: 'flat', flat, width });
 
-export const axesPlace = (axes: readonly string[], width: Width = 1): Place => ({
+/** By coordinates. */
+export const axesIndex = (axes: readonly string[], width: Width = 1): ElementIndex => ({
   kind: 'axes',
   axes,
   width,
 });
 
-/** Equal for equal places of one value. */
-export function placeKey(place: Place): string {
-  return `${place.width} ${place.kind === 'flat' ? place.flat : `[${place.axes.join()}]`}`;
+/** Equal for equal elements of one value. */
+export function indexKey(index: ElementIndex): string {
+  return `${index.width} ${index.kind === 'flat' ? index.flat : `[${index.axes.join()}]`}`;
 }
 
 /** Whether four elements side by side never cross the end of a row of `shape`. */
@@ -34,12 +36,12 @@ export function hasQuads(shape: Shape): boolean {
   return shape.length > 0 && shape.at(-1)! % 4 === 0;
 }
 
-/** The places of the four elements from `place` on. */
-export function elementsOf(place: Place, define: Let): readonly Place[] {
+/** The indices of the four elements from `index` on. */
+export function elementsOf(index: ElementIndex, define: Let): readonly ElementIndex[] {
   return [0, 1, 2, 3].map((i) => {
     const moved = (first: string) => (i === 0 ? first : define(`${first} + ${i}u`));
-    if (place.kind === 'flat') return flatPlace(moved(place.flat));
-    return axesPlace([...place.axes.slice(0, -1), moved(place.axes.at(-1)!)]);
+    if (index.kind === 'flat') return flatIndex(moved(index.flat));
+    return axesIndex([...index.axes.slice(0, -1), moved(index.axes.at(-1)!)]);
   });
 }
 
@@ -49,11 +51,11 @@ export function broadcastAxes(operand: Shape, result: Shape, axes: readonly stri
   return operand.map((extent, axis) => (extent === 1 ? '0u' : axes[axis + added]!));
 }
 
-/** The row-major number of `place` in a value of `shape`. */
-export function flatOf(place: Place, shape: Shape, define: Let): string {
-  if (place.kind === 'flat') return sizeOf(shape) === 1 ? '0u' : place.flat;
+/** The row-major number of `index` in a value of `shape`. */
+export function flatOf(index: ElementIndex, shape: Shape, define: Let): string {
+  if (index.kind === 'flat') return sizeOf(shape) === 1 ? '0u' : index.flat;
   const strides = stridesOf(shape);
-  const terms = place.axes.flatMap((coordinate, axis) => {
+  const terms = index.axes.flatMap((coordinate, axis) => {
     if (shape[axis] === 1 || coordinate === '0u') return [];
     return [strides[axis] === 1 ? coordinate : `${coordinate} * ${strides[axis]}u`];
   });
@@ -61,14 +63,14 @@ export function flatOf(place: Place, shape: Shape, define: Let): string {
   return terms.length === 1 && !terms[0]!.includes(' ') ? terms[0]! : define(terms.join(' + '));
 }
 
-/** The coordinates of `place` in a value of `shape`. */
-export function axesOf(place: Place, shape: Shape, define: Let): readonly string[] {
-  if (place.kind === 'axes') return place.axes;
+/** The coordinates of `index` in a value of `shape`. */
+export function axesOf(index: ElementIndex, shape: Shape, define: Let): readonly string[] {
+  if (index.kind === 'axes') return index.axes;
   const strides = stridesOf(shape);
   const outermost = shape.findIndex((extent) => extent > 1);
   return shape.map((extent, axis) => {
     if (extent === 1) return '0u';
-    const steps = strides[axis] === 1 ? place.flat : `(${place.flat} / ${strides[axis]}u)`;
+    const steps = strides[axis] === 1 ? index.flat : `(${index.flat} / ${strides[axis]}u)`;
     if (axis === outermost) return strides[axis] === 1 ? steps : define(steps);
     return define(`${steps} % ${extent}u`);
   });
