@@ -35,4 +35,5 @@ export const webgpuOptions = z.strictObject({
   timeoutSeconds: z.number().positive().default(300),
 });
 
+/** Options as they are after parsing. */
 export type WebgpuOptions = z.infer<typeof webgpuOptions>;

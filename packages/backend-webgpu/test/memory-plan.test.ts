@@ -45,18 +45,18 @@ it('never gives memory to two values at once, nor one buffer to what a step read
       const bytesOf = (id: number) => 4 * sizes[id % sizes.length]!;
       const kept = new Set([0]);
       const { buffers, lowerBoundBytes } = planBuffers(uses, bytesOf, kept, alignment);
-      const placeOf = new Map(
-        buffers.flatMap((buffer) => buffer.places.map((place) => [place.id, { ...place, buffer }] as const)),
+      const heldBy = new Map(
+        buffers.flatMap((buffer) => buffer.held.map((value) => [value.id, { ...value, buffer }] as const)),
       );
       const written = uses.flatMap(({ writes }) => writes);
-      expect([...placeOf.keys()].sort((a, b) => a - b)).toEqual(written);
+      expect([...heldBy.keys()].sort((a, b) => a - b)).toEqual(written);
 
       let most = 0;
       uses.forEach(({ writes, reads }, step) => {
         const isAlive = (id: number) =>
           uses.findIndex((use) => use.writes.includes(id)) <= step &&
           (kept.has(id) || uses.findLastIndex((use) => [...use.writes, ...use.reads].includes(id)) >= step);
-        const alive = written.filter(isAlive).map((id) => placeOf.get(id)!);
+        const alive = written.filter(isAlive).map((id) => heldBy.get(id)!);
         most = Math.max(
           most,
           alive.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -72,7 +72,7 @@ it('never gives memory to two values at once, nor one buffer to what a step read
           }
         }
         for (const write of writes)
-          for (const read of reads) expect(placeOf.get(write)!.buffer).not.toBe(placeOf.get(read)!.buffer);
+          for (const read of reads) expect(heldBy.get(write)!.buffer).not.toBe(heldBy.get(read)!.buffer);
       });
       expect(lowerBoundBytes).toBe(most);
     }),

@@ -37,17 +37,21 @@ export interface CompiledProgram {
   dispose(): void;
 }
 
-/**
- * Makes the buffers of a schedule and fills those of its weights.
- * @param pipelines of every kernel, by its code
- */
+/** What a program is built from. */
+export interface ProgramParts {
+  readonly schedule: Schedule;
+  readonly plan: MemoryPlan;
+  /** Of every kernel, by its code. */
+  readonly pipelines: ReadonlyMap<string, GPUComputePipeline>;
+  readonly weights: Weights;
+}
+
+/** Makes the buffers of a schedule and fills those of its weights. */
 export function buildProgram(
   device: GPUDevice,
-  pipelines: ReadonlyMap<string, GPUComputePipeline>,
-  schedule: Schedule,
-  { buffers: planned, weights: kept, intoStates, memory }: MemoryPlan,
-  weights: Weights,
+  { schedule, plan, pipelines, weights }: ProgramParts,
 ): CompiledProgram {
+  const { buffers: planned, weights: kept, intoStates, memory } = plan;
   const owned: GPUBuffer[] = [];
   const own = (buffer: GPUBuffer) => {
     owned.push(buffer);
@@ -64,15 +68,15 @@ export function buildProgram(
       fill(device, range, value, weights);
       ranges.set(value.id, range);
     }
-    for (const { bytes, places } of planned) {
-      const buffer = own(createBuffer(device, bytes, values[places[0]!.id]!.label));
-      for (const { id, offset, bytes: size } of places) ranges.set(id, { buffer, offset, size });
+    for (const { bytes, held } of planned) {
+      const buffer = own(createBuffer(device, bytes, values[held[0]!.id]!.label));
+      for (const { id, offset, bytes: size } of held) ranges.set(id, { buffer, offset, size });
     }
     const offsets = writeOffsets(device, [...before, ...(body?.steps ?? []), ...after], own);
     const bind = (step: Step) => {
       const { code, writes, reads } = step.code;
-      const constants = offsets.get(step);
-      return bindBuffers(device, pipelines.get(code)!, [...writes, ...reads], ranges, constants);
+      const ids = [...writes, ...reads];
+      return bindBuffers(device, pipelines.get(code)!, { ids, ranges, constants: offsets.get(step) });
     };
     const dispatches = (steps: readonly Step[]): Dispatches => {
       return {
@@ -122,50 +126,54 @@ function writeOffsets(
   const given = steps.filter(({ code }) => code.offsets.length > 0);
   if (given.length === 0) return new Map();
   let end = 0;
-  const places = given.map(({ code }) => {
+  const spans = given.map(({ code }) => {
     const offset = end;
     const size = 16 * Math.ceil(code.offsets.length / 4);
     end = alignment * Math.ceil((offset + size) / alignment);
     return { offset, size };
   });
   const numbers = new Uint32Array(end / 4);
-  for (const [i, { code }] of given.entries()) numbers.set(code.offsets, places[i]!.offset / 4);
+  for (const [i, { code }] of given.entries()) numbers.set(code.offsets, spans[i]!.offset / 4);
   const { UNIFORM, COPY_DST } = GPUBufferUsage;
   const buffer = own(device.createBuffer({ label: 'offsets', size: end, usage: UNIFORM | COPY_DST }));
   device.queue.writeBuffer(buffer, 0, numbers);
-  return new Map(given.map((step, i) => [step, { buffer, ...places[i]! }]));
+  return new Map(given.map((step, i) => [step, { buffer, ...spans[i]! }]));
 }
 
 /** Where states are in a run, and what is written into them, by node. */
 export type StateRanges = ReadonlyMap<NodeId, BufferRange>;
 
 /** The bind group of a kernel, given where states are. */
-export type BindGroupOf = (states: StateRanges) => GPUBindGroup;
+type BindGroupOf = (states: StateRanges) => GPUBindGroup;
 
-/** For how many places of the states bind groups are kept; each state has two buffers that change places. */
+/** For how many sets of the states' buffers bind groups are kept; each state has two buffers, which it swaps. */
 const mostKept = 4;
 
-/**
- * Makes the bind groups of a kernel.
- * @param ids in the order of their bindings
- * @param constants bound behind them
- */
-export function bindBuffers(
+/** What a kernel is bound to. */
+interface Bound {
+  /** In the order of their bindings. */
+  readonly ids: readonly NodeId[];
+  /** Of all values that are not in states. */
+  readonly ranges: ReadonlyMap<NodeId, BufferRange>;
+  /** Bound behind them. */
+  readonly constants: BufferRange | undefined;
+}
+
+/** Makes the bind groups of a kernel. */
+function bindBuffers(
   device: GPUDevice,
   pipeline: GPUComputePipeline,
-  ids: readonly NodeId[],
-  buffers: ReadonlyMap<NodeId, BufferRange>,
-  constants?: BufferRange,
+  { ids, ranges, constants }: Bound,
 ): BindGroupOf {
   const groupOf: BindGroupOf = (states) => {
-    const bound = ids.map((id) => states.get(id) ?? buffers.get(id)!);
+    const bound = ids.map((id) => states.get(id) ?? ranges.get(id)!);
     if (constants !== undefined) bound.push(constants);
     return device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
       entries: bound.map((resource, binding) => ({ binding, resource })),
     });
   };
-  if (!ids.every((id) => buffers.has(id))) return groupOf;
+  if (!ids.every((id) => ranges.has(id))) return groupOf;
   let only: GPUBindGroup | undefined;
   return (states) => {
     only ??= groupOf(states);
@@ -174,17 +182,15 @@ export function bindBuffers(
 }
 
 /** Makes the bind groups of many kernels and keeps them: a step must not look for each anew. */
-export function keepGroups(
-  kernels: readonly BindGroupOf[],
-): (states: StateRanges) => readonly GPUBindGroup[] {
-  const kept: { readonly places: readonly GPUBuffer[]; readonly groups: readonly GPUBindGroup[] }[] = [];
+function keepGroups(kernels: readonly BindGroupOf[]): (states: StateRanges) => readonly GPUBindGroup[] {
+  const kept: { readonly buffers: readonly GPUBuffer[]; readonly groups: readonly GPUBindGroup[] }[] = [];
   return (states) => {
-    const places = [...states.values()].map(({ buffer }) => buffer);
-    const known = kept.find((entry) => entry.places.every((buffer, i) => buffer === places[i]));
+    const buffers = [...states.values()].map(({ buffer }) => buffer);
+    const known = kept.find((entry) => entry.buffers.every((buffer, i) => buffer === buffers[i]));
     if (known !== undefined) return known.groups;
     const groups = kernels.map((groupOf) => groupOf(states));
     if (kept.length === mostKept) kept.shift();
-    kept.push({ places, groups });
+    kept.push({ buffers, groups });
     return groups;
   };
 }

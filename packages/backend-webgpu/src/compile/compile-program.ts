@@ -1,7 +1,8 @@
 import type { Program, Weights } from '@kora-bench/core';
 import { batchOf } from '@kora-bench/core';
 import { MemoryError } from '../device/errors.js';
-import { allocate, type Watch } from '../device/watch.js';
+import type { Watch } from '../device/watch.js';
+import { allocate } from '../device/watch.js';
 import type { KernelTarget } from '../kernels/kernel-target.js';
 import type { CompiledProgram } from './build-program.js';
 import { buildProgram } from './build-program.js';
@@ -64,7 +65,7 @@ async function compileRun(compiler: Compiler, run: PlannedRun, weights: Weights)
   const { device, watch, pipelines, target, tuner } = compiler;
   const untuned = fitted(compiler, run, target);
   // Tiles decide which kernels run together, and so how long values live.
-  const { schedule, memory } =
+  const { schedule, plan } =
     tuner === undefined ? untuned : fitted(compiler, run, await tuned(tuner, watch, run, target));
   const { before, body, after } = schedule;
   const codes = [...before, ...(body?.steps ?? []), ...after].map(({ code }) => code.code);
@@ -74,7 +75,7 @@ async function compileRun(compiler: Compiler, run: PlannedRun, weights: Weights)
   return allocate(
     device,
     watch,
-    () => buildProgram(device, new Map(compiled), schedule, memory, weights),
+    () => buildProgram(device, { schedule, plan, pipelines: new Map(compiled), weights }),
     (program) => program.dispose(),
   );
 }
@@ -84,11 +85,11 @@ function fitted(
   { device, memoryLimitBytes }: Compiler,
   run: PlannedRun,
   target: KernelTarget,
-): { readonly schedule: Schedule; readonly memory: MemoryPlan } {
+): { readonly schedule: Schedule; readonly plan: MemoryPlan } {
   const schedule = scheduleRun(run, target);
-  const memory = planMemory(schedule, device.limits.minStorageBufferOffsetAlignment);
-  requireFit(device, schedule, memory, memoryLimitBytes);
-  return { schedule, memory };
+  const plan = planMemory(schedule, device.limits.minStorageBufferOffsetAlignment);
+  requireFit(device, schedule, plan, memoryLimitBytes);
+  return { schedule, plan };
 }
 
 async function tuned(

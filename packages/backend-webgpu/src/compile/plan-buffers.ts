@@ -7,18 +7,20 @@ export interface BufferUse {
 }
 
 /** Where a value is: bytes from the start of a buffer. */
-export interface PlannedPlace {
+export interface HeldValue {
   readonly id: NodeId;
   readonly offset: number;
   readonly bytes: number;
 }
 
+/** A buffer and the values that share it. */
 export interface PlannedBuffer {
   readonly bytes: number;
   /** The first is as large as the buffer. */
-  readonly places: readonly PlannedPlace[];
+  readonly held: readonly HeldValue[];
 }
 
+/** All buffers of a run. */
 export interface BufferPlan {
   readonly buffers: readonly PlannedBuffer[];
   /** Bytes of all values that are alive at once, at the worst moment: no plan can use fewer. */
@@ -31,7 +33,7 @@ export interface BufferPlan {
  * to write into a buffer that it also reads, and a copy within one: what a step reads and what it writes are
  * in different buffers.
  * After "greedy by size" of Pisarchyk & Lee 2020, Efficient Memory Management for Deep Neural Net Inference,
- * with many buffers in place of one.
+ * with many buffers instead of one.
  * @param uses in the order of the steps
  * @param bytesOf bytes of a value that is to be planned, `undefined` for others
  * @param keep values that must survive the last step
@@ -49,9 +51,9 @@ export function planBuffers(
   const plans = (['largest', 'smallest'] as const).map((first) => fill(lives, apart, alignment, first));
   const [best] = plans.sort((a, b) => total(a) - total(b));
   return {
-    buffers: best!.map(({ bytes, places }) => ({
+    buffers: best!.map(({ bytes, held }) => ({
       bytes,
-      places: places.map(({ id, offset, bytes: size }) => ({ id, offset, bytes: size })),
+      held: held.map(({ id, offset, bytes: size }) => ({ id, offset, bytes: size })),
     })),
     lowerBoundBytes: mostAlive(lives, uses.length),
   };
@@ -63,7 +65,7 @@ interface Placed extends Life {
 
 interface Filled {
   readonly bytes: number;
-  readonly places: Placed[];
+  readonly held: Placed[];
 }
 
 type Conflicts = ReadonlyMap<NodeId, ReadonlySet<NodeId>>;
@@ -79,28 +81,28 @@ function fill(
   for (const life of [...lives].sort((a, b) => b.bytes - a.bytes)) {
     // Buffers were made in the order of their sizes.
     const inOrder = first === 'largest' ? buffers : buffers.toReversed();
-    let place: Placed | undefined;
+    let placed: Placed | undefined;
     for (const buffer of inOrder) {
       const offset = smallestGap(buffer, life, apart.get(life.id), alignment);
       if (offset === undefined) continue;
-      place = { ...life, offset };
-      buffer.places.push(place);
+      placed = { ...life, offset };
+      buffer.held.push(placed);
       break;
     }
-    if (place === undefined) buffers.push({ bytes: life.bytes, places: [{ ...life, offset: 0 }] });
+    if (placed === undefined) buffers.push({ bytes: life.bytes, held: [{ ...life, offset: 0 }] });
   }
   return buffers;
 }
 
 /** The offset of the smallest gap of a buffer that is large enough and free for all of a value's life. */
 function smallestGap(
-  { bytes: size, places }: Filled,
+  { bytes: size, held }: Filled,
   life: Life,
   apart: ReadonlySet<NodeId> | undefined,
   alignment: number,
 ): number | undefined {
-  if (places.some(({ id }) => apart?.has(id))) return undefined;
-  const taken = places.filter((place) => overlap(place, life)).sort((a, b) => a.offset - b.offset);
+  if (held.some(({ id }) => apart?.has(id))) return undefined;
+  const taken = held.filter((other) => overlap(other, life)).sort((a, b) => a.offset - b.offset);
   let best: { readonly offset: number; readonly length: number } | undefined;
   let offset = 0;
   for (const { offset: end, bytes } of [...taken, { offset: size, bytes: 0 }]) {
@@ -135,7 +137,7 @@ function total(buffers: readonly Filled[]): number {
 }
 
 /** A value from the step that first writes it to the last one that uses it. */
-export interface Life {
+interface Life {
   readonly id: NodeId;
   readonly bytes: number;
   readonly start: number;
@@ -146,7 +148,7 @@ export interface Life {
  * @param bytesOf bytes of a value, `undefined` for those that are left out
  * @param keep values that live on after the last step
  */
-export function livesOf(
+function livesOf(
   uses: readonly BufferUse[],
   bytesOf: (id: NodeId) => number | undefined,
   keep: ReadonlySet<NodeId>,
@@ -166,12 +168,12 @@ export function livesOf(
   return [...lives.values()];
 }
 
-export function overlap(a: Life, b: Life): boolean {
+function overlap(a: Life, b: Life): boolean {
   return a.start <= b.end && b.start <= a.end;
 }
 
 /** Bytes of all values that are alive at once, at the worst of `steps` moments. */
-export function mostAlive(lives: readonly Life[], steps: number): number {
+function mostAlive(lives: readonly Life[], steps: number): number {
   const changes = new Float64Array(steps + 2);
   for (const { bytes, start, end } of lives) {
     changes[start]! += bytes;

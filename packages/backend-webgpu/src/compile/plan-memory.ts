@@ -105,7 +105,7 @@ export function requireFit(
   for (const value of weights) requireBufferSize(device, bytesOf(value), value.label);
   for (const {
     bytes,
-    places: [largest],
+    held: [largest],
   } of buffers)
     requireBufferSize(device, bytes, values[largest!.id]!.label);
   for (const { code, label } of [...before, ...(body?.steps ?? []), ...after])
@@ -114,7 +114,7 @@ export function requireFit(
   const { plannedBytes, weightBytes, stateBytes } = memory;
   const all = plannedBytes + weightBytes + stateBytes;
   if (limitBytes === undefined || all <= limitBytes) return;
-  const largest = [...weights, ...buffers.map((buffer) => values[buffer.places[0]!.id]!)].sort(
+  const largest = [...weights, ...buffers.map((buffer) => values[buffer.held[0]!.id]!)].sort(
     (a, b) => bytesOf(b) - bytesOf(a),
   )[0];
   const largestBytes =

@@ -20,6 +20,7 @@ export interface PlannedRun {
   readonly cut?: PlannedCut;
 }
 
+/** What a body does with each part of the batch, and what passes between it and the program around it. */
 export interface PlannedCut {
   readonly parts: number;
   readonly body: PlannedProgram;
@@ -33,11 +34,13 @@ export interface PlannedCut {
   readonly joined: readonly BodyResult[];
 }
 
+/** Plans a run that takes the whole batch at once. */
 export function planWhole(lowered: Program, target: KernelTarget): PlannedRun {
   return { outer: planned(lowered, target, target.precision) };
 }
 
 /**
+ * Plans a run that takes the batch in parts.
  * @param batch the number of examples
  * @param parts a divisor of it
  * @returns `undefined` where examples have no work of their own

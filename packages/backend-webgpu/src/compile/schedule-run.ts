@@ -32,16 +32,23 @@ export function scheduleRun({ outer, cut }: PlannedRun, target: KernelTarget): S
     updates,
     feeds: feeds.filter(({ feed }) => !results.has(feed)),
     before: steps.filter((step) => !late.has(step)),
-    body: scheduleBody(outer, cut, results, numberOf, target),
+    body: scheduleBody(outer, cut, { results, numberOf }, target),
     after: steps.filter((step) => late.has(step)),
   };
+}
+
+/** How a body's values hang together with those of the program around it. */
+interface BodyLinks {
+  /** Values of the outer program that a body's results become, by the feed that stands for them there. */
+  readonly results: ReadonlyMap<string, NodeId>;
+  /** The number in the schedule of a value of the body. */
+  numberOf(id: NodeId): NodeId;
 }
 
 function scheduleBody(
   outer: PlannedProgram,
   { parts, body, fed, blocks, sums, joined }: PlannedCut,
-  results: ReadonlyMap<string, NodeId>,
-  numberOf: (id: NodeId) => NodeId,
+  { results, numberOf }: BodyLinks,
   target: KernelTarget,
 ): Body {
   const { program } = body;
@@ -141,7 +148,7 @@ function dependents(steps: readonly Step[], ids: Iterable<NodeId>): ReadonlySet<
 const workgroupSize = 64;
 
 /** The kernel that adds a part's sum `from`, of `shape`, to the total `to`, which it changes in place. */
-export function addToTotal(from: NodeId, to: NodeId, shape: Shape): Step {
+function addToTotal(from: NodeId, to: NodeId, shape: Shape): Step {
   const size = sizeOf(shape);
   const workgroups = spread(Math.ceil(size / workgroupSize));
   const code = `@group(0) @binding(0) var<storage, read_write> total: array<f32>;
@@ -159,10 +166,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 
 /** What a value is, for messages. */
-export function valueLabel(
-  { op, scope, shape }: Omit<GraphNode, 'inputs'>,
-  cut: PlannedCut | undefined,
-): string {
+function valueLabel({ op, scope, shape }: Omit<GraphNode, 'inputs'>, cut: PlannedCut | undefined): string {
   if (op.kind === 'frozen') return `frozen weight "${op.name}"`;
   if (op.kind === 'state') return `state "${op.name}"`;
   const where = scope === '' ? '' : ` in ${scope}`;
@@ -178,7 +182,7 @@ export function valueLabel(
 }
 
 /** The arithmetic of one run of a dispatch and the bytes it must at least read and write. */
-export function kernelCost(program: Program, { stored, storageOf }: KernelPlan, bundle: Bundle): Cost {
+function kernelCost(program: Program, { stored, storageOf }: KernelPlan, bundle: Bundle): Cost {
   const { nodes } = program;
   const seen = new Set<NodeId>();
   let flops = 0;
@@ -206,7 +210,7 @@ export function kernelCost(program: Program, { stored, storageOf }: KernelPlan, 
 }
 
 /** What a dispatch computes and where in the model, without the number of the block. */
-export function kernelLabel(program: Program, bundle: Bundle): string {
+function kernelLabel(program: Program, bundle: Bundle): string {
   return [...new Set(bundle.map((kernel) => labelOf(program, kernel)))].join(' & ');
 }
 

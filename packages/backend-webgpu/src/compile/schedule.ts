@@ -39,11 +39,13 @@ export interface Upload {
   readonly to: NodeId;
 }
 
+/** A copy from one value into another. */
 export interface Copy {
   readonly from: NodeId;
   readonly to: NodeId;
 }
 
+/** What is done once per part of the batch. */
 export interface Body {
   readonly parts: number;
   /** Feeds whose block is uploaded for each part. */

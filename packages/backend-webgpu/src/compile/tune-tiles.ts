@@ -5,7 +5,7 @@ import type { KernelTarget, Tile } from '../kernels/kernel-target.js';
 import { tilesFor } from '../kernels/product-in-tiles.js';
 import { productKey, productOf } from '../kernels/products.js';
 import { writeKernel } from '../kernels/write-kernel.js';
-import type { Kernel, KernelPlan } from '../plan/kernel.js';
+import type { KernelPlan } from '../plan/kernel.js';
 import type { KernelCode } from '../wgsl/kernel-code.js';
 import { storedBytes } from '../wgsl/numbers.js';
 import type { PipelineCache } from './pipeline-cache.js';
@@ -59,7 +59,11 @@ export class TileTuner {
       const key = productKey(product);
       if (known.has(key)) continue;
       const tiles = tilesFor(product, target).slice(0, mostTried);
-      const best = await this.#fastest(program, plan, kernel, key, tiles, target);
+      const codes = tiles.map((tile) =>
+        writeKernel(program, plan, [kernel], { ...target, tiles: new Map([[key, tile]]) }),
+      );
+      const bytesOf = (id: number) => storedBytes(plan.storageOf(id)) * sizeOf(program.nodes[id]!.shape);
+      const best = await this.#fastest(tiles, codes, bytesOf);
       known.set(key, best);
       found[key] = best;
     }
@@ -67,20 +71,14 @@ export class TileTuner {
     return { ...target, tiles: known };
   }
 
+  /** @param codes the kernel with each of the tiles */
   async #fastest(
-    program: Program,
-    plan: KernelPlan,
-    kernel: Kernel,
-    key: string,
     tiles: readonly Tile[],
-    target: KernelTarget,
+    codes: readonly KernelCode[],
+    bytesOf: (id: number) => number,
   ): Promise<Tile> {
-    const codes = tiles.map((tile) =>
-      writeKernel(program, plan, [kernel], { ...target, tiles: new Map([[key, tile]]) }),
-    );
     // A kernel that works another way has nothing to choose.
     if (new Set(codes.map(({ code }) => code)).size === 1) return tiles[0]!;
-    const bytesOf = (id: number) => storedBytes(plan.storageOf(id)) * sizeOf(program.nodes[id]!.shape);
     let best: { readonly tile: Tile; readonly time: number } | undefined;
     for (const [i, tile] of tiles.entries()) {
       const time = await this.#time(codes[i]!, bytesOf);
@@ -98,9 +96,7 @@ export class TileTuner {
 
 /** A measurement should take about this long, in milliseconds, for the clock to tell kernels apart. */
 const worthwhile = 4;
-
 const mostRuns = 256;
-
 const rounds = 3;
 
 /**
@@ -108,7 +104,7 @@ const rounds = 3;
  * rounds of as many runs as the clock needs.
  * @param sizes bytes of the buffers that it writes and reads
  */
-export async function measureKernel(
+async function measureKernel(
   device: GPUDevice,
   pipeline: GPUComputePipeline,
   { offsets, workgroups }: KernelCode,

@@ -9,6 +9,7 @@ export interface BufferRange {
   readonly size: number;
 }
 
+/** All of a buffer. */
 export function wholeBuffer(buffer: GPUBuffer): BufferRange {
   return { buffer, offset: 0, size: buffer.size };
 }

@@ -11,9 +11,10 @@ export class MemoryError extends BackendError {}
 
 /*
  * What a device reports, as errors of the suite. Dawn's messages say in their second line which call it was,
- * and end with places in its own source.
+ * and end with lines of its own source.
  */
 
+/** The device has no memory left. */
 export function outOfMemory({ message }: GPUError): MemoryError {
   const call = /While calling [^\n]*/.exec(message)?.[0];
   return new MemoryError('The GPU has no memory left.', {
@@ -23,6 +24,7 @@ export function outOfMemory({ message }: GPUError): MemoryError {
   });
 }
 
+/** The device or its driver refused a command. */
 export function refused({ message }: { readonly message: string }): BackendError {
   return deviceError(
     'The GPU refused a command.',
@@ -31,6 +33,7 @@ export function refused({ message }: { readonly message: string }): BackendError
   );
 }
 
+/** The device is gone. */
 export function lost({ message }: GPUDeviceLostInfo): BackendError {
   return deviceError(
     'The GPU device was lost.',
@@ -39,7 +42,10 @@ export function lost({ message }: GPUDeviceLostInfo): BackendError {
   );
 }
 
-/** @param seconds how long it was waited for */
+/**
+ * The device does not answer.
+ * @param seconds how long it was waited for
+ */
 export function hung(seconds: number): BackendError {
   return new BackendError('The GPU did not answer.', {
     where: 'webgpu',

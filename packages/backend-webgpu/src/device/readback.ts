@@ -3,6 +3,7 @@ import { sizeOf } from '@kora-bench/core';
 import type { BufferRange } from './buffers.js';
 import { hostData } from './buffers.js';
 
+/** A value to bring back. */
 export interface ReadbackItem {
   readonly name: string;
   readonly from: BufferRange;

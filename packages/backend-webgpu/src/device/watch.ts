@@ -9,6 +9,7 @@ const firstPatience = 10;
 /** How long the report of why something failed may come after the failure, in milliseconds. */
 const reportDelay = 100;
 
+/** How long is waited, and in which way. */
 export interface WatchSettings {
   readonly waiter: Waiter;
   /** How long a job may take before the driver counts as hung. */

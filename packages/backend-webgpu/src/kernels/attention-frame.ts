@@ -215,7 +215,7 @@ ${context.store(node, 'flat', 'element', 1)}
       const quads = this.#quads(side);
       const writer = this.#context.writer();
       const number = writer.define(`c * ${this.#lanesPerRow}u + part`);
-      const quad = loadQuad(writer, side, 'row', number, quads * this.#lanesPerRow);
+      const quad = loadQuad(writer, side, { row: 'row', quad: number, quads: quads * this.#lanesPerRow });
       return this.repeat('c', quads, `${writer.lines.join('\n')}\nown${i}[r * ${quads}u + c] = ${quad};`);
     });
     const writer = this.#context.writer();
@@ -231,7 +231,7 @@ ${context.store(node, 'flat', 'element', 1)}
     const quads = this.#quads(side);
     const writer = this.#context.writer();
     const number = writer.define(`c * ${this.#lanesPerRow}u + part`);
-    const quad = loadQuad(writer, side, 'row', number, quads * this.#lanesPerRow);
+    const quad = loadQuad(writer, side, { row: 'row', quad: number, quads: quads * this.#lanesPerRow });
     const add = `products = fma(own1[r * ${quads}u + c], ${quad}, products);`;
     return `var products = vec4f();
 ${this.repeat('c', quads, `${writer.lines.join('\n')}\n${add}`)}

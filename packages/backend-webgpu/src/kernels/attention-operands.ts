@@ -74,16 +74,19 @@ export function quadsOf({ columns }: Side, lanes = 1): number {
   return Math.ceil(columns / (4 * lanes)) * lanes;
 }
 
-/**
- * Quad number `quad` of `row` as a `vec4f`; columns beyond the last are 0.
- * @param quads how many quads `quad` may count
- */
+/** Four columns of a row, by WGSL expressions of `u32`. */
+export interface QuadIndex {
+  readonly row: string;
+  readonly quad: string;
+  /** How many quads `quad` may count. */
+  readonly quads: number;
+}
+
+/** One quad of a row as a `vec4f`; columns beyond the last are 0. */
 export function loadQuad(
   writer: ValueWriter,
   { operand, columns }: Side,
-  row: string,
-  quad: string,
-  quads: number,
+  { row, quad, quads }: QuadIndex,
 ): string {
   const first = writer.define(`4u * ${quad}`);
   const inside = 4 * quads === columns;

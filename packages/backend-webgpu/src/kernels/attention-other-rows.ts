@@ -62,7 +62,7 @@ export function sharedRows(
   const startOf = (name: string) => starts[2]! + height * scalars.findIndex((scalar) => scalar.name === name);
   const stageSide = (side: Side, i: number) => {
     const writer = context.writer();
-    const quad = loadQuad(writer, side, 'other', 'quad', quads[i]!);
+    const quad = loadQuad(writer, side, { row: 'other', quad: 'quad', quads: quads[i]! });
     return `for (var slot = lane; slot < ${height * quads[i]!}u; slot += ${lanes}u) {
 let other = min(firstOther + slot / ${quads[i]}u, ${rows - 1}u);
 let quad = slot % ${quads[i]}u;
@@ -77,7 +77,9 @@ staged[${starts[i]}u + slot] = ${quad};
   };
   const stageDot = ({ side }: RowDot) => {
     const writer = context.writer();
-    const factors = [side, sides[1]].map((each) => loadQuad(writer, each, 'other', 'quad', quadsOf(each)));
+    const factors = [side, sides[1]].map((each) =>
+      loadQuad(writer, each, { row: 'other', quad: 'quad', quads: quadsOf(each) }),
+    );
     return `for (var slot = lane; slot < ${height * lanesPerDot}u; slot += ${lanes}u) {
 let other = min(firstOther + slot / ${lanesPerDot}u, ${rows - 1}u);
 var products = vec4f();
@@ -124,7 +126,7 @@ export function subgroupRows(
     const count = Math.ceil(quads / size);
     return Array.from({ length: count }, (_, i) => {
       const quad = writer.define(`${i * size}u + lane`);
-      return writer.define(loadQuad(writer, side, 'other', quad, count * size));
+      return writer.define(loadQuad(writer, side, { row: 'other', quad, quads: count * size }));
     });
   };
   const parts = sides.map(partsOf);

@@ -26,6 +26,7 @@ export interface KernelTarget {
   readonly mostBuffers: number;
 }
 
+/** See `KernelTarget`. */
 export type Sharing = { readonly kind: 'workgroup' } | { readonly kind: 'subgroup'; readonly size: number };
 
 /** Units that add the product [M, K] · [K, N] to a matrix of 32-bit sums for a subgroup of `lanes` lanes. */

@@ -2,7 +2,7 @@ import type { NodeId } from '@kora-bench/core';
 import { range } from '../wgsl/range.js';
 import type { KernelBody, KernelContext } from './kernel-context.js';
 import type { MatrixUnits } from './kernel-target.js';
-import type { Operand, Product, Term } from './products.js';
+import type { Operand, Product } from './products.js';
 import { finishFunction, loadBlock } from './products.js';
 
 /** Subgroups of a workgroup, side by side and on top of each other. */
@@ -89,7 +89,7 @@ workgroupBarrier();`,
     declarations: `var<workgroup> staged_left: array<${component}, ${depth * strides.left}>;
 var<workgroup> staged_right: array<${component}, ${depth * strides.right}>;
 var<workgroup> results: array<f32, ${grid.down * grid.across * M * N}>;
-${product.terms.map((term, t) => stageFunction(context, product, term, units, workgroupSize, t)).join('\n')}
+${product.terms.map((_, t) => stageFunction(context, product, t, units)).join('\n')}
 ${finishFunction(context, anchor, product, { rows, columns })}`,
     body: `let batch = group.z;
 let firstRow = group.y * ${rows}u;
@@ -107,16 +107,18 @@ ${results.join('\n')}`,
   };
 }
 
+/** `stage0`, `stage1`, …, for term number `t`: stages a slab of both operands. */
 function stageFunction(
   context: KernelContext,
-  { M, N }: Product,
-  { K, left, right }: Term,
-  units: MatrixUnits,
-  workgroupSize: number,
+  { M, N, terms }: Product,
   t: number,
+  units: MatrixUnits,
 ): string {
+  const { K, left, right } = terms[t]!;
   const { rows, columns, depth } = matrixTile(units);
-  const stage = (name: string, operand: Operand, lines: number, extent: number, first: string) => {
+  const workgroupSize = grid.down * grid.across * units.lanes;
+  const stage = (name: 'left' | 'right', operand: Operand, lines: number, extent: number) => {
+    const first = name === 'left' ? 'firstRow' : 'firstColumn';
     const [groups, slabs] = [lines / 4, depth / 4];
     const [line, k] =
       operand.along === 'k' ? [`e / ${slabs}u`, `e % ${slabs}u`] : [`e % ${groups}u`, `e / ${groups}u`];
@@ -134,7 +136,7 @@ ${stores.join('\n')}
 }`;
   };
   return `fn stage${t}(lane: u32, batch: u32, firstRow: u32, firstColumn: u32, k0: u32) {
-${stage('left', left, rows, M, 'firstRow')}
-${stage('right', right, columns, N, 'firstColumn')}
+${stage('left', left, rows, M)}
+${stage('right', right, columns, N)}
 }`;
 }

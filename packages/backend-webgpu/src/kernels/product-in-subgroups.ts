@@ -61,7 +61,7 @@ export function productInSubgroups(
 let firstRow = group.y * ${tile.rows}u;
 let firstColumn = group.x * ${tile.columns}u + lane * 4u;
 ${cells.map((cell) => `var ${cell} = vec4f();`).join('\n')}
-${product.terms.map((term) => addTerm(context, product, term, rows, quads, size)).join('\n')}
+${product.terms.map((term) => addTerm(context, product, term, { block, size })).join('\n')}
 var results = array<vec4f, ${cells.length}>(${cells.join(', ')});
 for (var r = 0u; r < ${rows.length}u; r++) {
 for (var q = 0u; q < ${quads.length}u; q++) {
@@ -88,15 +88,14 @@ function chooseBlock({ M, N, batch, terms }: Product, size: number): Block {
     .reduce((best, block) => (cost(block) < cost(best) ? block : best));
 }
 
-/** Adds a product to the sums. */
+/** Adds a product to the sums of a block. */
 function addTerm(
   context: KernelContext,
   { M, N }: Product,
   { K, left, right }: Term,
-  rows: readonly number[],
-  quads: readonly number[],
-  size: number,
+  { block, size }: { readonly block: Block; readonly size: number },
 ): string {
+  const [rows, quads] = [range(block.rows), range(block.quads)];
   const steps = range(depth);
   const slab = { extent: N, lines: 4 * size * quads.length, K, depth };
   const loads = quads.map(

@@ -2,7 +2,7 @@ import type { NodeId } from '@kora-bench/core';
 import { range } from '../wgsl/range.js';
 import type { KernelBody, KernelContext } from './kernel-context.js';
 import type { KernelTarget, Tile } from './kernel-target.js';
-import type { Operand, Product, Term } from './products.js';
+import type { Operand, Product } from './products.js';
 import { finishFunction, loadBlock, productKey } from './products.js';
 
 /**
@@ -22,7 +22,7 @@ export function productInTiles(context: KernelContext, anchor: NodeId, product: 
   const cells = rowGroups.flatMap((g) =>
     range(4).flatMap((i) => columnGroups.map((q) => ({ name: `sum${g}_${i}_${q}`, g, i, q }))),
   );
-  const loads = product.terms.map((term, t) => loadFunctions(context, product, term, tile, t));
+  const loads = product.terms.map((_, t) => loadFunction(context, product, t, tile));
   const slab = range(tile.laneRows / 4).map(
     (g) => `let a${g} = staged[k * ${stagedStride(tile.rows)}u + ${g * down}u + down];`,
   );
@@ -73,23 +73,26 @@ function blocksOf({ rows, columns, depth }: Tile): { readonly left: number; read
   return { left, all: left + (columns / 4) * (depth / 4) };
 }
 
-/** Stages block `e` of a slab: those of the left operand first, then those of the right one. */
-function loadFunctions(
-  context: KernelContext,
-  { M, N }: Product,
-  { K, left, right }: Term,
-  tile: Tile,
-  t: number,
-): string {
-  const stage = (
-    name: 'left' | 'right',
-    operand: Operand,
-    lines: number,
-    extent: number,
-    first: string,
-    block: string,
-  ) => {
-    const start = name === 'left' ? 0 : stagedLeft(tile);
+/** What is staged of one operand, and where. */
+interface StagedSide {
+  readonly operand: Operand;
+  /** Of the operand, how many lines are staged and how many there are. */
+  readonly lines: number;
+  readonly extent: number;
+  /** The first group of four in the workgroup's memory. */
+  readonly start: number;
+  /** The first staged line, and the block of 4 × 4 at hand, as WGSL. */
+  readonly first: string;
+  readonly block: string;
+}
+
+/**
+ * `load0`, `load1`, …, for term number `t`: stages block `e` of a slab, those of the left operand first, then those
+ * of the right one.
+ */
+function loadFunction(context: KernelContext, { M, N, terms }: Product, t: number, tile: Tile): string {
+  const { K, left, right } = terms[t]!;
+  const stage = ({ operand, lines, extent, start, first, block }: StagedSide) => {
     const [groups, slabs] = [lines / 4, tile.depth / 4];
     // Neighbouring lanes take neighbouring elements of the operand.
     const [line, k] =
@@ -107,15 +110,22 @@ ${range(4)
   const { left: leftBlocks } = blocksOf(tile);
   return `fn ${context.scoped(`load${t}`)}(e: u32, batch: u32, firstRow: u32, firstColumn: u32, k0: u32) {
 if (e < ${leftBlocks}u) {
-${stage('left', left, tile.rows, M, 'firstRow', 'e')}
+${stage({ operand: left, lines: tile.rows, extent: M, start: 0, first: 'firstRow', block: 'e' })}
 } else {
-${stage('right', right, tile.columns, N, 'firstColumn', `(e - ${leftBlocks}u)`)}
+${stage({
+  operand: right,
+  lines: tile.columns,
+  extent: N,
+  start: stagedLeft(tile),
+  first: 'firstColumn',
+  block: `(e - ${leftBlocks}u)`,
+})}
 }
 }`;
 }
 
 /** From the largest to the smallest block. */
-export const squareTiles: readonly Tile[] = [
+const squareTiles: readonly Tile[] = [
   { rows: 128, columns: 128, depth: 16, laneRows: 8, laneColumns: 8 },
   { rows: 128, columns: 64, depth: 16, laneRows: 8, laneColumns: 4 },
   { rows: 64, columns: 64, depth: 16, laneRows: 8, laneColumns: 4 },

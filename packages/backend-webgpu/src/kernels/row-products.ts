@@ -17,6 +17,7 @@ export interface RowProduct {
   readonly end: string;
 }
 
+/** The loop over the elements of a row that products take part in. */
 export interface RowLoop {
   /** The node whose rows they are. */
   readonly rows: GraphNode;

@@ -5,6 +5,38 @@ import { wholeBuffer } from '../device/buffers.js';
 import { Readback, StagingBuffers } from '../device/readback.js';
 import type { KernelTimer } from './profile.js';
 
+/** Where a run finds a state, and where it leaves the next value if it updates it. */
+export interface StateBuffers {
+  readonly name: string;
+  readonly current: GPUBuffer;
+  readonly next?: GPUBuffer;
+}
+
+/** All that the commands of a program's run depend on. */
+export interface RunBindings {
+  /** Always in the same order for one program. */
+  readonly states: readonly StateBuffers[];
+  /** Names of outputs, each once. */
+  readonly fetch: readonly string[];
+}
+
+/** Whether the commands for the one are those for the other. */
+function sameBindings(a: RunBindings, b: RunBindings): boolean {
+  return (
+    a.fetch.length === b.fetch.length &&
+    a.fetch.every((name, i) => name === b.fetch[i]) &&
+    a.states.every(({ current, next }, i) => current === b.states[i]!.current && next === b.states[i]!.next)
+  );
+}
+
+/** The places of the next run, if it is like this one and this one succeeds: both buffers of a state change bindings. */
+function bindingsAfter({ states, fetch }: RunBindings): RunBindings {
+  const after = states.map((state) =>
+    state.next === undefined ? state : { ...state, current: state.next, next: state.current },
+  );
+  return { states: after, fetch };
+}
+
 /** The commands of one run, which can be submitted once. */
 export interface EncodedRun {
   /** What comes before the parts of the batch, then each part; a run of the whole batch is all in the first. */
@@ -13,17 +45,57 @@ export interface EncodedRun {
 }
 
 /**
+ * Encodes the runs of a program. Encoding takes the host longer than submitting, and a device has nothing to
+ * do when a run that is waited for has ended; so the commands of the next run are encoded while it works.
+ * Which that is can only be guessed: one like the last. Once it was, its successor is encoded ahead.
+ */
+export class RunEncoder {
+  readonly #compiled: CompiledProgram;
+  readonly #staging: StagingBuffers;
+  #guess: RunBindings | undefined;
+  #guessedRight = false;
+  #ahead: EncodedRun | undefined;
+
+  constructor(compiled: CompiledProgram) {
+    this.#compiled = compiled;
+    this.#staging = new StagingBuffers(compiled.device);
+  }
+
+  /** The commands of a run. */
+  encode(bindings: RunBindings, timer?: KernelTimer): EncodedRun {
+    this.#guessedRight = this.#guess !== undefined && sameBindings(this.#guess, bindings);
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (ahead !== undefined && this.#guessedRight && timer === undefined) return ahead;
+    ahead?.readback.dispose();
+    return encodeRun(this.#compiled, this.#staging, bindings, timer);
+  }
+
+  /** Encodes what should come next. To be called when the run with these bindings was submitted. */
+  encodeNext(bindings: RunBindings): void {
+    this.#guess = bindingsAfter(bindings);
+    if (this.#guessedRight) this.#ahead = encodeRun(this.#compiled, this.#staging, this.#guess);
+  }
+
+  dispose(): void {
+    this.#ahead?.readback.dispose();
+    this.#ahead = undefined;
+    this.#staging.dispose();
+  }
+}
+
+/**
  * Encodes a run; nothing in it depends on what is fed.
  * @param staging where the buffer for what it brings back comes from
  */
-export function encodeRun(
+function encodeRun(
   compiled: CompiledProgram,
   staging: StagingBuffers,
-  places: RunPlaces,
+  bindings: RunBindings,
   timer?: KernelTimer,
 ): EncodedRun {
   const { device, schedule, before, body: ofPart, after, ranges } = compiled;
-  const states = stateRanges(compiled, places);
+  const states = stateRanges(compiled, bindings);
   const rangeOf = (id: NodeId) => states.get(id) ?? ranges.get(id)!;
   let timed = 0;
   const encode = (encoder: GPUCommandEncoder, dispatches: Dispatches) => {
@@ -53,12 +125,12 @@ export function encodeRun(
     }
     encode(encoder, after);
   }
-  for (const { name, next } of places.states) {
+  for (const { name, next } of bindings.states) {
     const id = schedule.updates.get(name);
     if (id !== undefined && compiled.intoStates.get(id) !== name)
       copy(encoder, rangeOf(id), wholeBuffer(next!));
   }
-  const fetched = places.fetch.map((name) => {
+  const fetched = bindings.fetch.map((name) => {
     const id = schedule.outputs.get(name)!;
     const { dtype, shape } = schedule.values[id]!;
     return { name, from: rangeOf(id), dtype, shape };
@@ -69,9 +141,12 @@ export function encodeRun(
   return { commands, readback };
 }
 
-/** Where states are, and what is written into their next places, by node. */
-function stateRanges({ states, intoStates }: CompiledProgram, places: RunPlaces): Map<NodeId, BufferRange> {
-  const byName = new Map(places.states.map((state) => [state.name, state]));
+/** Where states are, and what is written into their next bindings, by node. */
+function stateRanges(
+  { states, intoStates }: CompiledProgram,
+  bindings: RunBindings,
+): Map<NodeId, BufferRange> {
+  const byName = new Map(bindings.states.map((state) => [state.name, state]));
   const found = new Map<NodeId, BufferRange>();
   for (const [id, name] of states) found.set(id, wholeBuffer(byName.get(name)!.current));
   for (const [id, name] of intoStates) found.set(id, wholeBuffer(byName.get(name)!.next!));
@@ -91,7 +166,7 @@ function copy(encoder: GPUCommandEncoder, from: BufferRange, to: BufferRange): v
 }
 
 /** Encodes kernels: all in one pass, or each in a pass of its own that a timer takes the time of. */
-export function encodeDispatches(
+function encodeDispatches(
   encoder: GPUCommandEncoder,
   { pipelines, workgroups, groupsOf }: Dispatches,
   states: StateRanges,
@@ -113,76 +188,4 @@ export function encodeDispatches(
     if (timing !== undefined) pass!.end();
   }
   if (timing === undefined) pass!.end();
-}
-
-/** Where a run finds a state, and where it leaves the next value if it updates it. */
-export interface StatePlaces {
-  readonly name: string;
-  readonly current: GPUBuffer;
-  readonly next?: GPUBuffer;
-}
-
-/** All that the commands of a program's run depend on. */
-export interface RunPlaces {
-  /** Always in the same order for one program. */
-  readonly states: readonly StatePlaces[];
-  /** Names of outputs, each once. */
-  readonly fetch: readonly string[];
-}
-
-/** Whether the commands for the one are those for the other. */
-export function samePlaces(a: RunPlaces, b: RunPlaces): boolean {
-  return (
-    a.fetch.length === b.fetch.length &&
-    a.fetch.every((name, i) => name === b.fetch[i]) &&
-    a.states.every(({ current, next }, i) => current === b.states[i]!.current && next === b.states[i]!.next)
-  );
-}
-
-/** The places of the next run, if it is like this one and this one succeeds: both buffers of a state change places. */
-export function placesAfter({ states, fetch }: RunPlaces): RunPlaces {
-  const after = states.map((state) =>
-    state.next === undefined ? state : { ...state, current: state.next, next: state.current },
-  );
-  return { states: after, fetch };
-}
-
-/**
- * Encodes the runs of a program. Encoding takes the host longer than submitting, and a device has nothing to
- * do when a run that is waited for has ended; so the commands of the next run are encoded while it works.
- * Which that is can only be guessed: one like the last. Once it was, its successor is encoded ahead.
- */
-export class RunEncoder {
-  readonly #compiled: CompiledProgram;
-  readonly #staging: StagingBuffers;
-  #guess: RunPlaces | undefined;
-  #guessedRight = false;
-  #ahead: EncodedRun | undefined;
-
-  constructor(compiled: CompiledProgram) {
-    this.#compiled = compiled;
-    this.#staging = new StagingBuffers(compiled.device);
-  }
-
-  /** The commands of a run. */
-  encode(places: RunPlaces, timer?: KernelTimer): EncodedRun {
-    this.#guessedRight = this.#guess !== undefined && samePlaces(this.#guess, places);
-    const ahead = this.#ahead;
-    this.#ahead = undefined;
-    if (ahead !== undefined && this.#guessedRight && timer === undefined) return ahead;
-    ahead?.readback.dispose();
-    return encodeRun(this.#compiled, this.#staging, places, timer);
-  }
-
-  /** Encodes what should come next. To be called when the run with these places was submitted. */
-  encodeNext(places: RunPlaces): void {
-    this.#guess = placesAfter(places);
-    if (this.#guessedRight) this.#ahead = encodeRun(this.#compiled, this.#staging, this.#guess);
-  }
-
-  dispose(): void {
-    this.#ahead?.readback.dispose();
-    this.#ahead = undefined;
-    this.#staging.dispose();
-  }
 }

@@ -14,7 +14,7 @@ import type { Schedule, Step } from '../compile/schedule.js';
 import { createBuffer, readBuffer, wholeBuffer, writeTensor } from '../device/buffers.js';
 import type { Readback } from '../device/readback.js';
 import type { Watch } from '../device/watch.js';
-import type { EncodedRun, RunPlaces } from './encode-run.js';
+import type { EncodedRun, RunBindings } from './encode-run.js';
 import { RunEncoder } from './encode-run.js';
 import type { Profile } from './profile.js';
 import { KernelTimer } from './profile.js';
@@ -89,17 +89,17 @@ export class WebgpuExecutable implements Executable {
     this.#check(options);
     const compiled = this.#require();
     const state = this.#states.length > 0 ? ownState(WebgpuState, options.state) : undefined;
-    const places: RunPlaces = {
+    const bindings: RunBindings = {
       states: this.#states.map(({ name, shape, updated }) => {
         const current = state!.current(name, shape);
         return updated ? { name, current, next: state!.next(name) } : { name, current };
       }),
       fetch: [...new Set(options.fetch ?? [])],
     };
-    const run = this.#encoder.encode(places, timer);
+    const run = this.#encoder.encode(bindings, timer);
     submitRun(compiled, run, options.feeds);
-    this.#encoder.encodeNext(places);
-    const fetched = await this.#finish(run.readback, places.fetch.length > 0);
+    this.#encoder.encodeNext(bindings);
+    const fetched = await this.#finish(run.readback, bindings.fetch.length > 0);
     state?.swap(this.#states.flatMap(({ name, updated }) => (updated ? [name] : [])));
     return fetched;
   }
@@ -137,7 +137,7 @@ function inOrder({ before, body, after, memory }: CompiledProgram): Pick<Step, '
 }
 
 /** Uploads the feeds of a run and submits its commands, each part of the batch on its own. */
-export function submitRun(
+function submitRun(
   { device, schedule, ranges }: CompiledProgram,
   { commands }: EncodedRun,
   feeds: HostTensors,

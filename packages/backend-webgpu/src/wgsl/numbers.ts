@@ -42,6 +42,7 @@ export function literal(value: number, dtype: DType): string {
   return Object.is(rounded, -0) ? '(-0.0f)' : rounded < 0 ? `(${rounded}f)` : `${rounded}f`;
 }
 
+/** An elementwise function of one argument as WGSL. */
 export function unary(fn: UnaryFn, x: string, width: Width): string {
   switch (fn) {
     case 'neg':
@@ -60,6 +61,7 @@ export function unary(fn: UnaryFn, x: string, width: Width): string {
   }
 }
 
+/** An elementwise function of two arguments as WGSL. */
 export function binary(fn: BinaryFn, a: string, b: string, width: Width): string {
   switch (fn) {
     case 'add':
@@ -79,10 +81,12 @@ export function binary(fn: BinaryFn, a: string, b: string, width: Width): string
   }
 }
 
+/** A comparison as WGSL. */
 export function compare(fn: CompareFn, a: string, b: string): string {
   return `${a} ${{ equal: '==', less: '<', greater: '>' }[fn]} ${b}`;
 }
 
+/** A number of another type as WGSL. */
 export function cast(from: DType, to: DType, x: string, width: Width): string {
   if (from === to) return x;
   if (to === 'bool') return `${x} != ${computedType(from, width)}(0)`;
