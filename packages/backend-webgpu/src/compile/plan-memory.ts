@@ -18,7 +18,10 @@ export interface MemoryPlan {
   readonly memory: ProgramMemory;
 }
 
-/** @param alignment of offsets in buffers that kernels are given, bytes */
+/**
+ * Says where each value of a run is.
+ * @param alignment of offsets in buffers that kernels are given, bytes
+ */
 export function planMemory(schedule: Schedule, alignment: number): MemoryPlan {
   const { values, outputs, updates, body } = schedule;
   const uses = usesOf(schedule);
@@ -44,7 +47,7 @@ export function planMemory(schedule: Schedule, alignment: number): MemoryPlan {
   };
 }
 
-/** In its buffer, which WebGPU wants to be whole words. */
+/** Bytes of a value in its buffer, which WebGPU wants to be whole words. */
 export function bytesOf({ shape, storage }: ScheduledValue): number {
   return 4 * Math.ceil((storedBytes(storage) * sizeOf(shape)) / 4);
 }
@@ -92,6 +95,7 @@ function total(numbers: readonly number[]): number {
 }
 
 /**
+ * Refuses a plan that the device has no room for.
  * @param limitBytes what a program may take with its states; absent: whatever the device has
  * @throws MemoryError naming the value at fault when the device cannot run the schedule in one buffer per
  *   value and one dispatch per kernel, or the limit is exceeded

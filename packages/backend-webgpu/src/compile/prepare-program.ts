@@ -21,13 +21,16 @@ import { isAttention, nativeComposites } from '../plan/op-roles.js';
 import type { Readings } from '../plan/readings.js';
 import { readingsOf, rowReaderOf, updateBehind } from '../plan/readings.js';
 
-/** Lowers what has no kernels. */
+/** Lowers what has no kernels. Parts of the batch are cut from the result. */
 export function lowerProgram(given: Program): Program {
   const lowered = lowerComposites(lowerWideAttention(rewriteProgram(given, simplify)), nativeComposites);
   return rewriteProgram(lowered, simplify);
 }
 
-/** Rewrites a lowered program for its kernels: sums are put in order. */
+/**
+ * Rewrites a lowered program, or one for a part of the batch, so that its sums suit the kernels: products that are
+ * added up come together, updates in front of row composites come last, and long sums fall into parts.
+ */
 export function arrangeProgram(lowered: Program): Program {
   return rewriteProgram(splitLongSums(deferUpdates(gatherProducts(lowered))), simplify);
 }
@@ -127,7 +130,6 @@ function endOfSum({ nodes, uses, readers }: Readings, id: NodeId): NodeId {
 
 /** Results that keep a GPU busy when each has a lane or, in products, a thirtieth of one. */
 const manyResults = 16_384;
-
 /** Elements that one part of a sum should have at least. */
 const shortestPart = 256;
 

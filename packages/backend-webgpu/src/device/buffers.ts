@@ -89,7 +89,6 @@ export function hostData(dtype: DType, bytes: ArrayBuffer): HostData {
 }
 
 const float = new Float32Array(1);
-
 const bits = new Uint32Array(float.buffer);
 
 /**

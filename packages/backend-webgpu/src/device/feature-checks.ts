@@ -2,7 +2,7 @@ import type { DeviceFeatures, FeatureName, SubgroupMatrixConfig } from './featur
 import { requiredFeatures } from './features.js';
 
 /**
- * Uses a feature on a device that was opened for nothing else.
+ * Uses a feature on a device that is opened for this check alone.
  * @param known features that were checked before and work
  * @returns what can be used
  * @throws Error that says why it cannot
@@ -31,7 +31,7 @@ fn main(@builtin(local_invocation_index) i: u32) { y[i] = x[i] * x[i] + 0.5h; }`
 
   subgroups: async (adapter, known) => {
     const { subgroupMinSize: min, subgroupMaxSize: max } = adapter.info;
-    if (min === undefined || max === undefined) throw new Error('the adapter does not tell their size');
+    if (min === undefined || max === undefined) throw new Error('the adapter does not report their size');
     const lanes = max;
     const code = `enable subgroups;
 @group(0) @binding(0) var<storage, read> x: array<u32>;
@@ -204,7 +204,7 @@ function matrixProduct({ M, N, K }: SubgroupMatrixConfig): {
  * @param code reads binding 0 and writes binding 1
  * @throws Error with the driver's words when it refuses the kernel
  */
-export async function runKernel(
+async function runKernel(
   device: GPUDevice,
   code: string,
   input: Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>,

@@ -86,7 +86,7 @@ export async function requestAdapter(
 
 /** An adapter in words and numbers; plain data. */
 export interface AdapterFacts {
-  /** Vendor and model, as far as they are told. */
+  /** Vendor and model, as far as the driver reports them. */
   readonly name: string;
   /** Name and version of the driver; empty where the browser keeps it to itself. */
   readonly driver: string;

@@ -57,7 +57,7 @@ export async function openDevice(request: DeviceRequest): Promise<OpenDevice> {
       versions: { ...versions, ...(driver && { driver }), features: used || 'none' },
     };
   } catch (cause) {
-    throw new BackendError('The GPU gave no device.', {
+    throw new BackendError('The GPU could not be opened.', {
       where: 'webgpu',
       received: firstLine(cause),
       fix: driverFix,

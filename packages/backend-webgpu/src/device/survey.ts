@@ -19,7 +19,7 @@ export interface Survey {
 /**
  * Checks every feature of the adapter in this process.
  * @param skipped features that are not checked
- * @param onCheck is told which feature is next, for whoever must explain a crash
+ * @param onCheck called with each feature before it is checked, so that a crash can be explained
  * @throws BackendError when there is no adapter
  */
 export async function surveyAdapter(

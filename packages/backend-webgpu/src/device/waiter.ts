@@ -1,20 +1,14 @@
 /** Jobs that usually take less than this are not slept through: timers are too coarse. Milliseconds. */
 const shortest = 5;
-
 /** A promise that resolves within this time, or this share of the sleep, was ready before it was made. */
 const readyWithin = { milliseconds: 1, share: 0.02 };
-
 /** How many times a job is measured before the first sleep, after the time that also compiled its kernels. */
 const measurements = 2;
-
 /** The time of a job as a share of that of a watched one, on a machine of a few cores. */
 const watchedShare = 0.6;
-
 /** By what share the next sleep is shorter when this one was too long; doubled each time in a row. */
 const firstCut = 0.05;
-
 const largestCut = 0.2;
-
 /** What share of the time that was left after a sleep the next one is longer, and by how much at most. */
 const growth = { share: 0.7, most: 0.2 };
 

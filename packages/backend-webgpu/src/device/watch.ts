@@ -5,7 +5,6 @@ import type { Waiter } from './waiter.js';
 
 /** How many times as long the first job of its identity may take: drivers compile kernels then. */
 const firstPatience = 10;
-
 /** How long the report of why something failed may come after the failure, in milliseconds. */
 const reportDelay = 100;
 

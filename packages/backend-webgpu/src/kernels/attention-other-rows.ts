@@ -41,9 +41,7 @@ export interface OtherRows {
 
 /** Bytes of shared memory for a tile: half of what every device has, so that two workgroups fit. */
 const tileBytes = 8192;
-
 const mostRows = 32;
-
 /** Lanes that share the work of one row's dot. */
 const lanesPerDot = 4;
 

@@ -7,10 +7,8 @@ import { finishFunction, loadBlock } from './products.js';
 
 /** Subgroups of a workgroup, side by side and on top of each other. */
 const grid = { down: 2, across: 2 };
-
 /** Matrices of the result that a subgroup holds. */
 const held = { down: 4, across: 4 };
-
 /** Elements between the end of a staged line and the next, so that lines start in different banks. */
 const gap = 8;
 

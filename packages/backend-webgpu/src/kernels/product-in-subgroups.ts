@@ -16,23 +16,16 @@ const blocks: readonly Block[] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32].flatMap((row
 
 /** Results of a lane. More do not fit the caches, and neither does the code. */
 const mostResults = 128;
-
 /** How far along K a pass through the loop goes. */
 const depth = 4;
-
 /** Smaller subgroups cannot hold what a pass takes of a row. */
 export const smallestSubgroup = depth;
-
 /** Rows whose sums stay in registers while a pass adds to them. */
 const rowsAtOnce = 4;
-
 /** Machine instructions, about, that lavapipe makes of four elements loaded by one lane, of one, and of a product. */
 const loadLength = 55;
-
 const singleLength = 20;
-
 const productLength = 4;
-
 /** How many passes through a loop take as long as compiling its code, spread over the runs of a program. */
 const passesPerCompilation = 2000;
 
@@ -122,17 +115,20 @@ ${[...declared, ...loads, ...lines, ...products].join('\n')}
 }
 
 /** So many lines are loaded element by element: with four at a time, most lanes would load what others do. */
-export const fewLines = 2;
+const fewLines = 2;
 
 /** The elements of the lines from `firstRow` on at `k0`, …, of which each lane of a subgroup loads some. */
-export interface LeftElements {
+interface LeftElements {
   readonly lines: readonly string[];
   /** The element of a line at `k0 + step`, in every lane. */
   element(line: number, step: number): string;
 }
 
-/** @param size lanes of the subgroup, at least as many as `slab.depth` */
-export function leftElements(
+/**
+ * Loads the left operand of a pass.
+ * @param size lanes of the subgroup, at least as many as `slab.depth`
+ */
+function leftElements(
   context: KernelContext,
   left: Operand,
   { extent, lines: count, K, depth }: Slab,

@@ -151,7 +151,7 @@ const manyWorkgroups = 192;
 const mostWaste = 4;
 
 /** The tile of a product: as it was measured, or as it should do well. */
-export function tileOf(product: Product, target: KernelTarget): Tile {
+function tileOf(product: Product, target: KernelTarget): Tile {
   const measured = target.tiles?.get(productKey(product));
   const fits = measured !== undefined && (target.lanes ?? lanesOf(measured)) === lanesOf(measured);
   return fits ? measured : tilesFor(product, target)[0]!;
@@ -180,16 +180,16 @@ export function tilesFor({ M, N, batch }: Product, target: KernelTarget): readon
 }
 
 /** Lanes of a workgroup. */
-export function lanesOf({ rows, columns, laneRows, laneColumns }: Tile): number {
+function lanesOf({ rows, columns, laneRows, laneColumns }: Tile): number {
   return (rows / laneRows) * (columns / laneColumns);
 }
 
 /** Memory that a workgroup needs for its parts of both operands. */
-export function workgroupBytes(tile: Tile): number {
+function workgroupBytes(tile: Tile): number {
   return 16 * tile.depth * (stagedStride(tile.rows) + stagedStride(tile.columns));
 }
 
 /** Groups of four lines from one k to the next in the workgroup's memory; odd, so that lanes meet different banks. */
-export function stagedStride(lines: number): number {
+function stagedStride(lines: number): number {
   return lines / 4 + 1;
 }

@@ -36,7 +36,10 @@ export interface Product {
   readonly terms: readonly Term[];
 }
 
-/** @param terms the matrix products, all with results of one shape, whose sum is wanted */
+/**
+ * What kernels compute a sum of matrix products from.
+ * @param terms the products, all with results of one shape
+ */
 export function productOf(program: Program, terms: readonly NodeId[]): Product {
   const first = program.nodes[terms[0]!]!;
   return {
@@ -57,7 +60,10 @@ function termOf({ nodes }: Program, { op, inputs, shape }: GraphNode): Term {
   };
 }
 
-/** @param crossed whether the lines are the columns of `node` */
+/**
+ * One side of a product.
+ * @param crossed whether the lines are the columns of `node`
+ */
 function operandOf(node: GraphNode, result: readonly number[], crossed: boolean): Operand {
   return {
     along: crossed ? 'lines' : 'k',

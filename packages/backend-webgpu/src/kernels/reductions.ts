@@ -9,7 +9,6 @@ import type { KernelTarget } from './kernel-target.js';
 
 /** Lanes of a workgroup, each with a result of its own or all with one. */
 const workgroupSize = 64;
-
 /** Up to this many elements, a lane is quicker alone. */
 const fewElements = 16;
 
@@ -79,7 +78,7 @@ export interface Accumulation {
 }
 
 /** Declared once by a kernel in which several lanes share an accumulation. */
-export const partialsDeclaration = (lanes: number) => `var<workgroup> partials: array<f32, ${lanes}>;`;
+const partialsDeclaration = (lanes: number) => `var<workgroup> partials: array<f32, ${lanes}>;`;
 
 /**
  * Statements that leave the accumulated value in `name`, in every lane. Sums go up in a tree over the

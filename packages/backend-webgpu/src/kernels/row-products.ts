@@ -27,7 +27,10 @@ export interface RowLoop {
   readonly width: Width;
 }
 
-/** @param product a `matmul` whose left operand is computed from the rows, element by element */
+/**
+ * Multiplies the rows that a kernel computes by a narrow matrix.
+ * @param product a `matmul` whose left operand is computed from the rows, element by element
+ */
 export function rowProduct(
   context: KernelContext,
   product: GraphNode,

@@ -114,6 +114,7 @@ function extensionsOf(code: string): string[] {
   ];
 }
 
+/** The body of one kernel, by what its first anchor is. */
 function bodyOf(context: KernelContext, { anchors, terms, outputs }: Kernel): KernelBody {
   const { nodes } = context.program;
   if (anchors.length === 0) return pointwiseBody(context, nodes[outputs[0]!.root]!);
@@ -144,6 +145,7 @@ function bodyOf(context: KernelContext, { anchors, terms, outputs }: Kernel): Ke
     case 'pad':
     case 'concat':
       return withoutKernel(op);
+    // A composite without a kernel is lowered; a primitive must be one of those above.
     default:
       return withoutKernel(op satisfies CompositeOp);
   }

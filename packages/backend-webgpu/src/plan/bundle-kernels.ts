@@ -15,13 +15,10 @@ export type WriteAlone = (kernel: Kernel, lanes?: number) => WrittenKernel;
 
 /** For how many kernels one may be put off, which keeps its operands in memory. */
 const longestDelay = 16;
-
 /** The same for small reductions, whose operands take little. */
 const longestDelayOfReductions = 64;
-
 /** Workgroups of one dispatch along its only axis. */
 const mostWorkgroups = 65_535;
-
 /** Elements of a reduction that may be put off: parts of gradients, that is, which take little memory. */
 const fewElements = 32_768;
 

@@ -14,7 +14,6 @@ const storedTypes = {
   i32: ['i32', 'vec4i'],
   bool: ['u32', 'vec4u'],
 } as const;
-
 const computedTypes = { f32: ['f32', 'vec4f'], i32: ['i32', 'vec4i'], bool: ['bool', 'vec4<bool>'] } as const;
 
 /** How elements, `width` at a time, are stored in a buffer. */

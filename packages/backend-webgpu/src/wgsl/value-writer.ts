@@ -132,6 +132,7 @@ export class ValueWriter {
       case 'reduce':
       case 'concat':
         return notComputedHere(op);
+      // A composite that is not above has a kernel or is lowered; a primitive must be one of those above.
       default:
         return notComputedHere(op satisfies CompositeOp);
     }
@@ -205,6 +206,7 @@ export class ValueWriter {
       case 'reduce':
       case 'concat':
         return notComputedHere(op);
+      // A composite that is not above has a kernel or is lowered; a primitive must be one of those above.
       default:
         return notComputedHere(op satisfies CompositeOp);
     }
