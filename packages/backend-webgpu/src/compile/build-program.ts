@@ -38,7 +38,7 @@ export interface CompiledProgram {
 }
 
 /** What a program is built from. */
-export interface ProgramParts {
+export interface BuildInputs {
   readonly schedule: Schedule;
   readonly plan: MemoryPlan;
   /** Of every kernel, by its code. */
@@ -49,7 +49,7 @@ export interface ProgramParts {
 /** Makes the buffers of a schedule and fills those of its weights. */
 export function buildProgram(
   device: GPUDevice,
-  { schedule, plan, pipelines, weights }: ProgramParts,
+  { schedule, plan, pipelines, weights }: BuildInputs,
 ): CompiledProgram {
   const { buffers: planned, weights: kept, intoStates, memory } = plan;
   const owned: GPUBuffer[] = [];

@@ -29,7 +29,7 @@ export function writeKernel(
   target: KernelTarget,
 ): WrittenKernel {
   const written = writeWith(program, plan, bundle, target);
-  const buffers = written.writes.length + written.readings.length;
+  const buffers = written.writes.length + written.bound.length;
   // A buffer that is read one by one and in fours is bound twice.
   return buffers <= target.mostBuffers || !target.quads
     ? written
@@ -68,7 +68,7 @@ ${body}
     writes: outputs.buffers,
     reads: names.reads.map(({ id }) => id),
     offsets: names.offsets,
-    readings: names.reads.map(({ id, width }) => `${id} ${width}`),
+    bound: names.reads.map(({ id, width }) => `${id} ${width}`),
     alone: bodies.some((each) => each.alone === true),
     workgroupSize,
     workgroups,

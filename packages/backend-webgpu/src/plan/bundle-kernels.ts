@@ -125,8 +125,7 @@ class OpenBundle implements SizedBundle {
     });
     const codes = members.map(({ code }) => code);
     const buffers =
-      new Set(codes.flatMap(({ writes }) => writes)).size +
-      new Set(codes.flatMap(({ readings }) => readings)).size;
+      new Set(codes.flatMap(({ writes }) => writes)).size + new Set(codes.flatMap(({ bound }) => bound)).size;
     const fit =
       buffers <= mostBuffers &&
       codes.every(({ workgroupSize }) => workgroupSize === lanes) &&

@@ -15,7 +15,7 @@ export interface KernelCode {
 /** A kernel, and what is asked before others join it. */
 export interface WrittenKernel extends KernelCode {
   /** What is bound for reading, by names that other kernels have for the same: a buffer as numbers or as fours. */
-  readonly readings: readonly string[];
+  readonly bound: readonly string[];
   /** Whether it cannot run in one dispatch with others. */
   readonly alone: boolean;
 }
