@@ -4,7 +4,13 @@
  */
 
 export { augmentationMap, type SourceMap } from './batches/augmentation.js';
-export { type Batch, type BatchOptions, type BatchTargets, batches, imageTargets } from './batches/batches.js';
+export {
+  type Batch,
+  type BatchOptions,
+  type BatchTargets,
+  batches,
+  imageTargets,
+} from './batches/batches.js';
 export { normalisationTable, normaliseImage } from './batches/normalise.js';
 export type { View } from './procedural/canvas.js';
 export type { ProceduralFamily, RenderedImage } from './procedural/family.js';

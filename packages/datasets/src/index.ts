@@ -3,11 +3,18 @@ import { cifar10, cifar100 } from './cifar/index.js';
 import { proceduralDatasets } from './procedural/index.js';
 import { tinyImageNet } from './tiny-imagenet/index.js';
 
-export { type Batch, type BatchOptions, type BatchTargets, batches, imageTargets } from './batches/batches.js';
+export {
+  type Batch,
+  type BatchOptions,
+  type BatchTargets,
+  batches,
+  imageTargets,
+} from './batches/batches.js';
 export type { StoredImage } from './decode/stored-image.js';
 export type { PixelGeometry } from './preprocess/eval-geometry.js';
 export { preparePixels } from './preprocess/prepare-pixels.js';
 export * from './procedural/index.js';
+export type { ExampleReader, ExampleStore } from './split/example-store.js';
 export {
   type Carving,
   type CompleteDataset,
@@ -18,7 +25,6 @@ export {
   subset,
   withValidation,
 } from './split/selection.js';
-export type { ExampleReader, ExampleStore } from './split/example-store.js';
 export { type StoredSplitDescription, storedSplit } from './split/stored-split.js';
 export { cifar10, cifar100, tinyImageNet };
 

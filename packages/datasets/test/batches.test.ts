@@ -8,13 +8,14 @@ import { preprocessing } from './support/synthetic-split.js';
 const SIZE = 16;
 const PLANE = SIZE * SIZE;
 
-const split = (length: number, task: 'classification' | 'depth' = 'classification'): ImageSplit => ({
+const split = (length: number, kind: 'label' | 'depth' = 'label'): ImageSplit => ({
   dataset: 'memory',
   split: 'train',
-  task,
   length,
-  classNames: ['a', 'b', 'c'],
-  labels: Int32Array.from({ length: task === 'depth' ? 0 : length }, (_, i) => i % 3),
+  targets:
+    kind === 'depth'
+      ? { depth: {} }
+      : { label: { classNames: ['a', 'b', 'c'], labels: Int32Array.from({ length }, (_, i) => i % 3) } },
   paths: Array.from({ length }, (_, i) => `${i}`),
   fingerprint: 'memory',
   notes: [],
@@ -59,7 +60,7 @@ test('images are normalised, channel by channel, and come with their labels in o
   const std = [0.5, 0.25, 2] as const;
   const found = await collect([7, 3, 11], 2, { preprocessing: { ...preprocessing(SIZE), mean, std } });
   expect(found.map(({ indices }) => [...indices])).toEqual([[7, 3], [11]]);
-  expect(found.map(({ labels }) => [...labels])).toEqual([[1, 0], [2]]);
+  expect(found.map(({ targets }) => [...targets.label!.data])).toEqual([[1, 0], [2]]);
   expect(found[1]!.images).toHaveLength(3 * PLANE);
   for (const [c, y, x] of [
     [0, 0, 0],
@@ -114,8 +115,8 @@ test('flip mirrors about half of the images, and moves depth with them', async (
     const index = batch.indices[0]!;
     const isMirrored = Math.abs(red(0) - pixel(index, 0, SIZE - 1, 0)) < 0.01;
     if (!isMirrored) expect(red(0)).toBeCloseTo(pixel(index, 0, 0, 0), 2);
-    expect(batch.depth![3 * SIZE]).toBeCloseTo(isMirrored ? 3.15 : 3, 5);
-    expect(batch.labels).toHaveLength(0);
+    expect(batch.targets.depth!.data[3 * SIZE]).toBeCloseTo(isMirrored ? 3.15 : 3, 5);
+    expect(batch.targets.label).toBeUndefined();
     if (isMirrored) mirrored++;
   }
   expect(mirrored).toBeGreaterThan(70);
@@ -126,8 +127,8 @@ test('crop-flip shifts by up to an eighth, and fills by reflection', async () =>
   const order = Array.from({ length: 300 }, (_, i) => i);
   const options = { preprocessing: preprocessing(SIZE), augmentation: 'crop-flip' } as const;
   const tops = new Set<number>();
-  for await (const { depth } of batches(split(300, 'depth'), memoryReader(), order, 1, options)) {
-    const rows = Array.from({ length: SIZE }, (_, y) => Math.floor(depth![y * SIZE]! + 1e-4));
+  for await (const { targets } of batches(split(300, 'depth'), memoryReader(), order, 1, options)) {
+    const rows = Array.from({ length: SIZE }, (_, y) => Math.floor(targets.depth!.data[y * SIZE]! + 1e-4));
     const shift = rows[8]! - 8;
     tops.add(shift);
     const reflected = (y: number) => (y < 0 ? -y : y > 15 ? 30 - y : y);

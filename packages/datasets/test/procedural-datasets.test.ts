@@ -85,32 +85,34 @@ describe('the same bytes on every machine', () => {
 
 describe('splits', () => {
   it.each([
-    ['procedural-source', 100, 2000, 1000],
-    ['procedural-transfer', 200, 10_000, 2000],
-    ['procedural-depth', 0, 500, 200],
-    ['procedural-pretrain', 256, 51_200, 2048],
-  ] as const)('%s has %i balanced classes', async (name, classes, trainLength, valLength) => {
+    ['procedural-source', 100, [2000, 500, 1000]],
+    ['procedural-transfer', 200, [10_000, 1000, 2000]],
+    ['procedural-depth', 0, [500, 100, 200]],
+    ['procedural-pretrain', 256, [51_200, 1024, 2048]],
+  ] as const)('%s has %i balanced classes', async (name, classes, lengths) => {
     const definition = proceduralDatasets.find((d) => d.name === name);
-    const { train, val } = await definition!.open(CONTEXT);
+    const dataset = createProceduralDataset(name);
+    const splits = [dataset.train, dataset.val, dataset.test];
     expect(definition!.classes).toBe(classes);
-    expect([train.length, val.length]).toEqual([trainLength, valLength]);
-    for (const split of [train, val]) {
-      expect(new Set(split.classNames).size).toBe(classes);
+    expect(splits.map(({ length }) => length)).toEqual(lengths);
+    for (const { length, targets } of splits) {
+      expect(new Set(targets.label?.classNames).size).toBe(classes);
       const counts = new Array<number>(classes).fill(0);
-      for (const label of split.labels) counts[label]!++;
-      expect(new Set(counts)).toEqual(new Set(classes === 0 ? [] : [split.length / classes]));
+      for (const label of targets.label?.labels ?? []) counts[label]!++;
+      expect(new Set(counts)).toEqual(new Set(classes === 0 ? [] : [length / classes]));
     }
-    expect(train.classNames).toEqual(val.classNames);
+    expect(dataset.train.targets.label?.classNames).toEqual(dataset.test.targets.label?.classNames);
   });
 
   it.each(NAMES)('%s lists its files in directory order, each in a folder called images', (name) => {
-    const { train, val } = createProceduralDataset(name);
-    for (const split of [train, val]) {
+    const { train, val, test } = createProceduralDataset(name);
+    for (const split of [train, val, test]) {
+      const { label } = split.targets;
       expect([...split.paths].sort()).toEqual(split.paths);
       expect(new Set(split.paths).size).toBe(split.length);
       const misplaced = split.paths.filter((path, i) => {
         const expected =
-          split.task === 'depth' ? [split.split] : [split.split, split.classNames[split.labels[i]!]];
+          label === undefined ? [split.split] : [split.split, label.classNames[label.labels[i]!]];
         return (
           !path.startsWith(`${[...expected, 'images'].join('/')}/`) ||
           path.split('/').length !== expected.length + 2
@@ -124,34 +126,35 @@ describe('splits', () => {
     const hashes: string[] = [];
     const names: string[] = [];
     for (const name of NAMES) {
-      const { train, val } = createProceduralDataset(name, { trainPerClass: 1, valPerClass: 1 });
-      hashes.push(...(await train.contentHashes()), ...(await val.contentHashes()));
-      names.push(...train.classNames);
+      const once = { trainPerClass: 1, valPerClass: 1, testPerClass: 1 };
+      const { train, val, test } = createProceduralDataset(name, once);
+      for (const split of [train, val, test]) hashes.push(...(await split.contentHashes()));
+      names.push(...(train.targets.label?.classNames ?? []));
     }
-    expect(hashes.length).toBe(2 * (100 + 200 + 256 + 1));
+    expect(hashes.length).toBe(3 * (100 + 200 + 256 + 1));
     expect(new Set(hashes).size).toBe(hashes.length);
     expect(new Set(names).size).toBe(names.length);
   });
 
   it('hashes the pixels that a reader gives at the native size', async () => {
-    const { val } = createProceduralDataset('procedural-source', { valPerClass: 1 });
-    const hashes = await val.contentHashes();
-    expect(hashes[42]).toBe(sha256((await readOne(val, 42)).pixels));
+    const { test } = createProceduralDataset('procedural-source', { testPerClass: 1 });
+    const hashes = await test.contentHashes();
+    expect(hashes[42]).toBe(sha256((await readOne(test, 42)).pixels));
   });
 });
 
 describe('readers', () => {
   it('render at the size of the model, square or not', async () => {
-    const { val } = createProceduralDataset('procedural-depth');
-    const { pixels, depth } = await readOne(val, 0, { ...NATIVE, imageSize: [48, 96] });
+    const { test } = createProceduralDataset('procedural-depth');
+    const { pixels, depth } = await readOne(test, 0, { ...NATIVE, imageSize: [48, 96] });
     expect(pixels.length).toBe(48 * 96 * 3);
     expect(depth?.length).toBe(48 * 96);
   });
 
   it('narrow the view by cropPct as a centre crop does', async () => {
-    const { val } = createProceduralDataset('procedural-depth');
-    const whole = (await readOne(val, 5)).depth!;
-    const crop = (await readOne(val, 5, { ...NATIVE, imageSize: [32, 32], cropPct: 0.5 })).depth!;
+    const { test } = createProceduralDataset('procedural-depth');
+    const whole = (await readOne(test, 5)).depth!;
+    const crop = (await readOne(test, 5, { ...NATIVE, imageSize: [32, 32], cropPct: 0.5 })).depth!;
     for (let row = 0; row < 32; row++) {
       for (let column = 0; column < 32; column++) {
         expect(crop[row * 32 + column]).toBeCloseTo(whole[(row + 16) * 64 + column + 16]!, 5);
@@ -160,9 +163,9 @@ describe('readers', () => {
   });
 
   it('refuse an index that does not exist', async () => {
-    const { val } = createProceduralDataset('procedural-source');
-    const reader = await val.open(NATIVE);
-    await expect(reader.read([0, val.length])).rejects.toMatchObject({ code: 'INPUT', where: 'indices[1]' });
+    const { test } = createProceduralDataset('procedural-source');
+    const reader = await test.open(NATIVE);
+    await expect(reader.read([0, test.length])).rejects.toMatchObject({ code: 'INPUT', where: 'indices[1]' });
     await expect(reader.read([0.5])).rejects.toBeInstanceOf(InputError);
   });
 
@@ -172,8 +175,8 @@ describe('readers', () => {
     [{ cropPct: 0 }, 'preprocessing.cropPct'],
     [{ cropPct: 1.2 }, 'preprocessing.cropPct'],
   ])('refuse the preprocessing %j', async (wrong, where) => {
-    const { val } = createProceduralDataset('procedural-source');
-    await expect(val.open({ ...NATIVE, ...wrong })).rejects.toMatchObject({ code: 'INPUT', where });
+    const { test } = createProceduralDataset('procedural-source');
+    await expect(test.open({ ...NATIVE, ...wrong })).rejects.toMatchObject({ code: 'INPUT', where });
   });
 
   it('refuse a number of examples that is not a positive integer', () => {

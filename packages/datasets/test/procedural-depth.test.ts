@@ -140,15 +140,15 @@ describe('depth of known scenes', () => {
 
 describe('procedural-depth', () => {
   it('measures rooms of up to 12 m with little sky', async () => {
-    const { val } = createProceduralDataset('procedural-depth');
-    const reader = await val.open({
+    const { test } = createProceduralDataset('procedural-depth');
+    const reader = await test.open({
       imageSize: [32, 32],
       interpolation: 'bilinear',
       cropPct: 1,
       mean: [0, 0, 0],
       std: [1, 1, 1],
     });
-    const { depth } = await reader.read(Array.from({ length: val.length }, (_, i) => i));
+    const { depth } = await reader.read(Array.from({ length: test.length }, (_, i) => i));
     const measured = depth!.filter((d) => d > 0);
     expect(measured.length / depth!.length).toBeGreaterThan(0.95);
     expect(measured.length).toBeLessThan(depth!.length);

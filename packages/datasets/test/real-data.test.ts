@@ -11,23 +11,25 @@ const title = present ? 'real data' : 'real data (skipped: KORA_DATA_DIR names n
 describe.skipIf(!present)(title, () => {
   test('Tiny ImageNet: 200 classes, balanced validation, whole files', async () => {
     const context = { dataDir, cacheDir: temporaryFolder() };
-    const { train, val } = await tinyImageNet.open(context);
-    expect(train.classNames).toHaveLength(200);
+    const { train, test: held } = await tinyImageNet.open(context);
+    expect(train.targets.label!.classNames).toHaveLength(200);
     const counts = new Int32Array(200);
-    for (const label of val.labels) counts[label]!++;
-    expect(val.length).toBe(10_000);
+    for (const label of held.targets.label!.labels) counts[label]!++;
+    expect(held.length).toBe(10_000);
     expect(new Set(counts)).toEqual(new Set([50]));
     expect(train.paths[0]).toBe('train/n01443537/images/n01443537_0.JPEG');
-    expect(train.classNames[train.labels[0]!]).toBe('goldfish, Carassius auratus');
+    expect(train.targets.label!.classNames[train.targets.label!.labels[0]!]).toBe(
+      'goldfish, Carassius auratus',
+    );
     const check = await tinyImageNet.verify(context);
     expect(check.problems).toEqual([]);
   });
 
   test('CIFAR-100: labels, pixels and counts', async () => {
     const context = { dataDir, cacheDir: temporaryFolder() };
-    const { train, val } = await cifar100.open(context);
-    expect(new Set(train.labels).size).toBe(100);
-    expect(new Set(val.labels).size).toBe(100);
+    const { train, test: held } = await cifar100.open(context);
+    expect(new Set(train.targets.label!.labels).size).toBe(100);
+    expect(new Set(held.targets.label!.labels).size).toBe(100);
     const reader = await train.open(preprocessing(32));
     const { pixels } = await reader.read([0, 1]);
     await reader.close();

@@ -14,7 +14,7 @@ function countsOf(labels: Int32Array, classes: number): number[] {
 test('a subset is a view: labels, paths, hashes and pixels of the chosen examples', async () => {
   const { split } = syntheticSplit(9, 4, temporaryFolder());
   const part = subset(split, [6, 1]);
-  expect([...part.labels]).toEqual([2, 1]);
+  expect([...part.targets.label!.labels]).toEqual([2, 1]);
   expect(part.paths).toEqual(['train/6', 'train/1']);
   expect(part.length).toBe(2);
   const hashes = await split.contentHashes();
@@ -42,7 +42,7 @@ test('perClassSubset draws k of every class, by seed', () => {
       (classes, perClass, seed) => {
         const { split } = syntheticSplit(classes * 6, classes, 'unused');
         const part = perClassSubset(split, perClass, seed);
-        expect(countsOf(part.labels, classes)).toEqual(new Array(classes).fill(perClass));
+        expect(countsOf(part.targets.label!.labels, classes)).toEqual(new Array(classes).fill(perClass));
         expect(new Set(part.paths).size).toBe(classes * perClass);
         expect(perClassSubset(split, perClass, seed).paths).toEqual(part.paths);
       },
@@ -66,8 +66,8 @@ test('evenSubset shares its examples equally among classes', () => {
         const part = evenSubset(split, count);
         expect(part.length).toBe(Math.min(count, length));
         expect(new Set(part.paths).size).toBe(part.length);
-        const counts = countsOf(part.labels, classes);
-        const available = countsOf(split.labels, classes);
+        const counts = countsOf(part.targets.label!.labels, classes);
+        const available = countsOf(split.targets.label!.labels, classes);
         const most = Math.max(...counts);
         counts.forEach((found, label) => {
           expect(found).toBeGreaterThanOrEqual(Math.min(most - 1, available[label]!));
@@ -80,8 +80,8 @@ test('evenSubset shares its examples equally among classes', () => {
 test('relabelled keeps the pixels and changes labels and fingerprint', async () => {
   const { split } = syntheticSplit(3, 3, temporaryFolder());
   const renamed = relabelled(split, Int32Array.from([0, 0, 1]), ['images', 'other']);
-  expect([...renamed.labels]).toEqual([0, 0, 1]);
-  expect(renamed.classNames).toEqual(['images', 'other']);
+  expect([...renamed.targets.label!.labels]).toEqual([0, 0, 1]);
+  expect(renamed.targets.label!.classNames).toEqual(['images', 'other']);
   expect(renamed.fingerprint).not.toBe(split.fingerprint);
   expect(await renamed.contentHashes()).toEqual(await split.contentHashes());
 });

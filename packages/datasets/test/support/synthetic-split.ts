@@ -25,8 +25,12 @@ export function syntheticSplit(length: number, classes: number, cacheDir: string
     {
       dataset: 'synthetic',
       split: 'train',
-      classNames: Array.from({ length: classes }, (_, i) => `class ${i}`),
-      labels: Int32Array.from({ length }, (_, i) => i % classes),
+      targets: {
+        label: {
+          classNames: Array.from({ length: classes }, (_, i) => `class ${i}`),
+          labels: Int32Array.from({ length }, (_, i) => i % classes),
+        },
+      },
       paths: Array.from({ length }, (_, i) => `train/${i}`),
       content: `${length} images`,
       notes: ['synthetic'],
