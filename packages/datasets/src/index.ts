@@ -10,11 +10,10 @@ export {
   batches,
   imageTargets,
 } from './batches/batches.js';
-export type { StoredImage } from './decode/stored-image.js';
-export type { PixelGeometry } from './preprocess/eval-geometry.js';
-export { preparePixels } from './preprocess/prepare-pixels.js';
+export type { StoredImage } from './decode/stored-example.js';
+export type { PixelGeometry } from './preprocess/eval-transform.js';
+export { preparePixels } from './preprocess/eval-transform.js';
 export * from './procedural/index.js';
-export type { ExampleReader, ExampleStore } from './split/example-store.js';
 export {
   type Carving,
   type CompleteDataset,
@@ -25,6 +24,7 @@ export {
   subset,
   withValidation,
 } from './split/selection.js';
+export type { ExampleReader, ExampleStore } from './split/stored-split.js';
 export { type StoredSplitDescription, storedSplit } from './split/stored-split.js';
 export { cifar10, cifar100, tinyImageNet };
 

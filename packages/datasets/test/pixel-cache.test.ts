@@ -8,9 +8,9 @@ import { runScript } from './support/run-script.js';
 import { preprocessing, syntheticPixels, syntheticSplit } from './support/synthetic-split.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
-const SIZE = 12;
+const imageSide = 12;
 
-async function pixelsOf(split: ImageSplit, indices: number[], size = SIZE): Promise<Uint8Array> {
+async function pixelsOf(split: ImageSplit, indices: number[], size = imageSide): Promise<Uint8Array> {
   const reader = await split.open(preprocessing(size));
   try {
     return (await reader.read(indices)).pixels;
@@ -28,7 +28,7 @@ function slotsFile(cacheDir: string): string {
 test('examples come in the order asked for, resized', async () => {
   const { split } = syntheticSplit(5, 2, temporaryFolder());
   const pixels = await pixelsOf(split, [4, 0, 4]);
-  const of = (i: number) => preparePixels(syntheticPixels(i), 8, 8, preprocessing(SIZE));
+  const of = (i: number) => preparePixels(syntheticPixels(i), 8, 8, preprocessing(imageSide));
   expect(pixels).toEqual(new Uint8Array([...of(4), ...of(0), ...of(4)]));
 });
 
@@ -38,7 +38,10 @@ test('what was read once is not decoded again, by any later reader', async () =>
   const pixels = await pixelsOf(first.split, [2, 1500, 2099]);
   const second = syntheticSplit(2100, 2, cacheDir);
   expect(await pixelsOf(second.split, [2099, 2])).toEqual(
-    new Uint8Array([...pixels.subarray(2 * SIZE * SIZE * 3), ...pixels.subarray(0, SIZE * SIZE * 3)]),
+    new Uint8Array([
+      ...pixels.subarray(2 * imageSide * imageSide * 3),
+      ...pixels.subarray(0, imageSide * imageSide * 3),
+    ]),
   );
   expect(second.reads).toEqual([]);
   await pixelsOf(second.split, [1]);
@@ -88,7 +91,7 @@ test('two readers at once agree', async () => {
 
 test('an index outside the split, and a closed reader, are refused', async () => {
   const { split } = syntheticSplit(4, 2, temporaryFolder());
-  const reader = await split.open(preprocessing(SIZE));
+  const reader = await split.open(preprocessing(imageSide));
   expect((await failureOf(reader.read([4]))).expected).toBe('integers from 0 to 3');
   await reader.close();
   expect((await failureOf(reader.read([0]))).code).toBe('INPUT');
@@ -118,7 +121,7 @@ test('a killed process keeps what it had decoded, and the rest is decoded after 
   expect(Number(resumedReads)).toBeLessThanOrEqual(64 - 24);
 });
 
-const READ_TWICE = `
+const readTwice = `
   const a = await read(0, 6);
   const b = await read(0, 6);
   await reader.close();
@@ -126,7 +129,7 @@ const READ_TWICE = `
 `;
 
 test('a full disk gives one warning and no wrong pixels', async () => {
-  const { stdout, stderr } = await runScript(READ_TWICE, temporaryFolder(), 6, {
+  const { stdout, stderr } = await runScript(readTwice, temporaryFolder(), 6, {
     limits: 'ulimit -f 500;',
   });
   expect(stdout).toBe(`0 ${6 * 224 * 224 * 3}\n`);
@@ -136,7 +139,7 @@ test('a full disk gives one warning and no wrong pixels', async () => {
 test('a cache folder that cannot be written gives one warning and no wrong pixels', async () => {
   const blocked = join(temporaryFolder(), 'file');
   writeFileSync(blocked, '');
-  const { stdout, stderr } = await runScript(READ_TWICE, blocked, 6);
+  const { stdout, stderr } = await runScript(readTwice, blocked, 6);
   expect(stdout).toBe(`0 ${6 * 224 * 224 * 3}\n`);
   expect(stderr.match(/CacheWarning/g)).toHaveLength(1);
 });

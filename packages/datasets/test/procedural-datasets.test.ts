@@ -8,18 +8,18 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-const NATIVE: Preprocessing = {
+const nativePreprocessing: Preprocessing = {
   imageSize: [64, 64],
   interpolation: 'bilinear',
   cropPct: 1,
   mean: [0.5, 0.5, 0.5],
   std: [0.5, 0.5, 0.5],
 };
-const NAMES = proceduralDatasets.map((d) => d.name) as ProceduralDatasetName[];
-const CONTEXT = { dataDir: '', cacheDir: '' };
+const datasetNames = proceduralDatasets.map((d) => d.name) as ProceduralDatasetName[];
+const noContext = { dataDir: '', cacheDir: '' };
 
 /** Pictures that must never change: a change of the renderer needs a new version of its family. */
-const PINNED = [
+const pinnedPictures = [
   ['procedural-source', 0, '486cbb0af33f73dcff67e9d8d889bbfb1c54a33566d49b214379d4a929b7e157'],
   ['procedural-source', 1234, 'f168b504291f23a765bace081dd424500807e006fd9be10e010e2315953ac50c'],
   ['procedural-transfer', 4321, '717a5e34aa85e6dec9b538b3537c450668d5a4fa5cf38686fbd6afce262ca39d'],
@@ -27,7 +27,7 @@ const PINNED = [
   ['procedural-pretrain', 50000, '582ce80df3bd1e5f3290d833fde84b6764a4ad6e3b0f16e558a428beeca30beb'],
 ] as const;
 
-async function readOne(split: ImageSplit, index: number, preprocessing = NATIVE) {
+async function readOne(split: ImageSplit, index: number, preprocessing = nativePreprocessing) {
   const reader = await split.open(preprocessing);
   const batch = await reader.read([index]);
   await reader.close();
@@ -39,20 +39,20 @@ function sha256(bytes: Uint8Array): string {
 }
 
 describe('the same bytes on every machine', () => {
-  it.each(PINNED)('renders the pinned picture %s[%i]', async (name, index, hash) => {
+  it.each(pinnedPictures)('renders the pinned picture %s[%i]', async (name, index, hash) => {
     const { pixels } = await readOne(createProceduralDataset(name).train, index);
     expect(sha256(pixels)).toBe(hash);
   });
 
   it.each(proceduralDatasets)('$name passes its own verification', async (definition) => {
-    const check = await definition.verify(CONTEXT);
+    const check = await definition.verify(noContext);
     expect(check.problems).toEqual([]);
     expect(check.ok).toBe(true);
   });
 
   it('gives a picture the same bytes whatever is read before, with or around it', async () => {
     const { train } = createProceduralDataset('procedural-transfer');
-    const reader = await train.open(NATIVE);
+    const reader = await train.open(nativePreprocessing);
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(train.length - 1), { minLength: 1, maxLength: 5 }),
@@ -104,7 +104,7 @@ describe('splits', () => {
     expect(dataset.train.targets.label?.classNames).toEqual(dataset.test.targets.label?.classNames);
   });
 
-  it.each(NAMES)('%s lists its files in directory order, each in a folder called images', (name) => {
+  it.each(datasetNames)('%s lists its files in directory order, each in a folder called images', (name) => {
     const { train, val, test } = createProceduralDataset(name);
     for (const split of [train, val, test]) {
       const { label } = split.targets;
@@ -125,7 +125,7 @@ describe('splits', () => {
   it('share no picture and no class, within a family and between families', async () => {
     const hashes: string[] = [];
     const names: string[] = [];
-    for (const name of NAMES) {
+    for (const name of datasetNames) {
       const once = { trainPerClass: 1, valPerClass: 1, testPerClass: 1 };
       const { train, val, test } = createProceduralDataset(name, once);
       for (const split of [train, val, test]) hashes.push(...(await split.contentHashes()));
@@ -146,7 +146,7 @@ describe('splits', () => {
 describe('readers', () => {
   it('render at the size of the model, square or not', async () => {
     const { test } = createProceduralDataset('procedural-depth');
-    const { pixels, depth } = await readOne(test, 0, { ...NATIVE, imageSize: [48, 96] });
+    const { pixels, depth } = await readOne(test, 0, { ...nativePreprocessing, imageSize: [48, 96] });
     expect(pixels.length).toBe(48 * 96 * 3);
     expect(depth?.length).toBe(48 * 96);
   });
@@ -154,7 +154,8 @@ describe('readers', () => {
   it('narrow the view by cropPct as a centre crop does', async () => {
     const { test } = createProceduralDataset('procedural-depth');
     const whole = (await readOne(test, 5)).depth!;
-    const crop = (await readOne(test, 5, { ...NATIVE, imageSize: [32, 32], cropPct: 0.5 })).depth!;
+    const crop = (await readOne(test, 5, { ...nativePreprocessing, imageSize: [32, 32], cropPct: 0.5 }))
+      .depth!;
     for (let row = 0; row < 32; row++) {
       for (let column = 0; column < 32; column++) {
         expect(crop[row * 32 + column]).toBeCloseTo(whole[(row + 16) * 64 + column + 16]!, 5);
@@ -164,7 +165,7 @@ describe('readers', () => {
 
   it('refuse an index that does not exist', async () => {
     const { test } = createProceduralDataset('procedural-source');
-    const reader = await test.open(NATIVE);
+    const reader = await test.open(nativePreprocessing);
     await expect(reader.read([0, test.length])).rejects.toMatchObject({ code: 'INPUT', where: 'indices[1]' });
     await expect(reader.read([0.5])).rejects.toBeInstanceOf(InputError);
   });
@@ -176,7 +177,10 @@ describe('readers', () => {
     [{ cropPct: 1.2 }, 'preprocessing.cropPct'],
   ])('refuse the preprocessing %j', async (wrong, where) => {
     const { test } = createProceduralDataset('procedural-source');
-    await expect(test.open({ ...NATIVE, ...wrong })).rejects.toMatchObject({ code: 'INPUT', where });
+    await expect(test.open({ ...nativePreprocessing, ...wrong })).rejects.toMatchObject({
+      code: 'INPUT',
+      where,
+    });
   });
 
   it('refuse a number of examples that is not a positive integer', () => {

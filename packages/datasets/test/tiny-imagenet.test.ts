@@ -9,7 +9,7 @@ import { failureOf } from './support/failure-of.js';
 import { preprocessing } from './support/synthetic-split.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
-const WNIDS = ['n00000002', 'n00000001'];
+const wnids = ['n00000002', 'n00000001'];
 const files = new Map<string, Uint8Array>();
 
 beforeAll(async () => {
@@ -18,10 +18,10 @@ beforeAll(async () => {
     const create = { width: 64, height: 64, channels: 3, background: { r: level, g: 128, b: 0 } } as const;
     files.set(path, new Uint8Array(await sharp({ create }).jpeg().toBuffer()));
   };
-  text('wnids.txt', WNIDS);
+  text('wnids.txt', wnids);
   text('words.txt', ['n00000001\tgoldfish, Carassius auratus', 'n00000002\treel']);
   text('val/val_annotations.txt', ['val_1.JPEG\tn00000001\t0\t0\t9\t9', 'val_0.JPEG\tn00000002\t0\t0\t9\t9']);
-  for (const wnid of WNIDS) {
+  for (const wnid of wnids) {
     for (const i of [10, 9, 0]) await image(`train/${wnid}/images/${wnid}_${i}.JPEG`, i * 20);
     text(`train/${wnid}/${wnid}_boxes.txt`, ['not read']);
   }

@@ -4,20 +4,20 @@ import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { makeFolder, writeWholeFile } from '@kora-bench/whole-file';
-import type { PixelGeometry } from '../preprocess/eval-geometry.js';
+import type { PixelGeometry } from '../preprocess/eval-transform.js';
 import { warnOnce } from './warn-once.js';
 
 /** Of a slot: magic, CRC-32, index, pixel bytes (4 bytes each, little-endian), 16 bytes of the key. */
-const HEADER_BYTES = 32;
-const CHECKED_FROM = 8;
-const MAGIC = 0x31_58_50_4b;
-const SLOTS_PER_CHUNK = 1024;
+const headerBytes = 32;
+const checkedFrom = 8;
+const magic = 0x31_58_50_4b;
+const slotsPerChunk = 1024;
 /** Space left to the user on the cache's disk. */
-const RESERVED_BYTES = 512 * 2 ** 20;
-const CHECK_SPACE_EVERY_BYTES = 64 * 2 ** 20;
+const reservedBytes = 512 * 2 ** 20;
+const checkSpaceEveryBytes = 64 * 2 ** 20;
 
 /** Raised by the version of anything that changes the pixels of the same file and geometry. */
-const FORMAT = 'kora-pixels 1';
+const cacheFormat = 'kora-pixels 1';
 
 /**
  * Decoded and resized images on disk, for one split at one geometry.
@@ -32,7 +32,7 @@ const FORMAT = 'kora-pixels 1';
 export class PixelCache {
   readonly #chunks = new Map<number, Promise<FileHandle | undefined>>();
   #writable = true;
-  #unchecked = CHECK_SPACE_EVERY_BYTES;
+  #unchecked = checkSpaceEveryBytes;
 
   private constructor(
     private readonly folder: string,
@@ -48,7 +48,7 @@ export class PixelCache {
   static async open(cacheDir: string, fingerprint: string, geometry: PixelGeometry): Promise<PixelCache> {
     const [height, width] = geometry.imageSize;
     const { interpolation, cropPct } = geometry;
-    const description = { format: FORMAT, fingerprint, height, width, interpolation, cropPct };
+    const description = { format: cacheFormat, fingerprint, height, width, interpolation, cropPct };
     const key = createHash('sha256').update(JSON.stringify(description)).digest();
     const folder = join(cacheDir, 'pixels', key.toString('hex').slice(0, 24));
     const cache = new PixelCache(folder, key.subarray(0, 16), height * width * 3);
@@ -65,10 +65,10 @@ export class PixelCache {
   async readInto(index: number, target: Uint8Array): Promise<boolean> {
     const chunk = await this.#chunk(index, false);
     if (chunk === undefined) return false;
-    const header = Buffer.alloc(HEADER_BYTES);
+    const header = Buffer.alloc(headerBytes);
     try {
       const { bytesRead } = await chunk.readv([header, target], this.#position(index));
-      if (bytesRead !== HEADER_BYTES + this.pixelBytes) return false;
+      if (bytesRead !== headerBytes + this.pixelBytes) return false;
     } catch {
       return false;
     }
@@ -84,7 +84,7 @@ export class PixelCache {
       if (chunk === undefined || !this.#writable) return;
       const slot = [this.#header(index, pixels), pixels];
       const { bytesWritten } = await chunk.writev(slot, this.#position(index));
-      if (bytesWritten !== HEADER_BYTES + this.pixelBytes) throw new Error('the disk is full');
+      if (bytesWritten !== headerBytes + this.pixelBytes) throw new Error('the disk is full');
     } catch (error) {
       this.#giveUpWriting(error);
     }
@@ -97,21 +97,21 @@ export class PixelCache {
   }
 
   #position(index: number): number {
-    return (index % SLOTS_PER_CHUNK) * (HEADER_BYTES + this.pixelBytes);
+    return (index % slotsPerChunk) * (headerBytes + this.pixelBytes);
   }
 
   #header(index: number, pixels: Uint8Array): Buffer {
-    const header = Buffer.alloc(HEADER_BYTES);
-    header.writeUInt32LE(MAGIC, 0);
+    const header = Buffer.alloc(headerBytes);
+    header.writeUInt32LE(magic, 0);
     header.writeUInt32LE(index, 8);
     header.writeUInt32LE(this.pixelBytes, 12);
     this.key.copy(header, 16);
-    header.writeUInt32LE(crc32(pixels, crc32(header.subarray(CHECKED_FROM))), 4);
+    header.writeUInt32LE(crc32(pixels, crc32(header.subarray(checkedFrom))), 4);
     return header;
   }
 
   #chunk(index: number, create: boolean): Promise<FileHandle | undefined> {
-    const number = Math.floor(index / SLOTS_PER_CHUNK);
+    const number = Math.floor(index / slotsPerChunk);
     const known = this.#chunks.get(number);
     if (known !== undefined) {
       if (!create) return known;
@@ -142,11 +142,11 @@ export class PixelCache {
   }
 
   async #checkSpace(): Promise<void> {
-    this.#unchecked += HEADER_BYTES + this.pixelBytes;
-    if (this.#unchecked < CHECK_SPACE_EVERY_BYTES) return;
+    this.#unchecked += headerBytes + this.pixelBytes;
+    if (this.#unchecked < checkSpaceEveryBytes) return;
     this.#unchecked = 0;
     const { bavail, bsize } = await statfs(this.folder);
-    if (bavail * bsize < RESERVED_BYTES) {
+    if (bavail * bsize < reservedBytes) {
       throw new Error(`only ${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free on its disk`);
     }
   }

@@ -5,10 +5,10 @@ import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
 import { writeWholeFile } from '@kora-bench/whole-file';
 import { warnOnce } from '../cache/warn-once.js';
+import { mapConcurrently } from '../concurrency.js';
 import { type ContentEntry, type ContentReader, type ContentSource, walkOrder } from './content-source.js';
-import { mapConcurrently } from './map-concurrently.js';
 
-const OPEN_FILES = 32;
+const openFilesAtOnce = 32;
 
 interface FileEntry extends ContentEntry {
   readonly modified: number;
@@ -27,7 +27,7 @@ export async function openFolder(
   cacheDir: string,
 ): Promise<ContentSource> {
   const paths = (await listFiles(location, '', enters)).filter(wanted).sort(walkOrder);
-  const entries = await mapConcurrently(paths, OPEN_FILES, async (path): Promise<FileEntry> => {
+  const entries = await mapConcurrently(paths, openFilesAtOnce, async (path): Promise<FileEntry> => {
     const { size, mtimeMs } = await stat(join(location, path));
     return { path, size, modified: mtimeMs };
   });
@@ -92,7 +92,9 @@ async function checksums(
   const kept = join(cacheDir, 'checksums', `${state.digest('hex').slice(0, 24)}.json`);
   const known = await readChecksums(kept, entries.length);
   if (known !== undefined) return known;
-  const computed = await mapConcurrently(entries, OPEN_FILES, async (_, i) => crc32(await reader.read(i)));
+  const computed = await mapConcurrently(entries, openFilesAtOnce, async (_, i) =>
+    crc32(await reader.read(i)),
+  );
   try {
     await writeWholeFile(kept, JSON.stringify(computed));
   } catch (error) {

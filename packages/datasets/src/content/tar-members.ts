@@ -9,7 +9,7 @@ import { FormatError } from '@kora-bench/core';
 import { makeFolder, temporaryName, writeWholeFile } from '@kora-bench/whole-file';
 import { warnOnce } from '../cache/warn-once.js';
 
-const COMPLETE = 'complete.json';
+const completeMarker = 'complete.json';
 
 /**
  * Unpacks the named members of a `.tar.gz` archive, once, and returns the folder that holds them. A
@@ -33,7 +33,7 @@ export async function unpackMembers(
   const temporary = await makeTemporary(temporaryName(folder));
   try {
     const sizes = await extract(archive, members, temporary.path);
-    await writeWholeFile(join(temporary.path, COMPLETE), JSON.stringify(sizes));
+    await writeWholeFile(join(temporary.path, completeMarker), JSON.stringify(sizes));
     if (!temporary.cached) return temporary.path;
     await rm(folder, { recursive: true, force: true });
     await rename(temporary.path, folder);
@@ -48,7 +48,7 @@ export async function unpackMembers(
 
 async function isComplete(folder: string): Promise<boolean> {
   try {
-    const sizes: unknown = JSON.parse(await readFile(join(folder, COMPLETE), 'utf8'));
+    const sizes: unknown = JSON.parse(await readFile(join(folder, completeMarker), 'utf8'));
     for (const [name, size] of Object.entries(sizes as Record<string, number>)) {
       if ((await stat(join(folder, name))).size !== size) return false;
     }

@@ -1,12 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { FormatError, InternalError } from '@kora-bench/core';
-import type { PixelGeometry } from '../preprocess/eval-geometry.js';
-import type { DecodeReply, DecodeRequest } from './decode-message.js';
-import type { StoredImage } from './stored-image.js';
+import type { PixelGeometry } from '../preprocess/eval-transform.js';
+import type { DecodeReply, DecodeRequest, StoredImage } from './stored-example.js';
 
 /** Beyond this, reading the files is the bottleneck and every worker costs tens of megabytes. */
-const MOST_WORKERS = 8;
+const mostWorkers = 8;
 
 interface Job {
   readonly image: StoredImage;
@@ -33,7 +32,7 @@ export class DecodePool {
   #ready: Promise<unknown> | undefined;
   #closed = false;
 
-  constructor(size: number = Math.min(availableParallelism(), MOST_WORKERS)) {
+  constructor(size: number = Math.min(availableParallelism(), mostWorkers)) {
     this.size = Math.max(1, size);
   }
 

@@ -1,8 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import sharp from 'sharp';
-import { preparePixels } from '../preprocess/prepare-pixels.js';
-import type { DecodeReply, DecodeRequest } from './decode-message.js';
-import type { StoredImage } from './stored-image.js';
+import { preparePixels } from '../preprocess/eval-transform.js';
+import type { DecodeReply, DecodeRequest, StoredImage } from './stored-example.js';
 
 // The pool is the parallelism: threads inside libvips would only compete with it.
 sharp.concurrency(1);

@@ -9,16 +9,16 @@
  */
 
 /** Bits after the point of a weight: 32 less 8 for the pixel and 2 for the overshoot of the filter. */
-const PRECISION_BITS = 22;
-const ONE = 1 << PRECISION_BITS;
-const HALF = 1 << (PRECISION_BITS - 1);
+const precisionBits = 22;
+const fixedOne = 1 << precisionBits;
+const fixedHalf = 1 << (precisionBits - 1);
 
 interface Filter {
   readonly support: number;
   weight(distance: number): number;
 }
 
-const FILTERS: Readonly<Record<'bicubic' | 'bilinear', Filter>> = {
+const filters: Readonly<Record<'bicubic' | 'bilinear', Filter>> = {
   bilinear: {
     support: 1,
     weight(distance) {
@@ -70,7 +70,7 @@ function computeTaps(inSize: number, outSize: number, from: number, length: numb
     }
     for (let k = 0; k < count; k++) {
       const normalised = total === 0 ? real[k]! : real[k]! / total;
-      weights[i * width + k] = Math.trunc(normalised * ONE + (normalised < 0 ? -0.5 : 0.5));
+      weights[i * width + k] = Math.trunc(normalised * fixedOne + (normalised < 0 ? -0.5 : 0.5));
     }
     starts[i] = start;
     counts[i] = count;
@@ -101,7 +101,7 @@ export function resampleRgb(
   interpolation: 'bicubic' | 'bilinear',
   region: ResampleRegion,
 ): Uint8Array {
-  const filter = FILTERS[interpolation];
+  const filter = filters[interpolation];
   const horizontal = computeTaps(width, resizedWidth, region.left, region.width, filter);
   const vertical = computeTaps(height, resizedHeight, region.top, region.height, filter);
   const last = region.height - 1;
@@ -123,9 +123,9 @@ function resampleRows(
   for (let y = 0; y < rows; y++) {
     const row = (firstRow + y) * width * 3;
     for (let x = 0; x < outWidth; x++) {
-      let r = HALF;
-      let g = HALF;
-      let b = HALF;
+      let r = fixedHalf;
+      let g = fixedHalf;
+      let b = fixedHalf;
       let source = row + taps.starts[x]! * 3;
       const firstWeight = x * taps.width;
       const endWeight = firstWeight + taps.counts[x]!;
@@ -154,7 +154,7 @@ function resampleColumns(
   const out = new Uint8Array(outHeight * rowBytes);
   const sums = new Int32Array(rowBytes);
   for (let y = 0; y < outHeight; y++) {
-    sums.fill(HALF);
+    sums.fill(fixedHalf);
     for (let k = 0; k < taps.counts[y]!; k++) {
       const weight = taps.weights[y * taps.width + k]!;
       const row = (taps.starts[y]! - firstRow + k) * rowBytes;
@@ -167,7 +167,7 @@ function resampleColumns(
 }
 
 function clipToByte(sum: number): number {
-  const value = sum >> PRECISION_BITS;
+  const value = sum >> precisionBits;
   if (value < 0) return 0;
   return Math.min(value, 255);
 }

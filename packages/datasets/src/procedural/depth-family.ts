@@ -1,13 +1,10 @@
 import type { RandomStream } from '@kora-bench/core';
-import { type Canvas, createCanvas } from './canvas.js';
-import { hsv, type Rgb } from './colour.js';
-import { type ExposureRange, expose } from './exposure.js';
+import { between, chance, choose, cosTurns, sinTurns } from './arithmetic.js';
+import { type Canvas, createCanvas, type ExposureRange, expose } from './canvas.js';
 import type { ProceduralFamily } from './family.js';
-import { cosTurns, sinTurns } from './portable-math.js';
-import { between, chance, choose } from './random-choice.js';
+import { allTextures, hsv, type Rgb, type TextureName } from './materials.js';
 import { castRay, isBlocked, noHit, type Solid, type Surface, type Vector } from './ray-scene.js';
 import { colourPair } from './scenery.js';
-import { TEXTURES, type TextureName } from './texture.js';
 
 /** A pinhole camera that looks along +z, pitched down. */
 export interface Camera {
@@ -29,10 +26,26 @@ export interface DepthScene {
   readonly sky: Rgb;
 }
 
-const FLOORS: readonly TextureName[] = ['checker', 'grid', 'bricks', 'clouds', 'speckle', 'stripes', 'plain'];
-const WALLS: readonly TextureName[] = ['plain', 'bricks', 'stripes', 'clouds', 'grid', 'polka'];
-const SKINS: readonly TextureName[] = ['plain', 'plain', 'checker', 'stripes', 'dots', 'clouds', 'ripples'];
-const EXPOSURE: ExposureRange = { gradient: 0.15, cast: 0.06, contrast: 0.75, noise: 0.04 };
+const floorTextures: readonly TextureName[] = [
+  'checker',
+  'grid',
+  'bricks',
+  'clouds',
+  'speckle',
+  'stripes',
+  'plain',
+];
+const wallTextures: readonly TextureName[] = ['plain', 'bricks', 'stripes', 'clouds', 'grid', 'polka'];
+const skinTextures: readonly TextureName[] = [
+  'plain',
+  'plain',
+  'checker',
+  'stripes',
+  'dots',
+  'clouds',
+  'ripples',
+];
+const exposure: ExposureRange = { gradient: 0.15, cast: 0.06, contrast: 0.75, noise: 0.04 };
 
 /**
  * The depth family: a floor, one or two walls and three to seven spheres, boxes and cylinders from
@@ -47,7 +60,7 @@ export function depthFamily(): ProceduralFamily {
       const scene = randomScene(random);
       const canvas = createCanvas(view);
       const depth = traceScene(scene, canvas);
-      return { pixels: expose(canvas, random, EXPOSURE), depth };
+      return { pixels: expose(canvas, random, exposure), depth };
     },
   };
 }
@@ -171,7 +184,7 @@ function randomScene(random: RandomStream): DepthScene {
   };
   const far = between(random, 4, 8);
   const solids: Solid[] = [
-    { kind: 'ground', surface: randomSurface(random, FLOORS, between(random, 0.8, 2)) },
+    { kind: 'ground', surface: randomSurface(random, floorTextures, between(random, 0.8, 2)) },
     wall(
       random,
       [0, 0, far],
@@ -208,7 +221,7 @@ function wall(random: RandomStream, foot: Vector, halfLength: number, height: nu
     half: [halfLength, height / 2, 0.05],
     cos: cosTurns(turns),
     sin: sinTurns(turns),
-    surface: randomSurface(random, WALLS, between(random, 0.8, 2)),
+    surface: randomSurface(random, wallTextures, between(random, 0.8, 2)),
   };
 }
 
@@ -216,7 +229,7 @@ function randomSolid(random: RandomStream, far: number): Solid {
   const z = between(random, 1.6, far - 0.5);
   const x = between(random, -0.5, 0.5) * z;
   const size = between(random, 0.18, 0.55);
-  const surface = randomSurface(random, SKINS, between(random, 1, 1.8) / size);
+  const surface = randomSurface(random, skinTextures, between(random, 1, 1.8) / size);
   const kind = random.uniformInt(3);
   if (kind === 0) return { kind: 'sphere', centre: [x, size, z], radius: size, surface };
   const halfHeight = size * between(random, 0.6, 2);
@@ -237,7 +250,7 @@ function randomSolid(random: RandomStream, far: number): Solid {
 
 function randomSurface(random: RandomStream, textures: readonly TextureName[], frequency: number): Surface {
   return {
-    texture: TEXTURES[choose(random, textures)],
+    texture: allTextures[choose(random, textures)],
     colours: colourPair(random, between(random, 0.45, 0.92), between(random, 0.1, 0.4)),
     frequency,
     salt: random.nextUint32(),

@@ -4,7 +4,7 @@ import type { CompleteDataset } from '../split/selection.js';
 import { depthFamily } from './depth-family.js';
 import type { ProceduralFamily } from './family.js';
 import { pretrainFamily } from './pretrain-family.js';
-import { PROCEDURAL_IMAGE_SIZE, proceduralSplit } from './procedural-split.js';
+import { proceduralImageSize, proceduralSplit } from './procedural-split.js';
 import { sourceFamily } from './source-family.js';
 import { transferFamily } from './transfer-family.js';
 
@@ -33,9 +33,9 @@ interface ProceduralKind {
 }
 
 /** What `verify` renders of each split. */
-const DIGEST_EXAMPLES = 4;
+const digestExamples = 4;
 
-const KINDS = {
+const kinds = {
   'procedural-source': {
     classes: 100,
     version: 1,
@@ -78,7 +78,7 @@ const KINDS = {
   },
 } as const satisfies Record<string, ProceduralKind>;
 
-export type ProceduralDatasetName = keyof typeof KINDS;
+export type ProceduralDatasetName = keyof typeof kinds;
 
 /**
  * A procedural data set, for other sizes and seeds than the registered ones. Another seed draws
@@ -91,7 +91,7 @@ export function createProceduralDataset(
   name: ProceduralDatasetName,
   options: ProceduralOptions = {},
 ): CompleteDataset {
-  const kind: ProceduralKind = KINDS[name];
+  const kind: ProceduralKind = kinds[name];
   const {
     seed = 0,
     trainPerClass = kind.trainPerClass,
@@ -122,14 +122,14 @@ async function digestOf(dataset: ImageDataset): Promise<string> {
   const hash = createHash('sha256');
   for (const split of [dataset.train, dataset.test]) {
     const reader = await split.open({
-      imageSize: [PROCEDURAL_IMAGE_SIZE, PROCEDURAL_IMAGE_SIZE],
+      imageSize: [proceduralImageSize, proceduralImageSize],
       interpolation: 'bilinear',
       cropPct: 1,
       mean: [0, 0, 0],
       std: [1, 1, 1],
     });
-    const spread = Array.from({ length: DIGEST_EXAMPLES }, (_, i) => {
-      return Math.floor((i * split.length) / DIGEST_EXAMPLES);
+    const spread = Array.from({ length: digestExamples }, (_, i) => {
+      return Math.floor((i * split.length) / digestExamples);
     });
     const { pixels, depth } = await reader.read(spread);
     await reader.close();
@@ -145,14 +145,14 @@ async function digestOf(dataset: ImageDataset): Promise<string> {
 async function verify(name: ProceduralDatasetName): Promise<DatasetCheck> {
   const dataset = createProceduralDataset(name);
   const digest = await digestOf(dataset);
-  const expected = KINDS[name].digest;
+  const expected = kinds[name].digest;
   const ok = digest === expected;
   return {
     ok,
     details: [
       `${dataset.train.length} training, ${dataset.val.length} validation and ${dataset.test.length} test images of ` +
-        `${PROCEDURAL_IMAGE_SIZE}×${PROCEDURAL_IMAGE_SIZE}, rendered on demand`,
-      `SHA-256 of ${2 * DIGEST_EXAMPLES} sample images: ${digest}`,
+        `${proceduralImageSize}×${proceduralImageSize}, rendered on demand`,
+      `SHA-256 of ${2 * digestExamples} sample images: ${digest}`,
     ],
     problems: ok
       ? []
@@ -166,9 +166,9 @@ async function verify(name: ProceduralDatasetName): Promise<DatasetCheck> {
 
 /** The embedded data sets: no download, the same bytes on every machine. */
 export const proceduralDatasets: readonly DatasetDefinition[] = (
-  Object.keys(KINDS) as ProceduralDatasetName[]
+  Object.keys(kinds) as ProceduralDatasetName[]
 ).map((name) => {
-  const kind = KINDS[name];
+  const kind = kinds[name];
   return {
     name,
     targets: kind.classes === 0 ? ['depth'] : ['label'],

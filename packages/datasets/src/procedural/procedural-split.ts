@@ -9,15 +9,15 @@ import {
 } from '@kora-bench/core';
 import type { View } from './canvas.js';
 import type { ProceduralFamily, RenderedImage } from './family.js';
-import { renderExample } from './render-example.js';
+import { renderExample } from './family.js';
 
 /** Height and width of the pictures as the data set defines them, in pixels. */
-export const PROCEDURAL_IMAGE_SIZE = 64;
+export const proceduralImageSize = 64;
 
 /** Rendered pictures are kept up to this many bytes per reader; the rest are rendered again. */
-const CACHE_BYTES = 32 * 2 ** 20;
+const mostCachedBytes = 32 * 2 ** 20;
 
-const NATIVE_VIEW: View = { width: PROCEDURAL_IMAGE_SIZE, height: PROCEDURAL_IMAGE_SIZE, extent: 1 };
+const nativeView: View = { width: proceduralImageSize, height: proceduralImageSize, extent: 1 };
 
 /** What determines a split of a procedural data set. */
 export interface ProceduralSplitOptions {
@@ -62,7 +62,7 @@ export function proceduralSplit(family: ProceduralFamily, options: ProceduralSpl
     fingerprint: sha256(JSON.stringify({ dataset, version, seed, split, perClass, classNames })),
     notes,
     contentHashes: (indices = Array.from({ length }, (_, i) => i)) =>
-      hashPictures(indices, (i) => render(i, NATIVE_VIEW).pixels),
+      hashPictures(indices, (i) => render(i, nativeView).pixels),
     async open(preprocessing) {
       return openReader(length, isDepth, viewOf(preprocessing), render);
     },
@@ -124,7 +124,7 @@ function openReader(
   render: (index: number, view: View) => RenderedImage,
 ): PixelReader {
   const area = view.width * view.height;
-  const mostCached = Math.floor(CACHE_BYTES / (area * (isDepth ? 7 : 3)));
+  const mostCached = Math.floor(mostCachedBytes / (area * (isDepth ? 7 : 3)));
   const cache = new Map<number, RenderedImage>();
   const get = (index: number): RenderedImage => {
     const known = cache.get(index);

@@ -1,20 +1,18 @@
 import { createHash } from 'node:crypto';
 import { type DataContext, FormatError, type ImageDataset, type ImageSplit } from '@kora-bench/core';
 import type { ContentSource } from '../content/content-source.js';
-import type { ExampleStore } from '../split/example-store.js';
-import { storedSplit } from '../split/stored-split.js';
-import { parseClasses, parseValAnnotations } from './annotations.js';
-import { IMAGE_PATH } from './locate.js';
+import { type ExampleStore, storedSplit } from '../split/stored-split.js';
+import { imagePath } from './locate.js';
 
-export const NAME = 'tiny-imagenet';
+export const datasetName = 'tiny-imagenet';
 
-const NOTES = [
+const standingNotes = [
   'Tiny ImageNet is cut from ImageNet: a backbone pre-trained on ImageNet has very likely seen these ' +
     'images, or others of these classes, with their labels.',
 ];
 
 /** The official validation images serve as `test`: the labels of the official test images are not public. */
-const OFFICIAL = { train: 100_000, test: 10_000 } as const;
+const officialCounts = { train: 100_000, test: 10_000 } as const;
 
 /** @throws FormatError when files and label lists do not fit each other. */
 export async function openTinyImageNet(source: ContentSource, context: DataContext): Promise<ImageDataset> {
@@ -24,11 +22,11 @@ export async function openTinyImageNet(source: ContentSource, context: DataConte
   const valIds = parseValAnnotations(texts.annotations, source.location);
   const checksums = await source.checksums();
 
-  const build = (split: keyof typeof OFFICIAL): ImageSplit => {
+  const build = (split: keyof typeof officialCounts): ImageSplit => {
     const chosen: number[] = [];
     const labels: number[] = [];
     source.entries.forEach(({ path }, entry) => {
-      const match = IMAGE_PATH.exec(path);
+      const match = imagePath.exec(path);
       if (match === null || path.startsWith('train/') !== (split === 'train')) return;
       const wnid = split === 'train' ? match[1]! : valIds.get(path.slice(path.lastIndexOf('/') + 1));
       const label = wnid === undefined ? undefined : labelOf.get(wnid);
@@ -41,23 +39,23 @@ export async function openTinyImageNet(source: ContentSource, context: DataConte
     for (const entry of chosen) content.update(`${checksums[entry]!} ${source.entries[entry]!.size}\n`);
     return storedSplit(
       {
-        dataset: NAME,
+        dataset: datasetName,
         split,
         targets: { label: { classNames: names, labels: Int32Array.from(labels) } },
         paths: chosen.map((entry) => source.entries[entry]!.path),
         content: content.digest('hex'),
-        notes: [...NOTES, ...partNote(split, chosen.length)],
+        notes: [...standingNotes, ...partNote(split, chosen.length)],
         store: imageFiles(source, chosen),
       },
       context.cacheDir,
     );
   };
-  return { name: NAME, train: build('train'), test: build('test') };
+  return { name: datasetName, train: build('train'), test: build('test') };
 }
 
-function partNote(split: keyof typeof OFFICIAL, found: number): string[] {
-  if (found === OFFICIAL[split]) return [];
-  return [`This is a part of Tiny ImageNet: ${found} of the ${OFFICIAL[split]} images of ${split}.`];
+function partNote(split: keyof typeof officialCounts, found: number): string[] {
+  if (found === officialCounts[split]) return [];
+  return [`This is a part of Tiny ImageNet: ${found} of the ${officialCounts[split]} images of ${split}.`];
 }
 
 async function readTexts(source: ContentSource) {
@@ -94,7 +92,7 @@ function unknownClass(location: string, path: string, wnid: string | undefined):
 
 function checkComplete(
   location: string,
-  split: keyof typeof OFFICIAL,
+  split: keyof typeof officialCounts,
   labels: readonly number[],
   wnids: readonly string[],
   annotated: number,
@@ -131,4 +129,65 @@ function imageFiles(source: ContentSource, chosen: readonly number[]): ExampleSt
       };
     },
   };
+}
+
+/** The classes of Tiny ImageNet; a label is a place in these lists. */
+interface TinyImageNetClasses {
+  readonly wnids: readonly string[];
+  readonly names: readonly string[];
+}
+
+/**
+ * Parses `wnids.txt` (one WordNet id a line; its order is the order of labels) and `words.txt`
+ * (id, tab, names). An id that `words.txt` does not know keeps its id as name.
+ *
+ * @throws FormatError when `wnids.txt` is empty, or names a class twice.
+ */
+function parseClasses(wnidsTxt: string, wordsTxt: string, location: string): TinyImageNetClasses {
+  const wnids = lines(wnidsTxt);
+  if (
+    wnids.length === 0 ||
+    new Set(wnids).size !== wnids.length ||
+    wnids.some((id) => !/^n\d{8}$/.test(id))
+  ) {
+    throw new FormatError('The list of classes is damaged.', {
+      where: `${location}: wnids.txt`,
+      expected: 'one WordNet id a line (n and 8 digits), none twice',
+      received: wnids.length === 0 ? 'an empty file' : `${wnids.length} lines, some not so`,
+      fix: 'Download the data set again.',
+    });
+  }
+  const words = new Map(
+    lines(wordsTxt).map((line): [string, string] => {
+      const tab = line.indexOf('\t');
+      return [line.slice(0, tab), line.slice(tab + 1).trim()];
+    }),
+  );
+  return { wnids, names: wnids.map((id) => words.get(id) ?? id) };
+}
+
+/**
+ * Parses `val/val_annotations.txt` (file, WordNet id and a box, tab separated) to the id of each file.
+ *
+ * @throws FormatError naming the line that is damaged.
+ */
+function parseValAnnotations(text: string, location: string): ReadonlyMap<string, string> {
+  const ids = new Map<string, string>();
+  lines(text).forEach((line, i) => {
+    const [file, wnid] = line.split('\t');
+    if (file === undefined || wnid === undefined || file === '' || wnid === '') {
+      throw new FormatError('The validation labels are damaged.', {
+        where: `${location}: val/val_annotations.txt, line ${i + 1}`,
+        expected: 'a file name and a WordNet id, tab separated',
+        received: JSON.stringify(line.slice(0, 80)),
+        fix: 'Download the data set again.',
+      });
+    }
+    ids.set(file, wnid);
+  });
+  return ids;
+}
+
+function lines(text: string): string[] {
+  return text.split(/\r?\n/).filter((line) => line !== '');
 }

@@ -1,8 +1,7 @@
 import type { DatasetDefinition } from '@kora-bench/core';
-import { checkDataset } from '../verify/check-dataset.js';
-import { crcFailures } from '../verify/crc-failures.js';
-import { NAME, openTinyImageNet } from './dataset.js';
-import { HOW_TO_GET, locateTinyImageNet } from './locate.js';
+import { checkDataset, crcFailures } from '../verify/check-dataset.js';
+import { datasetName, openTinyImageNet } from './dataset.js';
+import { howToGet, locateTinyImageNet } from './locate.js';
 
 /**
  * Tiny ImageNet (Stanford CS231n, 2015): 200 classes of 64 × 64 images, 500 a class for training and 50
@@ -10,12 +9,12 @@ import { HOW_TO_GET, locateTinyImageNet } from './locate.js';
  * examples come in the order of a directory walk sorted by name.
  */
 export const tinyImageNet: DatasetDefinition = {
-  name: NAME,
+  name: datasetName,
   targets: ['label'],
   classes: 200,
   description: 'Tiny ImageNet: 200 classes, 64 × 64, 100,000 training and 10,000 validation images',
   embedded: false,
-  howToGet: HOW_TO_GET,
+  howToGet: howToGet,
   open: async (context) => openTinyImageNet(await locateTinyImageNet(context), context),
   verify: (context) =>
     checkDataset(async (details) => {

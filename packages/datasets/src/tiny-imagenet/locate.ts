@@ -5,19 +5,19 @@ import type { ContentSource } from '../content/content-source.js';
 import { openFolder } from '../content/folder-source.js';
 import { openZip } from '../content/zip-source.js';
 
-const FOLDER = 'tiny-imagenet-200';
-const ARCHIVE = /^tiny-imagenet-200.*\.zip$/i;
-const MARKER = 'wnids.txt';
+const officialFolder = 'tiny-imagenet-200';
+const archiveName = /^tiny-imagenet-200.*\.zip$/i;
+const markerFile = 'wnids.txt';
 
-export const HOW_TO_GET =
+export const howToGet =
   'Download http://cs231n.stanford.edu/tiny-imagenet-200.zip (237 MB) into the data folder; ' +
   'it is read as it is, unpacked (folder tiny-imagenet-200/) or not.';
 
 /** An image of the training or validation set: `train/<wnid>/images/*.JPEG` or `val/images/*.JPEG`. */
-export const IMAGE_PATH = /^(?:train\/([^/]+)|val)\/images\/[^/.][^/]*\.jpe?g$/i;
+export const imagePath = /^(?:train\/([^/]+)|val)\/images\/[^/.][^/]*\.jpe?g$/i;
 
-const TEXTS = new Set([MARKER, 'words.txt', 'val/val_annotations.txt']);
-const wanted = (path: string) => TEXTS.has(path) || IMAGE_PATH.test(path);
+const textFiles = new Set([markerFile, 'words.txt', 'val/val_annotations.txt']);
+const wanted = (path: string) => textFiles.has(path) || imagePath.test(path);
 const enters = (path: string) => /^(?:train(?:\/[^/]+(?:\/images)?)?|val(?:\/images)?)$/.test(path);
 
 /**
@@ -27,17 +27,17 @@ const enters = (path: string) => /^(?:train(?:\/[^/]+(?:\/images)?)?|val(?:\/ima
  * @throws MissingDataError when there is none.
  */
 export async function locateTinyImageNet({ dataDir, cacheDir }: DataContext): Promise<ContentSource> {
-  const folder = join(dataDir, FOLDER);
-  if (await exists(join(folder, MARKER))) return openFolder(folder, wanted, enters, cacheDir);
+  const folder = join(dataDir, officialFolder);
+  if (await exists(join(folder, markerFile))) return openFolder(folder, wanted, enters, cacheDir);
   const names = await readdir(dataDir).catch(() => []);
-  const archives = names.filter((name) => ARCHIVE.test(name)).sort();
-  const archive = archives.find((name) => name === `${FOLDER}.zip`) ?? archives[0];
-  if (archive !== undefined) return openZip(join(dataDir, archive), MARKER, wanted);
+  const archives = names.filter((name) => archiveName.test(name)).sort();
+  const archive = archives.find((name) => name === `${officialFolder}.zip`) ?? archives[0];
+  if (archive !== undefined) return openZip(join(dataDir, archive), markerFile, wanted);
   throw new MissingDataError('Tiny ImageNet is not in the data folder.', {
     where: dataDir,
-    expected: `the folder ${FOLDER}/ with ${MARKER} in it, or ${FOLDER}.zip`,
+    expected: `the folder ${officialFolder}/ with ${markerFile} in it, or ${officialFolder}.zip`,
     received: 'neither',
-    fix: HOW_TO_GET,
+    fix: howToGet,
   });
 }
 

@@ -1,11 +1,11 @@
 import { InputError, type Preprocessing } from '@kora-bench/core';
-import type { ResampleRegion } from './pillow-resample.js';
+import { type ResampleRegion, resampleRgb } from './pillow-resample.js';
 
 /** The part of a preprocessing that determines pixels; normalisation comes after the cache. */
 export type PixelGeometry = Pick<Preprocessing, 'imageSize' | 'interpolation' | 'cropPct'>;
 
 /** How one image of a known size is resized and cropped. All in pixels. */
-export interface EvalGeometry {
+interface EvalGeometry {
   readonly resizedHeight: number;
   readonly resizedWidth: number;
   readonly crop: ResampleRegion;
@@ -17,7 +17,7 @@ export interface EvalGeometry {
  * the longer one down to whole pixels; any other target takes timm's `ResizeKeepRatio`, which rounds.
  * Then torchvision's `CenterCrop`, whose offset rounds halves to even.
  */
-export function evalGeometry(height: number, width: number, geometry: PixelGeometry): EvalGeometry {
+function evalGeometry(height: number, width: number, geometry: PixelGeometry): EvalGeometry {
   const [cropHeight, cropWidth] = geometry.imageSize;
   const scaleHeight = Math.floor(cropHeight / geometry.cropPct);
   const scaleWidth = Math.floor(cropWidth / geometry.cropPct);
@@ -73,4 +73,15 @@ export function checkGeometry(geometry: PixelGeometry): void {
       fix: 'Take the interpolation from the checkpoint.',
     });
   }
+}
+
+/** Resizes and crops RGB bytes `[height, width, 3]` to `[H, W, 3]` as timm's evaluation transform does. */
+export function preparePixels(
+  pixels: Uint8Array,
+  height: number,
+  width: number,
+  geometry: PixelGeometry,
+): Uint8Array {
+  const { resizedHeight, resizedWidth, crop } = evalGeometry(height, width, geometry);
+  return resampleRgb(pixels, height, width, resizedHeight, resizedWidth, geometry.interpolation, crop);
 }
