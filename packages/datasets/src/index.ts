@@ -10,9 +10,18 @@ export {
   batches,
   imageTargets,
 } from './batches/batches.js';
-export type { StoredImage } from './decode/stored-example.js';
+export type {
+  DepthEncoding,
+  ExamplePart,
+  MaskEncoding,
+  StoredDepth,
+  StoredExample,
+  StoredImage,
+  StoredMask,
+  TargetEncoding,
+} from './decode/stored-example.js';
 export type { PixelGeometry } from './preprocess/eval-transform.js';
-export { preparePixels } from './preprocess/eval-transform.js';
+export { preparePixels, prepareTarget } from './preprocess/eval-transform.js';
 export * from './procedural/index.js';
 export {
   type Carving,

@@ -155,7 +155,8 @@ function recordImages(
           const position = record * recordBytes + variant.labelBytes;
           const { bytesRead } = await handles[file]!.read(planes, 0, pixelBytes, position);
           if (bytesRead === pixelBytes) {
-            return { kind: 'rgb', bytes: interleave(planes), height: imageSide, width: imageSide };
+            const bytes = interleave(planes);
+            return { image: { kind: 'rgb', bytes, height: imageSide, width: imageSide } };
           }
           throw new FormatError('A CIFAR file became shorter while it was read.', {
             where: where(index),

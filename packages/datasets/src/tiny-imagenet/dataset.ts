@@ -123,7 +123,9 @@ function imageFiles(source: ContentSource, chosen: readonly number[]): ExampleSt
     async open() {
       const reader = await source.open();
       return {
-        read: async (index) => ({ kind: 'encoded', bytes: await reader.read(chosen[index]!) }),
+        read: async (index) => ({
+          image: { kind: 'encoded', bytes: await reader.read(chosen[index]!) },
+        }),
         where: (index) => `${source.location}: ${source.entries[chosen[index]!]!.path}`,
         close: () => reader.close(),
       };

@@ -17,7 +17,7 @@ const prelude = `
     dataset: 'child', split: 'train', targets: { label: { classNames: ['a'], labels: new Int32Array(length) } },
     paths: Array.from({ length }, (_, i) => String(i)), content: 'child', notes: [],
     store: { open: async () => ({
-      read: async (i) => (reads++, { kind: 'rgb', bytes: stored(i), height: 32, width: 32 }),
+      read: async (i) => (reads++, { image: { kind: 'rgb', bytes: stored(i), height: 32, width: 32 } }),
       where: String, close: async () => {},
     }) },
   }, cacheDir);

@@ -38,7 +38,7 @@ export function syntheticSplit(length: number, classes: number, cacheDir: string
         open: async () => ({
           read: async (index) => {
             reads.push(index);
-            return { kind: 'rgb', bytes: syntheticPixels(index), height: 8, width: 8 };
+            return { image: { kind: 'rgb', bytes: syntheticPixels(index), height: 8, width: 8 } };
           },
           where: (index) => `image ${index}`,
           close: async () => undefined,
