@@ -3,7 +3,13 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
-import { type ContentEntry, type ContentReader, type ContentSource, walkOrder } from './content-source.js';
+import {
+  type ContentEntry,
+  type ContentReader,
+  type ContentSelection,
+  type ContentSource,
+  selectEntries,
+} from './content-source.js';
 
 const windowBytes = 2 ** 20;
 
@@ -58,36 +64,15 @@ const inflate = promisify(inflateRaw);
  * own. yauzl reads the directory (zip64 included); the data of an entry, which it offers as a stream
  * only, is read here, behind its local header (PKWARE APPNOTE 4.3.7).
  *
- * @param marker a file at the root of the data set; its folder in the archive is taken as the root.
- * @param wanted tells which paths below the root to list.
- * @throws FormatError when the file is not a whole zip archive, or holds no `marker`.
+ * @throws FormatError when the file is not a whole zip archive, or does not hold the data set.
  */
-export async function openZip(
-  location: string,
-  marker: string,
-  wanted: (path: string) => boolean,
-): Promise<ContentSource> {
-  const all = await readDirectory(location);
-  const markers = all.filter(({ path }) => path === marker || path.endsWith(`/${marker}`));
-  if (markers.length !== 1) {
-    throw new FormatError('This zip archive does not hold the data set.', {
-      where: location,
-      expected: `one file named ${marker}`,
-      received: `${markers.length} among ${all.length} files`,
-      fix: 'Download the official archive again.',
-    });
-  }
-  const root = markers[0]!.path.slice(0, -marker.length);
-  const entries = all
-    .filter(({ path }) => path.startsWith(root))
-    .map((entry) => ({ ...entry, path: entry.path.slice(root.length) }))
-    .filter(({ path }) => wanted(path))
-    .sort((a, b) => walkOrder(a.path, b.path));
+export async function openZip(location: string, selection: ContentSelection): Promise<ContentSource> {
+  const entries = selectEntries(location, await readDirectory(location), selection);
   return {
     location,
     entries,
     open: async () => new ZipReader(location, entries, await open(location)),
-    checksums: async () => entries.map(({ crc }) => crc),
+    checksums: async (which) => (which?.map((i) => entries[i]!) ?? entries).map(({ crc }) => crc),
   };
 }
 
@@ -117,7 +102,8 @@ async function readDirectory(location: string): Promise<ZipEntry[]> {
       const zip = await fromRandomAccessReaderPromise(new DirectoryReader(file), file.size, options);
       const entries: ZipEntry[] = [];
       for await (const entry of zip.eachEntry()) {
-        if (entry.fileName.endsWith('/')) continue;
+        // Folders, and what macOS adds to archives.
+        if (entry.fileName.endsWith('/') || entry.fileName.startsWith('__MACOSX/')) continue;
         if (entry.isEncrypted() || ![storedMethod, deflatedMethod].includes(entry.compressionMethod)) {
           throw new Error(`${entry.fileName} is encrypted or compressed by an uncommon method`);
         }

@@ -1,10 +1,18 @@
-import { createHash } from 'node:crypto';
 import { type DataContext, FormatError, type ImageDataset, type ImageSplit } from '@kora-bench/core';
-import type { ContentSource } from '../content/content-source.js';
-import { type ExampleStore, storedSplit } from '../split/stored-split.js';
-import { imagePath } from './locate.js';
+import { type ContentSource, readTexts } from '../content/content-source.js';
+import { fileSplit } from '../split/file-split.js';
 
 export const datasetName = 'tiny-imagenet';
+
+/** An image of the training or validation set: `train/<wnid>/images/*.JPEG` or `val/images/*.JPEG`. */
+const imagePath = /^(?:train\/([^/]+)|val)\/images\/[^/.][^/]*\.jpe?g$/i;
+
+const textFiles = ['wnids.txt', 'words.txt', 'val/val_annotations.txt'] as const;
+
+/** Whether a path of the official layout is read. */
+export function isRead(path: string): boolean {
+  return (textFiles as readonly string[]).includes(path) || imagePath.test(path);
+}
 
 const standingNotes = [
   'Tiny ImageNet is cut from ImageNet: a backbone pre-trained on ImageNet has very likely seen these ' +
@@ -16,13 +24,12 @@ const officialCounts = { train: 100_000, test: 10_000 } as const;
 
 /** @throws FormatError when files and label lists do not fit each other. */
 export async function openTinyImageNet(source: ContentSource, context: DataContext): Promise<ImageDataset> {
-  const texts = await readTexts(source);
-  const { wnids, names } = parseClasses(texts.wnids, texts.words, source.location);
+  const texts = await readTexts(source, textFiles);
+  const { wnids, names } = parseClasses(texts['wnids.txt'], texts['words.txt'], source.location);
   const labelOf = new Map(wnids.map((id, label): [string, number] => [id, label]));
-  const valIds = parseValAnnotations(texts.annotations, source.location);
-  const checksums = await source.checksums();
+  const valIds = parseValAnnotations(texts['val/val_annotations.txt'], source.location);
 
-  const build = (split: keyof typeof officialCounts): ImageSplit => {
+  const build = async (split: keyof typeof officialCounts): Promise<ImageSplit> => {
     const chosen: number[] = [];
     const labels: number[] = [];
     source.entries.forEach(({ path }, entry) => {
@@ -35,50 +42,24 @@ export async function openTinyImageNet(source: ContentSource, context: DataConte
       labels.push(label);
     });
     checkComplete(source.location, split, labels, wnids, valIds.size);
-    const content = createHash('sha256');
-    for (const entry of chosen) content.update(`${checksums[entry]!} ${source.entries[entry]!.size}\n`);
-    return storedSplit(
+    return fileSplit(
       {
         dataset: datasetName,
         split,
         targets: { label: { classNames: names, labels: Int32Array.from(labels) } },
-        paths: chosen.map((entry) => source.entries[entry]!.path),
-        content: content.digest('hex'),
         notes: [...standingNotes, ...partNote(split, chosen.length)],
-        store: imageFiles(source, chosen),
+        source,
+        examples: chosen.map((image) => ({ image })),
       },
       context.cacheDir,
     );
   };
-  return { name: datasetName, train: build('train'), test: build('test') };
+  return { name: datasetName, train: await build('train'), test: await build('test') };
 }
 
 function partNote(split: keyof typeof officialCounts, found: number): string[] {
   if (found === officialCounts[split]) return [];
   return [`This is a part of Tiny ImageNet: ${found} of the ${officialCounts[split]} images of ${split}.`];
-}
-
-async function readTexts(source: ContentSource) {
-  const reader = await source.open();
-  const read = async (path: string): Promise<string> => {
-    const entry = source.entries.findIndex((candidate) => candidate.path === path);
-    if (entry >= 0) return new TextDecoder().decode(await reader.read(entry));
-    throw new FormatError('Tiny ImageNet is not complete.', {
-      where: source.location,
-      expected: `a file ${path}`,
-      received: 'none',
-      fix: 'Download or unpack the data set again.',
-    });
-  };
-  try {
-    return {
-      wnids: await read('wnids.txt'),
-      words: await read('words.txt'),
-      annotations: await read('val/val_annotations.txt'),
-    };
-  } finally {
-    await reader.close();
-  }
 }
 
 function unknownClass(location: string, path: string, wnid: string | undefined): FormatError {
@@ -116,21 +97,6 @@ function checkComplete(
       fix,
     });
   }
-}
-
-function imageFiles(source: ContentSource, chosen: readonly number[]): ExampleStore {
-  return {
-    async open() {
-      const reader = await source.open();
-      return {
-        read: async (index) => ({
-          image: { kind: 'encoded', bytes: await reader.read(chosen[index]!) },
-        }),
-        where: (index) => `${source.location}: ${source.entries[chosen[index]!]!.path}`,
-        close: () => reader.close(),
-      };
-    },
-  };
 }
 
 /** The classes of Tiny ImageNet; a label is a place in these lists. */
