@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -15,6 +16,8 @@ import {
 } from './content-source.js';
 
 const openFilesAtOnce = 32;
+/** Files beyond this size are not held in memory for their checksum. */
+const streamedFrom = 64 * 2 ** 20;
 
 interface FileEntry extends ContentEntry {
   /** Path below the folder opened, which may be above the root of the data set. */
@@ -112,15 +115,24 @@ async function checksums(
   const kept = join(cacheDir, 'checksums', `${state.digest('hex').slice(0, 24)}.json`);
   const known = await readChecksums(kept, which.length);
   if (known !== undefined) return known;
-  const computed = await mapConcurrently(which, openFilesAtOnce, async (entry) =>
-    crc32(await reader.read(entry)),
-  );
+  const computed = await mapConcurrently(which, openFilesAtOnce, async (entry) => {
+    const { inFolder, size } = entries[entry]!;
+    return size > streamedFrom ? crcOfFile(join(location, inFolder)) : crc32(await reader.read(entry));
+  });
   try {
     await writeWholeFile(kept, JSON.stringify(computed));
   } catch (error) {
     warnOnce('checksums', `The checksums of ${location} cannot be kept: ${String(error)}.`);
   }
   return computed;
+}
+
+async function crcOfFile(path: string): Promise<number> {
+  let crc = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
+    crc = crc32(chunk as Buffer, crc);
+  }
+  return crc;
 }
 
 async function readChecksums(path: string, count: number): Promise<number[] | undefined> {

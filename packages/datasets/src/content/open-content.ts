@@ -41,10 +41,10 @@ export async function openContent(
 export interface DataPlaces {
   /** The data set's name in a message, e.g. `Tiny ImageNet`. */
   readonly title: string;
-  /** Folders, in order of preference; each must hold `marker`. */
+  /** Folders, in order of preference; each must hold one of `markers`. */
   readonly folders: readonly string[];
-  /** A path below a folder without which it is not the data set. */
-  readonly marker: string;
+  /** Paths of which one must be below a folder for it to be the data set. */
+  readonly markers: readonly string[];
   /** What archives are named like. */
   readonly archive: RegExp;
   /** The official archive, which goes before others that match. */
@@ -60,7 +60,9 @@ export interface DataPlaces {
  */
 export async function locate({ dataDir }: DataContext, places: DataPlaces): Promise<string> {
   for (const folder of places.folders) {
-    if (await exists(join(dataDir, folder, places.marker))) return join(dataDir, folder);
+    for (const marker of places.markers) {
+      if (await exists(join(dataDir, folder, marker))) return join(dataDir, folder);
+    }
   }
   const names = await readdir(dataDir).catch(() => []);
   const archives = names.filter((name) => places.archive.test(name)).sort();
@@ -68,7 +70,7 @@ export async function locate({ dataDir }: DataContext, places: DataPlaces): Prom
   if (archive !== undefined) return join(dataDir, archive);
   throw new MissingDataError(`${places.title} is not in the data folder.`, {
     where: dataDir,
-    expected: `the folder ${places.folders[0]}/ with ${places.marker} in it, or ${places.officialArchive}`,
+    expected: `the folder ${places.folders[0]}/ with ${places.markers.join(' or ')} in it, or ${places.officialArchive}`,
     received: 'neither',
     fix: places.howToGet,
   });

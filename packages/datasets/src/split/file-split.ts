@@ -67,3 +67,57 @@ export async function fileSplit(description: FileSplitDescription, cacheDir: str
     cacheDir,
   );
 }
+
+/**
+ * The images of one folder, each with the file of the same name in another: `images/a.jpg` with
+ * `masks/a.png`. A last word that says what the file is does not count: `a.color.png` and `a_depth.png` are
+ * a pair.
+ *
+ * @param images the folder of the images below the root, e.g. `train/images`
+ * @param targets the folder of the masks or of the depth
+ * @throws FormatError when an image has no partner, or two
+ */
+export function pairFiles(
+  source: ContentSource,
+  images: string,
+  targets: string,
+  part: 'mask' | 'depth',
+): readonly FileExample[] {
+  const partners = new Map<string, number>();
+  filesIn(source, targets, /\.png$/i).forEach(([name, entry]) => {
+    if (partners.has(name)) {
+      throw new FormatError(`Two ${part} files could belong to the same image.`, {
+        where: `${source.location}: ${source.entries[entry]!.path}`,
+        expected: `one PNG file for each image in ${images}/`,
+        received: `${source.entries[partners.get(name)!]!.path} too`,
+        fix: 'Remove one of them.',
+      });
+    }
+    partners.set(name, entry);
+  });
+  return filesIn(source, images, imageFile).map(([name, image]) => {
+    const partner = partners.get(name);
+    if (partner !== undefined) return { image, [part]: partner };
+    throw new FormatError(`An image has no ${part}.`, {
+      where: `${source.location}: ${source.entries[image]!.path}`,
+      expected: `${targets}/${name}.png`,
+      received: 'none',
+      fix: `Add the ${part}, or remove the image.`,
+    });
+  });
+}
+
+/** What images are named like; what sharp's prebuilt libvips decodes. */
+export const imageFile = /\.(?:jpe?g|png|webp|gif|tiff?)$/i;
+
+/** Names without ending, and places, of the files directly in a folder. */
+function filesIn(source: ContentSource, folder: string, like: RegExp): (readonly [string, number])[] {
+  const found: (readonly [string, number])[] = [];
+  source.entries.forEach(({ path }, entry) => {
+    const name = path.slice(folder.length + 1);
+    if (!path.startsWith(`${folder}/`) || name.includes('/') || !like.test(name)) return;
+    const stem = name.slice(0, name.lastIndexOf('.'));
+    found.push([stem.replace(/[._-](?:colou?rs?|rgb|images?|depth|masks?|labels?)$/i, ''), entry]);
+  });
+  return found;
+}

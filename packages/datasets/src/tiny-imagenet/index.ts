@@ -7,7 +7,7 @@ import { datasetName, isRead, openTinyImageNet } from './dataset.js';
 const places: DataPlaces = {
   title: 'Tiny ImageNet',
   folders: ['tiny-imagenet-200'],
-  marker: 'wnids.txt',
+  markers: ['wnids.txt'],
   archive: /^tiny-imagenet-200.*\.(?:zip|tar)$/i,
   officialArchive: 'tiny-imagenet-200.zip',
   howToGet:
@@ -19,7 +19,7 @@ async function findTinyImageNet(context: DataContext): Promise<ContentSource> {
   return openContent(
     await locate(context, places),
     {
-      ...rootByMarker(places.marker),
+      ...rootByMarker('wnids.txt'),
       wanted: isRead,
       // Neither the official test images nor anything else that was put beside is looked through.
       enters: (path) => /^(?:train(?:\/[^/]+(?:\/images)?)?|val(?:\/images)?)$/.test(path),

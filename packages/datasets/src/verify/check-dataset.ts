@@ -16,21 +16,23 @@ const trialPreprocessing = {
 } as const;
 
 /**
- * Opens a data set, counts it and decodes images spread evenly over each split. Failures that a user
- * can meet become `problems`; others are thrown.
+ * Opens a data set, counts it, and decodes images and targets spread evenly over each split: what `verify`
+ * of most data sets does. Failures that a user can meet become `problems`; others are thrown.
  *
  * @param open opens the data set, adds what it finds to `details` and returns further problems.
  */
 export async function checkDataset(
-  open: (details: string[]) => Promise<{ dataset: ImageDataset; problems: readonly string[] }>,
+  open: (details: string[]) => Promise<{ dataset: ImageDataset; problems?: readonly string[] }>,
 ): Promise<DatasetCheck> {
   const details: string[] = [];
   const problems: string[] = [];
   try {
     const opened = await open(details);
-    problems.push(...opened.problems);
+    problems.push(...(opened.problems ?? []));
     const { train, val, test } = opened.dataset;
-    for (const split of [train, val, test]) if (split !== undefined) await checkSplit(split, details);
+    for (const split of [train, val, test]) {
+      if (split !== undefined) await checkSplit(split, details, problems);
+    }
   } catch (error) {
     if (!(error instanceof KoraError)) throw error;
     problems.push(error.explain());
@@ -38,18 +40,72 @@ export async function checkDataset(
   return { ok: problems.length === 0, details, problems };
 }
 
-async function checkSplit(split: ImageSplit, details: string[]): Promise<void> {
-  const counts = split.targets.label && membersByClass(split).map(({ length }) => length);
+async function checkSplit(split: ImageSplit, details: string[], problems: string[]): Promise<void> {
+  const { label, value, mask, depth } = split.targets;
+  const counts = label && membersByClass(split).map(({ length }) => length);
   details.push(`${split.split}: ${split.length} images${counts === undefined ? '' : classesText(counts)}`);
   details.push(...split.notes);
+  if (value !== undefined && !value.values.every(Number.isFinite)) {
+    problems.push(`${split.split}: some of the values ${value.names.join(', ')} are not finite numbers.`);
+  }
   const reader = await split.open(trialPreprocessing);
   try {
     const sample = evenlySpaced(split.length, decodedPerSplit);
-    await reader.read(sample);
+    const batch = await reader.read(sample);
     details.push(`${split.split}: ${sample.length} images decoded`);
+    const pixels = batch.pixels.length / 3;
+    if (mask !== undefined) {
+      const classes = mask.classNames.length;
+      addFinding(maskFinding(batch.mask, pixels, classes), split.split, details, problems);
+    }
+    if (depth !== undefined) addFinding(depthFinding(batch.depth, pixels), split.split, details, problems);
   } finally {
     await reader.close();
   }
+}
+
+interface Finding {
+  readonly detail?: string;
+  readonly problem?: string;
+}
+
+function addFinding(finding: Finding, split: string, details: string[], problems: string[]): void {
+  if (finding.detail !== undefined) details.push(`${split}: ${finding.detail}`);
+  if (finding.problem !== undefined) problems.push(`${split}: ${finding.problem}`);
+}
+
+function maskFinding(mask: Int32Array | undefined, pixels: number, classes: number): Finding {
+  if (mask?.length !== pixels) return { problem: `masks are missing, ${pixels} pixels were expected.` };
+  const seen = new Set<number>();
+  let labelled = 0;
+  for (const label of mask) {
+    if (label < -1 || label >= classes) {
+      return { problem: `a mask has the class ${label}, but there are ${classes} classes.` };
+    }
+    if (label === -1) continue;
+    seen.add(label);
+    labelled++;
+  }
+  if (labelled === 0) return { problem: 'no pixel of the masks has a class.' };
+  const share = percent(labelled / pixels);
+  return { detail: `masks show ${seen.size} of ${classes} classes, on ${share} of the pixels` };
+}
+
+function depthFinding(depth: Float32Array | undefined, pixels: number): Finding {
+  if (depth?.length !== pixels) return { problem: `depth is missing, ${pixels} pixels were expected.` };
+  if (!depth.every((metres) => Number.isFinite(metres) && metres >= 0)) {
+    return { problem: 'depth has values that are negative or no finite numbers.' };
+  }
+  const measured = depth.filter((metres) => metres > 0);
+  if (measured.length === 0) return { problem: 'no pixel of the depth images is measured.' };
+  const least = measured.reduce((a, b) => Math.min(a, b));
+  const most = measured.reduce((a, b) => Math.max(a, b));
+  const share = percent(measured.length / pixels);
+  return { detail: `depth from ${least.toFixed(2)} to ${most.toFixed(2)} m, on ${share} of the pixels` };
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 function classesText(counts: readonly number[]): string {
