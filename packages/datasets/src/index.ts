@@ -1,7 +1,9 @@
 import type { DatasetDefinition } from '@kora-bench/core';
+import { camvid } from './camvid/index.js';
 import { cifar10, cifar100 } from './cifar/index.js';
 import { proceduralDatasets } from './procedural/index.js';
 import { tinyImageNet } from './tiny-imagenet/index.js';
+import { voc2012 } from './voc2012/index.js';
 
 export {
   type Batch,
@@ -10,6 +12,14 @@ export {
   batches,
   imageTargets,
 } from './batches/batches.js';
+export {
+  type ContentEntry,
+  type ContentReader,
+  type ContentSelection,
+  type ContentSource,
+  rootByMarker,
+} from './content/content-source.js';
+export { openContent } from './content/open-content.js';
 export type {
   DepthEncoding,
   ExamplePart,
@@ -20,12 +30,16 @@ export type {
   StoredMask,
   TargetEncoding,
 } from './decode/stored-example.js';
+export { type FolderDataset, folderDataset, openFolderDataset } from './own-folder/index.js';
 export type { PixelGeometry } from './preprocess/eval-transform.js';
 export { preparePixels, prepareTarget } from './preprocess/eval-transform.js';
+export type { ImageExtent, PixelRegion } from './preprocess/pillow-resample.js';
 export * from './procedural/index.js';
+export { type FileExample, type FileSplitDescription, fileSplit, pairFiles } from './split/file-split.js';
 export {
   type Carving,
   type CompleteDataset,
+  carve,
   evenSubset,
   perClassSubset,
   relabelled,
@@ -35,7 +49,8 @@ export {
 } from './split/selection.js';
 export type { ExampleReader, ExampleStore } from './split/stored-split.js';
 export { type StoredSplitDescription, storedSplit } from './split/stored-split.js';
-export { cifar10, cifar100, tinyImageNet };
+export { checkDataset, crcFailures } from './verify/check-dataset.js';
+export { camvid, cifar10, cifar100, tinyImageNet, voc2012 };
 
 /** The data sets of this package; those that need no download come first. */
 export const datasets: readonly DatasetDefinition[] = [
@@ -43,4 +58,6 @@ export const datasets: readonly DatasetDefinition[] = [
   tinyImageNet,
   cifar10,
   cifar100,
+  voc2012,
+  camvid,
 ];

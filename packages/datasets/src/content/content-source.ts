@@ -12,6 +12,8 @@ export interface ContentEntry {
 export interface ContentSource {
   /** The folder or archive, for messages. */
   readonly location: string;
+  /** The folder in it that is the root of the data set, ending in `/`, or empty. */
+  readonly root: string;
   readonly entries: readonly ContentEntry[];
   open(): Promise<ContentReader>;
   /** CRC-32 of these entries, by default of all, in order: what tells one content from another. */
@@ -45,7 +47,7 @@ export function rootByMarker(marker: string): Pick<ContentSelection, 'root' | 'e
 }
 
 /**
- * The entries of a data set among all files found, in the order of a directory walk.
+ * The root and the entries of a data set among all files found, in the order of a directory walk.
  *
  * @throws FormatError when the root is not there
  */
@@ -53,7 +55,7 @@ export function selectEntries<E extends ContentEntry>(
   location: string,
   all: readonly E[],
   selection: ContentSelection,
-): readonly E[] {
+): { readonly root: string; readonly entries: readonly E[] } {
   const root = selection.root(all.map(({ path }) => path));
   if (root === undefined) {
     throw new FormatError('The data set is not in here.', {
@@ -64,11 +66,12 @@ export function selectEntries<E extends ContentEntry>(
     });
   }
   const { wanted = () => true } = selection;
-  return all
+  const entries = all
     .filter(({ path }) => path.startsWith(root))
     .map((entry) => ({ ...entry, path: entry.path.slice(root.length) }))
     .filter(({ path }) => wanted(path))
     .sort((a, b) => walkOrder(a.path, b.path));
+  return { root, entries };
 }
 
 /**

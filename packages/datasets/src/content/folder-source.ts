@@ -37,7 +37,7 @@ export async function openFolder(
   cacheDir: string,
 ): Promise<ContentSource> {
   const found = await listFiles(location, '', selection.enters ?? (() => true));
-  const selected = selectEntries(
+  const { root, entries: selected } = selectEntries(
     location,
     found.map((path) => ({ path, inFolder: path, size: 0 })),
     selection,
@@ -49,6 +49,7 @@ export async function openFolder(
   const reader = new FolderReader(location, entries);
   return {
     location,
+    root,
     entries,
     open: async () => reader,
     checksums: (which = [...entries.keys()]) => checksums({ location, entries, reader }, which, cacheDir),

@@ -33,9 +33,10 @@ export async function openTar(
   selection: ContentSelection,
   cacheDir: string,
 ): Promise<ContentSource> {
-  const entries = selectEntries(location, await indexOf(location, cacheDir), selection);
+  const { root, entries } = selectEntries(location, await indexOf(location, cacheDir), selection);
   return {
     location,
+    root,
     entries,
     async open() {
       const file = await open(location);

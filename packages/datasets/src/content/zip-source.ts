@@ -67,9 +67,10 @@ const inflate = promisify(inflateRaw);
  * @throws FormatError when the file is not a whole zip archive, or does not hold the data set.
  */
 export async function openZip(location: string, selection: ContentSelection): Promise<ContentSource> {
-  const entries = selectEntries(location, await readDirectory(location), selection);
+  const { root, entries } = selectEntries(location, await readDirectory(location), selection);
   return {
     location,
+    root,
     entries,
     open: async () => new ZipReader(location, entries, await open(location)),
     checksums: async (which) => (which?.map((i) => entries[i]!) ?? entries).map(({ crc }) => crc),

@@ -21,7 +21,7 @@ export class UndecodableExample extends Error {
   }
 }
 
-interface Values<T> extends ImageExtent {
+export interface Values<T> extends ImageExtent {
   readonly values: T;
 }
 
@@ -103,8 +103,13 @@ function rawIndices({ bytes, height, width }: Extract<StoredMask, { kind: 'indic
   return { values: bytes, height, width };
 }
 
-/** sharp turns palette indices into colours; here they stay what they are. */
-function maskIndices(bytes: Uint8Array): Values<Uint8Array> {
+/**
+ * The indices or grey levels of a mask, `[height, width]`. sharp turns palette indices into colours; here they
+ * stay what they are.
+ *
+ * @throws UndecodableExample when it is damaged or stored as colours
+ */
+export function maskIndices(bytes: Uint8Array): Values<Uint8Array> {
   const png = decodePng('mask', bytes);
   if (png.channels !== 1 || png.depth > 8) {
     throw new UndecodableExample({
