@@ -23,6 +23,7 @@ const pinnedPictures = [
   ['procedural-source', 0, '486cbb0af33f73dcff67e9d8d889bbfb1c54a33566d49b214379d4a929b7e157'],
   ['procedural-source', 1234, 'f168b504291f23a765bace081dd424500807e006fd9be10e010e2315953ac50c'],
   ['procedural-transfer', 4321, '717a5e34aa85e6dec9b538b3537c450668d5a4fa5cf38686fbd6afce262ca39d'],
+  ['procedural-segmentation', 123, '8bdef182673b22810cf04218a64dcd90a3c0ecae5f86c7846c9f4238e729ffe4'],
   ['procedural-depth', 77, '356bf853de0e8a146945b1cd740edb59e83a400dda5642f9759e58e2c0f1fbaf'],
   ['procedural-pretrain', 50000, '582ce80df3bd1e5f3290d833fde84b6764a4ad6e3b0f16e558a428beeca30beb'],
 ] as const;
@@ -88,12 +89,14 @@ describe('splits', () => {
     ['procedural-source', 100, [2000, 500, 1000]],
     ['procedural-transfer', 200, [10_000, 1000, 2000]],
     ['procedural-depth', 0, [500, 100, 200]],
+    ['procedural-segmentation', 0, [400, 100, 200]],
     ['procedural-pretrain', 256, [51_200, 1024, 2048]],
   ] as const)('%s has %i balanced classes', async (name, classes, lengths) => {
     const definition = proceduralDatasets.find((d) => d.name === name);
     const dataset = createProceduralDataset(name);
     const splits = [dataset.train, dataset.val, dataset.test];
-    expect(definition!.classes).toBe(classes);
+    expect(definition!.targets).toEqual(Object.keys(dataset.train.targets));
+    expect(definition!.classes).toBe(dataset.train.targets.mask?.classNames.length ?? classes);
     expect(splits.map(({ length }) => length)).toEqual(lengths);
     for (const { length, targets } of splits) {
       expect(new Set(targets.label?.classNames).size).toBe(classes);
@@ -131,7 +134,7 @@ describe('splits', () => {
       for (const split of [train, val, test]) hashes.push(...(await split.contentHashes()));
       names.push(...(train.targets.label?.classNames ?? []));
     }
-    expect(hashes.length).toBe(3 * (100 + 200 + 256 + 1));
+    expect(hashes.length).toBe(3 * (100 + 200 + 256 + 1 + 1));
     expect(new Set(hashes).size).toBe(hashes.length);
     expect(new Set(names).size).toBe(names.length);
   });
@@ -140,6 +143,39 @@ describe('splits', () => {
     const { test } = createProceduralDataset('procedural-source', { testPerClass: 1 });
     const hashes = await test.contentHashes();
     expect(hashes[42]).toBe(sha256((await readOne(test, 42)).pixels));
+  });
+});
+
+describe('procedural-segmentation', () => {
+  it('shows every class in every split, ground on about half of the pixels', async () => {
+    const { train, val, test } = createProceduralDataset('procedural-segmentation');
+    for (const split of [train, val, test]) {
+      const reader = await split.open({ ...nativePreprocessing, imageSize: [32, 32] });
+      const { mask } = await reader.read([...split.paths.keys()]);
+      await reader.close();
+      const counts = new Array<number>(split.targets.mask!.classNames.length).fill(0);
+      for (const label of mask!) counts[label]!++;
+      const shares = counts.map((count) => count / mask!.length);
+      expect(shares[0]).toBeGreaterThan(0.4);
+      expect(shares[0]).toBeLessThan(0.8);
+      for (const share of shares) expect(share).toBeGreaterThan(0.015);
+    }
+  });
+
+  it('has masks that agree with those of three times the size at every centre', async () => {
+    // The centre of each pixel is then the centre of one of the finer ones.
+    const { train } = createProceduralDataset('procedural-segmentation');
+    for (const index of [0, 100, 399]) {
+      const coarse = (await readOne(train, index)).mask!;
+      const fine = (await readOne(train, index, { ...nativePreprocessing, imageSize: [192, 192] })).mask!;
+      const picked = Int32Array.from(
+        coarse,
+        (_, i) => fine[(3 * Math.floor(i / 64) + 1) * 192 + 3 * (i % 64) + 1]!,
+      );
+      const different = coarse.filter((label, i) => label !== picked[i]).length;
+      // Centres that lie on a border to the last bit may fall to either side.
+      expect(different).toBeLessThanOrEqual(2);
+    }
   });
 });
 
@@ -160,6 +196,17 @@ describe('readers', () => {
       for (let column = 0; column < 32; column++) {
         expect(crop[row * 32 + column]).toBeCloseTo(whole[(row + 16) * 64 + column + 16]!, 5);
       }
+    }
+  });
+
+  it('crop masks as they crop pictures', async () => {
+    const { test } = createProceduralDataset('procedural-segmentation');
+    const whole = (await readOne(test, 5)).mask!;
+    const crop = (await readOne(test, 5, { ...nativePreprocessing, imageSize: [32, 32], cropPct: 0.5 }))
+      .mask!;
+    for (let row = 0; row < 32; row++) {
+      const start = (row + 16) * 64 + 16;
+      expect(crop.subarray(row * 32, (row + 1) * 32)).toEqual(whole.subarray(start, start + 32));
     }
   });
 

@@ -73,8 +73,8 @@ export function paintBackground(canvas: Canvas, material: Material, turns: numbe
   paintShape(canvas, everywhere, { x: 0, y: 0, scale: 1, turns }, material);
 }
 
-/** How a shape is laid on the canvas. */
-interface PaintOptions {
+/** A material and how it is laid on the canvas. */
+export interface Paint extends Material {
   /** 0 (nothing to see) to 1 (the default). */
   readonly opacity?: number;
   /** Width of the border's transition in scene units; a pixel (exact anti-aliasing) at least. */
@@ -82,26 +82,16 @@ interface PaintOptions {
 }
 
 /** Lays a shape over the canvas. Coverage of border pixels follows the distance to the border. */
-export function paintShape(
-  canvas: Canvas,
-  shape: Shape,
-  pose: Pose,
-  material: Material,
-  options: PaintOptions = {},
-): void {
-  const { opacity = 1, softness = 0 } = options;
-  const { width, height, pixel, left, top, rgb } = canvas;
+export function paintShape(canvas: Canvas, shape: Shape, pose: Pose, paint: Paint): void {
+  const { opacity = 1, softness = 0 } = paint;
+  const { width, pixel, left, top, rgb } = canvas;
   const aspect = pose.aspect ?? 1;
   const cos = cosTurns(pose.turns);
   const sin = sinTurns(pose.turns);
   const edge = Math.max(pixel, softness);
-  const reach = shape.radius * pose.scale * Math.max(1, aspect) + edge;
-  const fromColumn = Math.max(0, Math.floor((pose.x - reach - left) / pixel));
-  const toColumn = Math.min(width - 1, Math.ceil((pose.x + reach - left) / pixel));
-  const fromRow = Math.max(0, Math.floor((pose.y - reach - top) / pixel));
-  const toRow = Math.min(height - 1, Math.ceil((pose.y + reach - top) / pixel));
-  const { texture, frequency, phase, salt, relief } = material;
-  const [a, b] = material.colours;
+  const { fromColumn, toColumn, fromRow, toRow } = reachOf(canvas, shape, pose, edge);
+  const { texture, frequency, phase, salt, relief } = paint;
+  const [a, b] = paint.colours;
   const footprint = (pixel / pose.scale) * frequency;
   const outside = shape.radius + edge / pose.scale / Math.min(1, aspect);
   const distanceScale = pose.scale * Math.min(1, aspect);
@@ -124,6 +114,36 @@ export function paintShape(
       }
     }
   }
+}
+
+/** Visits the pixels whose centres lie inside a shape: `visit` gets their places `[H, W]`. */
+export function markShape(canvas: Canvas, shape: Shape, pose: Pose, visit: (pixel: number) => void): void {
+  const { width, pixel, left, top } = canvas;
+  const aspect = pose.aspect ?? 1;
+  const cos = cosTurns(pose.turns);
+  const sin = sinTurns(pose.turns);
+  const { fromColumn, toColumn, fromRow, toRow } = reachOf(canvas, shape, pose, pixel);
+  for (let row = fromRow; row <= toRow; row++) {
+    const y = top + row * pixel - pose.y;
+    for (let column = fromColumn; column <= toColumn; column++) {
+      const x = left + column * pixel - pose.x;
+      const u = (cos * x + sin * y) / pose.scale;
+      const v = (cos * y - sin * x) / (pose.scale * aspect);
+      if (shape.distance(u, v) < 0) visit(row * width + column);
+    }
+  }
+}
+
+/** The rows and columns that a shape and its edge may touch. */
+function reachOf(canvas: Canvas, shape: Shape, pose: Pose, edge: number) {
+  const { width, height, pixel, left, top } = canvas;
+  const reach = shape.radius * pose.scale * Math.max(1, pose.aspect ?? 1) + edge;
+  return {
+    fromColumn: Math.max(0, Math.floor((pose.x - reach - left) / pixel)),
+    toColumn: Math.min(width - 1, Math.ceil((pose.x + reach - left) / pixel)),
+    fromRow: Math.max(0, Math.floor((pose.y - reach - top) / pixel)),
+    toRow: Math.min(height - 1, Math.ceil((pose.y + reach - top) / pixel)),
+  };
 }
 
 export type Point = readonly [x: number, y: number];

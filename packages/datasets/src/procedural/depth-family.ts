@@ -55,6 +55,7 @@ const exposure: ExposureRange = { gradient: 0.15, cast: 0.06, contrast: 0.75, no
  */
 export function depthFamily(): ProceduralFamily {
   return {
+    target: 'depth',
     classNames: [],
     render: (_label, random, view) => {
       const scene = randomScene(random);
@@ -155,7 +156,7 @@ function createShader(scene: DepthScene, pixel: number): Shader {
       const length = Math.sqrt(ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2]);
       const slope = Math.abs(nx * ray[0] + ny * ray[1] + nz * ray[2]) / length;
       const w = (t * pixel * camera.spread * surface.frequency) / Math.max(0.15, slope);
-      const blend = textureAt(surface, point, nx, ny, nz, w);
+      const blend = textureAt(surface, point, [nx, ny, nz], w);
       const brightness = ambient + (1 - ambient) * lit;
       const [a, b] = surface.colours;
       for (let c = 0; c < 3; c++) shader.colour[c] = (a[c]! + (b[c]! - a[c]!) * blend) * brightness;
@@ -166,7 +167,7 @@ function createShader(scene: DepthScene, pixel: number): Shader {
 }
 
 /** Texture coordinates are the two axes across the surface's main direction. */
-function textureAt(surface: Surface, p: Vector, nx: number, ny: number, nz: number, w: number): number {
+function textureAt(surface: Surface, p: Vector, [nx, ny, nz]: Vector, w: number): number {
   const { texture, frequency: f, salt } = surface;
   if (Math.abs(ny) > 0.7) return texture(p[0] * f, p[2] * f, w, salt);
   return Math.abs(nx) > Math.abs(nz)
@@ -185,19 +186,18 @@ function randomScene(random: RandomStream): DepthScene {
   const far = between(random, 4, 8);
   const solids: Solid[] = [
     { kind: 'ground', surface: randomSurface(random, floorTextures, between(random, 0.8, 2)) },
-    wall(
-      random,
-      [0, 0, far],
-      30,
-      chance(random, 0.3) ? between(random, 2, 3) : 8,
-      between(random, -0.05, 0.05),
-    ),
+    wall(random, [0, 0, far], {
+      halfLength: 30,
+      height: chance(random, 0.3) ? between(random, 2, 3) : 8,
+      turns: between(random, -0.05, 0.05),
+    }),
   ];
   if (chance(random, 0.5)) {
     const side = chance(random, 0.5) ? 1 : -1;
     // It ends at the far wall: behind a low one nothing but sky may show.
     const foot: Vector = [side * between(random, 2, 3.5), 0, far - 9];
-    solids.push(wall(random, foot, 10, 8, 0.25 + between(random, -0.012, 0.012)));
+    const turns = 0.25 + between(random, -0.012, 0.012);
+    solids.push(wall(random, foot, { halfLength: 10, height: 8, turns }));
   }
   for (let i = 3 + random.uniformInt(5); i > 0; i--) solids.push(randomSolid(random, far));
   const azimuth = random.uniform();
@@ -214,7 +214,13 @@ function randomScene(random: RandomStream): DepthScene {
   };
 }
 
-function wall(random: RandomStream, foot: Vector, halfLength: number, height: number, turns: number): Solid {
+interface WallSize {
+  readonly halfLength: number;
+  readonly height: number;
+  readonly turns: number;
+}
+
+function wall(random: RandomStream, foot: Vector, { halfLength, height, turns }: WallSize): Solid {
   return {
     kind: 'box',
     centre: [foot[0], height / 2, foot[2]],

@@ -7,13 +7,17 @@ export interface RenderedImage {
   readonly pixels: Uint8Array;
   /** Metres along the optical axis `[H, W]`, 0 for sky; depth families only. */
   readonly depth?: Float32Array;
+  /** Classes `[H, W]`; mask families only. */
+  readonly mask?: Int32Array;
 }
 
 /** A family of pictures: a closed set of classes and a look that no other family has. */
 export interface ProceduralFamily {
-  /** Class names by label; empty for depth. */
+  /** What its pictures teach. */
+  readonly target: 'label' | 'mask' | 'depth';
+  /** Class names by label or by mask index; empty for depth. */
   readonly classNames: readonly string[];
-  /** Renders an example of class `label` (0 for depth) whose every chance is drawn from `random`. */
+  /** Renders an example of class `label` (0 where pictures have no label) whose every chance is drawn from `random`. */
   render(label: number, random: RandomStream, view: View): RenderedImage;
 }
 
@@ -22,7 +26,7 @@ export interface ProceduralExample {
   readonly dataset: string;
   readonly seed: number;
   readonly split: SplitName;
-  /** Its class; 0 for depth. */
+  /** Its class; 0 where pictures have no label. */
   readonly label: number;
   /** Its number within the class, from 0. */
   readonly number: number;

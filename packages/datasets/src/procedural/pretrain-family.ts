@@ -58,6 +58,7 @@ interface BlobClass {
 export function pretrainFamily(seed: number): ProceduralFamily {
   const classes = blobClasses(seed);
   return {
+    target: 'label',
     classNames: classes.map((c) => c.name),
     render: (label, random, view) => renderBlob(classes, classes[label]!, random, view),
   };
@@ -161,7 +162,7 @@ function renderBlob(
     aspect: between(random, 0.88, 1.13),
   };
   const shadow = 0.12 * random.uniform();
-  if (chance(random, 0.5)) dropShadow(canvas, kind.silhouette, pose, shadow, shadow);
+  if (chance(random, 0.5)) dropShadow(canvas, kind.silhouette, pose, [shadow, shadow]);
   blob(canvas, kind, pose, random, behind);
   if (kind.arrangement === 'twin') {
     const side = chance(random, 0.5) ? 1 : -1;

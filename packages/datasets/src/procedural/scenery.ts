@@ -56,19 +56,27 @@ export function brightnessApart(random: RandomStream, other: number, gap: number
 }
 
 /** The dark, soft copy of a shape thrown on what lies behind it. */
-export function dropShadow(canvas: Canvas, shape: Shape, pose: Pose, dx: number, dy: number): void {
+export function dropShadow(
+  canvas: Canvas,
+  shape: Shape,
+  pose: Pose,
+  [dx, dy]: readonly [dx: number, dy: number],
+): void {
   const black: Rgb = [0.03, 0.03, 0.05];
-  const material: Material = {
-    texture: allTextures.plain,
-    colours: [black, black],
-    frequency: 1,
-    phase: [0, 0],
-    salt: 0,
-  };
-  paintShape(canvas, shape, { ...pose, x: pose.x + dx, y: pose.y + dy }, material, {
-    opacity: 0.5,
-    softness: 0.12,
-  });
+  paintShape(
+    canvas,
+    shape,
+    { ...pose, x: pose.x + dx, y: pose.y + dy },
+    {
+      texture: allTextures.plain,
+      colours: [black, black],
+      frequency: 1,
+      phase: [0, 0],
+      salt: 0,
+      opacity: 0.5,
+      softness: 0.12,
+    },
+  );
 }
 
 /** Vertices of a closed polygon as x0, y0, x1, y1, … */

@@ -88,6 +88,7 @@ interface Blueprint {
 export function sourceFamily(seed: number): ProceduralFamily {
   const blueprints = allBlueprints(randomStream(seed, 'procedural-source/blueprints'));
   return {
+    target: 'label',
     classNames: blueprints.map((b) => b.name),
     render: (label, random, view) => renderAssembly(blueprints[label]!, random, view),
   };
@@ -190,8 +191,8 @@ function assembly(canvas: Canvas, blueprint: Blueprint, random: RandomStream, bo
   });
   const shadow = between(random, -0.1, 0.1);
   if (chance(random, 0.6)) {
-    dropShadow(canvas, primitives[blueprint.body], pose, shadow, 0.08);
-    for (const { shape, at } of placed) dropShadow(canvas, shape, at, shadow, 0.08);
+    dropShadow(canvas, primitives[blueprint.body], pose, [shadow, 0.08]);
+    for (const { shape, at } of placed) dropShadow(canvas, shape, at, [shadow, 0.08]);
   }
   const material = randomMaterial(random, blueprint.texture, [colour, second], 2.8, 0.3);
   paintShape(canvas, primitives[blueprint.body], pose, material);

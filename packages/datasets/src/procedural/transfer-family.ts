@@ -51,6 +51,7 @@ interface GlyphClass {
 export function transferFamily(seed: number): ProceduralFamily {
   const classes = glyphClasses(randomStream(seed, 'procedural-transfer/glyphs'));
   return {
+    target: 'label',
     classNames: classes.map((c) => c.name),
     render: (label, random, view) => renderGlyph(classes[label]!, random, view),
   };
