@@ -1,6 +1,7 @@
 import type { DatasetDefinition } from '@kora-bench/core';
 import { camvid } from './camvid/index.js';
 import { cifar10, cifar100 } from './cifar/index.js';
+import { nyuDepthV2 } from './nyu-depth-v2/index.js';
 import { proceduralDatasets } from './procedural/index.js';
 import { tinyImageNet } from './tiny-imagenet/index.js';
 import { voc2012 } from './voc2012/index.js';
@@ -30,6 +31,7 @@ export type {
   StoredMask,
   TargetEncoding,
 } from './decode/stored-example.js';
+export { type NyuOptions, openNyuDepthV2 } from './nyu-depth-v2/index.js';
 export { type FolderDataset, folderDataset, openFolderDataset } from './own-folder/index.js';
 export type { PixelGeometry } from './preprocess/eval-transform.js';
 export { preparePixels, prepareTarget } from './preprocess/eval-transform.js';
@@ -50,7 +52,7 @@ export {
 export type { ExampleReader, ExampleStore } from './split/stored-split.js';
 export { type StoredSplitDescription, storedSplit } from './split/stored-split.js';
 export { checkDataset, crcFailures } from './verify/check-dataset.js';
-export { camvid, cifar10, cifar100, tinyImageNet, voc2012 };
+export { camvid, cifar10, cifar100, nyuDepthV2, tinyImageNet, voc2012 };
 
 /** The data sets of this package; those that need no download come first. */
 export const datasets: readonly DatasetDefinition[] = [
@@ -60,4 +62,5 @@ export const datasets: readonly DatasetDefinition[] = [
   cifar100,
   voc2012,
   camvid,
+  nyuDepthV2,
 ];

@@ -89,7 +89,10 @@ async function openCamvid(source: ContentSource, context: DataContext): Promise<
   const layout = source.entries.some(({ path }) => path.startsWith('trainannot/'))
     ? segnetLayout
     : folderLayout;
-  const has = (part: Part) => source.entries.some(({ path }) => path.startsWith(`${layout.masks(part)}/`));
+  const has = (part: Part) =>
+    [layout.images(part), layout.masks(part)].some((folder) =>
+      source.entries.some(({ path }) => path.startsWith(`${folder}/`)),
+    );
   const build = (part: Part, split: Part = part): Promise<ImageSplit> => {
     const examples = pairFiles(source, layout.images(part), layout.masks(part), 'mask');
     const notes: string[] = [];

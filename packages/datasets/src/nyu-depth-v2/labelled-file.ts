@@ -1,4 +1,4 @@
-import { FormatError } from '@kora-bench/core';
+import { FormatError, KoraError } from '@kora-bench/core';
 import type { Dataset as Hdf5Dataset, File as Hdf5File } from 'h5wasm';
 import type { ExampleReader, ExampleStore } from '../split/stored-split.js';
 
@@ -29,7 +29,7 @@ interface OpenedFile {
 export async function countExamples(path: string): Promise<number> {
   const opened = await openFile(path);
   const [count] = opened.images.shape!;
-  opened.file.close();
+  closeQuietly(opened.file);
   return count!;
 }
 
@@ -57,7 +57,7 @@ export function labelledFileStore(path: string, chosen: readonly number[]): Exam
           };
         },
         async close() {
-          opened.file.close();
+          closeQuietly(opened.file);
         },
       };
     },
@@ -95,8 +95,18 @@ async function openFile(path: string): Promise<OpenedFile> {
     }
     return { file, images, depths };
   } catch (error) {
+    closeQuietly(file);
+    if (error instanceof KoraError) throw error;
+    throw unreadable(path, error);
+  }
+}
+
+/** What a damaged file does not let go of ends with the process. */
+function closeQuietly(file: Hdf5File): void {
+  try {
     file.close();
-    throw error;
+  } catch {
+    return;
   }
 }
 
@@ -108,14 +118,18 @@ async function openHdf5(path: string): Promise<Hdf5File> {
   try {
     return new h5wasm.File(path, 'r');
   } catch (cause) {
-    throw new FormatError('The file of NYU Depth V2 cannot be opened.', {
-      where: path,
-      expected: 'a whole MATLAB 7.3 (HDF5) file',
-      received: firstReason(cause),
-      fix: 'Download it again (2.8 GB); an interrupted download leaves a truncated file.',
-      cause,
-    });
+    throw unreadable(path, cause);
   }
+}
+
+function unreadable(path: string, cause: unknown): FormatError {
+  return new FormatError('The file of NYU Depth V2 cannot be opened.', {
+    where: path,
+    expected: 'a whole MATLAB 7.3 (HDF5) file',
+    received: firstReason(cause),
+    fix: 'Download it again (2.8 GB); an interrupted download leaves a truncated file.',
+    cause,
+  });
 }
 
 function requireDataset(
@@ -166,7 +180,7 @@ function wrongFile(path: string, expected: string, received: string): FormatErro
   });
 }
 
-/** HDF5 gives a trace of calls, outermost first; the last one knows why. */
+/** HDF5 gives a trace of calls, outermost first; the last one knows why it failed. */
 function firstReason(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   const calls = [...text.matchAll(/^ *#\d+: .*?\(\): (.*)$/gm)].map(([, reason]) => reason!);
