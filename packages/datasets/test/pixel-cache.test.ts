@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageSplit } from '@kora-bench/core';
@@ -57,6 +58,18 @@ test('another geometry and another content have caches of their own', async () =
   const other = syntheticSplit(5, 2, cacheDir);
   await pixelsOf(other.split, [0]);
   expect(other.reads).toEqual([0]);
+});
+
+test('splits without targets per pixel keep the caches that they had before there were any', async () => {
+  const cacheDir = temporaryFolder();
+  const { split } = syntheticSplit(4, 2, cacheDir);
+  await pixelsOf(split, [0]);
+  const { imageSize, interpolation, cropPct } = preprocessing(imageSide);
+  const [height, width] = imageSize;
+  const { fingerprint } = split;
+  const described = { format: 'kora-pixels 1', fingerprint, height, width, interpolation, cropPct };
+  const key = createHash('sha256').update(JSON.stringify(described)).digest('hex');
+  expect(readdirSync(join(cacheDir, 'pixels'))).toEqual([key.slice(0, 24)]);
 });
 
 test.each([

@@ -1,5 +1,14 @@
 import { existsSync } from 'node:fs';
-import { cifar100, tinyImageNet } from '@kora-bench/datasets';
+import { join } from 'node:path';
+import type { ImageSplit } from '@kora-bench/core';
+import {
+  camvid,
+  cifar100,
+  folderDataset,
+  openFolderDataset,
+  tinyImageNet,
+  voc2012,
+} from '@kora-bench/datasets';
 import { describe, expect, test } from 'vitest';
 import { preprocessing } from './support/synthetic-split.js';
 import { temporaryFolder } from './support/temporary-folder.js';
@@ -37,4 +46,55 @@ describe.skipIf(!present)(title, () => {
     const check = await cifar100.verify(context);
     expect(check.problems).toEqual([]);
   });
+
+  test('Pascal VOC 2012: masks of 21 classes', async () => {
+    const context = { dataDir, cacheDir: temporaryFolder() };
+    const { train, test: held } = await voc2012.open(context);
+    const { mask } = await readSome(train);
+    expect(mask!.every((label) => label >= -1 && label < 21)).toBe(true);
+    expect(new Set(mask).size).toBeGreaterThan(4);
+    expect(held.length).toBeGreaterThan(0);
+    expect((await voc2012.verify(context)).problems).toEqual([]);
+  });
+
+  test('CamVid: masks of 11 classes, mostly road, buildings and sky', async () => {
+    const context = { dataDir, cacheDir: temporaryFolder() };
+    const { train } = await camvid.open(context);
+    const { mask } = await readSome(train);
+    const counts = new Array<number>(11).fill(0);
+    for (const label of mask!) if (label >= 0) counts[label]!++;
+    const common = [0, 1, 3].reduce((sum, label) => sum + counts[label]!, 0);
+    expect(common / mask!.length).toBeGreaterThan(0.4);
+    expect((await camvid.verify(context)).problems).toEqual([]);
+  });
+
+  const rooms = join(dataDir, 'rgbd-7scenes-subset.zip');
+  test.skipIf(!existsSync(rooms))(
+    'a folder of RGB and depth, by its path: rooms of a few metres',
+    async () => {
+      const { train, test: held } = await openFolderDataset(rooms, { dataDir, cacheDir: temporaryFolder() });
+      expect([train.length, held.length]).toEqual([117, 40]);
+      const measured = (await readSome(train)).depth!.filter((metres) => metres > 0);
+      expect(measured.length / (16 * 64 * 64)).toBeGreaterThan(0.8);
+      expect(measured.every((metres) => metres > 0.3 && metres < 10)).toBe(true);
+    },
+  );
+
+  const pictures = join(dataDir, 'cifar10-images-subset.zip');
+  test.skipIf(!existsSync(pictures))('CIFAR-10 as a folder of images per class, by its path', async () => {
+    const context = { dataDir, cacheDir: temporaryFolder() };
+    const { train, test: held } = await openFolderDataset(pictures, context);
+    expect(train.targets.label!.classNames).toEqual(held.targets.label!.classNames);
+    expect(train.targets.label!.classNames).toHaveLength(10);
+    expect([train.length, held.length]).toEqual([6000, 2000]);
+    expect((await folderDataset(pictures).verify(context)).problems).toEqual([]);
+  });
 });
+
+/** Sixteen examples spread over a split, at 64 pixels. */
+async function readSome(split: ImageSplit) {
+  const reader = await split.open(preprocessing(64));
+  const batch = await reader.read(Array.from({ length: 16 }, (_, i) => Math.floor((i * split.length) / 16)));
+  await reader.close();
+  return batch;
+}
