@@ -3,7 +3,7 @@ import { parse } from 'csv-parse/sync';
 import { z } from 'zod';
 import { mapConcurrently } from '../concurrency.js';
 import { type ContentSource, linesOf, readTexts } from '../content/content-source.js';
-import { maskIndices, UndecodableExample } from '../decode/decode-example.js';
+import { maskIndices, UndecodableExample } from '../decode/decode-targets.js';
 import type { TargetEncoding } from '../decode/stored-example.js';
 import { type FileExample, imageFile, pairFiles } from '../split/file-split.js';
 import { childrenOf, pairFolders } from './layout.js';
