@@ -108,9 +108,12 @@ function classFolders(source: ContentSource, prefix: string): readonly string[] 
 
 /** @throws FormatError when there are folders without images among these */
 export function requireImages(source: ContentSource, folders: readonly string[]): void {
-  const empty = folders.filter(
-    (folder) => !source.entries.some(({ path }) => path.startsWith(`${folder}/`) && imageFile.test(path)),
-  );
+  const filled = new Set<string>();
+  for (const { path } of source.entries) {
+    if (!imageFile.test(path)) continue;
+    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) filled.add(path.slice(0, at));
+  }
+  const empty = folders.filter((folder) => !filled.has(folder));
   if (empty.length === 0) return;
   throw new FormatError('A class has no images.', {
     where: `${source.location}: ${empty[0]}/`,
