@@ -1,10 +1,10 @@
-import type { DatasetDefinition, ProtocolDefinition, TaskDefinition } from '@kora-bench/core';
+import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core';
 import { InputError, targetKinds } from '@kora-bench/core';
 import type { Chosen } from '../config/configure.js';
 import { configureEntry, place } from '../config/configure.js';
 import type { PhaseConfig, RunConfig } from '../config/run-config.js';
 import { suggestion } from '../input/nearest-name.js';
-import type { Registry } from '../registry/registry.js';
+import type { DataSource, Registry } from '../registry/registry.js';
 import { findDataset } from '../registry/registry.js';
 
 /** A phase whose every name is known. */
@@ -14,7 +14,7 @@ export interface ChosenPhase {
   readonly field: string;
   readonly task: Chosen<TaskDefinition>;
   readonly protocol: Chosen<ProtocolDefinition>;
-  readonly dataset: DatasetDefinition;
+  readonly dataset: DataSource;
 }
 
 /** The phases of a configuration, looked up. @throws InputError */
@@ -85,8 +85,10 @@ function checkOrder(
 }
 
 function checkTargets({ task, dataset }: ChosenPhase, { datasets }: Registry, where: string): void {
+  const { targets: own } = dataset;
+  if (own === undefined) return;
   const needed = task.definition.targets;
-  const missing = needed.filter((kind) => !dataset.targets.includes(kind));
+  const missing = needed.filter((kind) => !own.includes(kind));
   if (missing.length === 0) return;
   const fitting = [...datasets.values()]
     .filter(({ targets }) => needed.every((kind) => targets.includes(kind)))
@@ -96,7 +98,7 @@ function checkTargets({ task, dataset }: ChosenPhase, { datasets }: Registry, wh
     expected: `data with ${missing.map((kind) => `${kind} (${targetKinds[kind].description})`).join(' and ')}: ${
       fitting.length === 0 ? 'no registered data set has it' : `one of ${fitting.join(', ')}`
     }`,
-    received: `${dataset.name}, which has ${dataset.targets.join(', ')}`,
+    received: `${dataset.name}, which has ${own.join(', ')}`,
     fix: 'Choose another data set or another task for this phase.',
   });
 }

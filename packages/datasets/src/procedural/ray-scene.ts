@@ -1,5 +1,4 @@
-import type { Rgb } from './colour.js';
-import type { Texture } from './texture.js';
+import type { Rgb, Texture } from './materials.js';
 
 /** Metres, y upwards, z away from the camera. */
 export type Vector = readonly [x: number, y: number, z: number];
@@ -61,7 +60,7 @@ export interface RayHit {
 }
 
 /** Rays that start on a surface must not meet it again. */
-const NEAREST = 1e-6;
+const nearestHit = 1e-6;
 
 export function noHit(): RayHit {
   return { solid: -1, t: Number.POSITIVE_INFINITY, nx: 0, ny: 0, nz: 0 };
@@ -102,8 +101,8 @@ function hitSolid(solid: Solid, o: Vector, d: Vector, hit: RayHit): boolean {
 }
 
 /** Records the intersection if it is the nearest so far and in front of the origin. */
-function accept(hit: RayHit, t: number, nx: number, ny: number, nz: number): boolean {
-  if (!(t > NEAREST && t < hit.t)) return false;
+function accept(hit: RayHit, t: number, [nx, ny, nz]: Vector): boolean {
+  if (!(t > nearestHit && t < hit.t)) return false;
   hit.t = t;
   hit.nx = nx;
   hit.ny = ny;
@@ -112,7 +111,7 @@ function accept(hit: RayHit, t: number, nx: number, ny: number, nz: number): boo
 }
 
 function hitGround(o: Vector, d: Vector, hit: RayHit): boolean {
-  return d[1] < 0 && accept(hit, -o[1] / d[1], 0, 1, 0);
+  return d[1] < 0 && accept(hit, -o[1] / d[1], [0, 1, 0]);
 }
 
 function hitSphere({ centre, radius }: Sphere, o: Vector, d: Vector, hit: RayHit): boolean {
@@ -125,8 +124,8 @@ function hitSphere({ centre, radius }: Sphere, o: Vector, d: Vector, hit: RayHit
   if (discriminant < 0) return false;
   const root = Math.sqrt(discriminant);
   let t = (-b - root) / a;
-  if (t <= NEAREST) t = (-b + root) / a;
-  return accept(hit, t, (x + t * d[0]) / radius, (y + t * d[1]) / radius, (z + t * d[2]) / radius);
+  if (t <= nearestHit) t = (-b + root) / a;
+  return accept(hit, t, [(x + t * d[0]) / radius, (y + t * d[1]) / radius, (z + t * d[2]) / radius]);
 }
 
 function hitBox(box: Box, o: Vector, d: Vector, hit: RayHit): boolean {
@@ -148,15 +147,15 @@ function hitBox(box: Box, o: Vector, d: Vector, hit: RayHit): boolean {
   const nearX = Math.min(x0, x1);
   const nearY = Math.min(y0, y1);
   const enter = Math.max(nearX, nearY, Math.min(z0, z1));
-  if (enter <= NEAREST || enter >= hit.t) return false;
+  if (enter <= nearestHit || enter >= hit.t) return false;
   if (enter > Math.min(Math.max(x0, x1), Math.max(y0, y1), Math.max(z0, z1))) return false;
-  if (enter === nearY) return accept(hit, enter, 0, d[1] > 0 ? -1 : 1, 0);
+  if (enter === nearY) return accept(hit, enter, [0, d[1] > 0 ? -1 : 1, 0]);
   if (enter === nearX) {
     const outward = dx > 0 ? -1 : 1;
-    return accept(hit, enter, outward * cos, 0, -outward * sin);
+    return accept(hit, enter, [outward * cos, 0, -outward * sin]);
   }
   const outward = dz > 0 ? -1 : 1;
-  return accept(hit, enter, outward * sin, 0, outward * cos);
+  return accept(hit, enter, [outward * sin, 0, outward * cos]);
 }
 
 function hitCylinder(cylinder: Cylinder, o: Vector, d: Vector, hit: RayHit): boolean {
@@ -174,7 +173,7 @@ function hitCylinder(cylinder: Cylinder, o: Vector, d: Vector, hit: RayHit): boo
     const t = (-b - Math.sqrt(discriminant)) / a;
     const at = y + t * d[1];
     if (at >= -halfHeight && at <= halfHeight) {
-      nearer = accept(hit, t, (x + t * d[0]) / radius, 0, (z + t * d[2]) / radius);
+      nearer = accept(hit, t, [(x + t * d[0]) / radius, 0, (z + t * d[2]) / radius]);
     }
   }
   if (d[1] === 0) return nearer;
@@ -182,5 +181,5 @@ function hitCylinder(cylinder: Cylinder, o: Vector, d: Vector, hit: RayHit): boo
   const t = (cap * halfHeight - y) / d[1];
   const px = x + t * d[0];
   const pz = z + t * d[2];
-  return (px * px + pz * pz <= radius * radius && accept(hit, t, 0, cap, 0)) || nearer;
+  return (px * px + pz * pz <= radius * radius && accept(hit, t, [0, cap, 0])) || nearer;
 }
