@@ -7,7 +7,7 @@ import type {
   Preprocessing,
   Task,
 } from '@kora-bench/core';
-import { buildEvalProgram, pixelTargetKinds, sizeOf } from '@kora-bench/core';
+import { buildEvalProgram, InputError, pixelTargetKinds, sizeOf } from '@kora-bench/core';
 import { type BatchTargets, imageTargets } from '@kora-bench/datasets/browser';
 import { fixedBatches, inOrder } from './batches.js';
 import type { KeptFeatures } from './kept-features.js';
@@ -155,6 +155,7 @@ export async function evaluate(
   splits: readonly [ImageSplit, ...ImageSplit[]],
 ): Promise<Evaluation[]> {
   const [first] = splits;
+  for (const other of splits.slice(1)) requireSameImages(first, other);
   const scored = splits.map(() => ({
     evaluator: spec.task.evaluator(),
     scores: {} as Record<string, Float64Array>,
@@ -170,4 +171,17 @@ export async function evaluate(
     }
   }
   return scored.map(({ evaluator, scores }) => ({ ...evaluator.result(), scores }));
+}
+
+function requireSameImages(first: ImageSplit, other: ImageSplit): void {
+  const differs = first.paths.findIndex((path, i) => path !== other.paths[i]);
+  if (differs < 0 && other.length === first.length) return;
+  const named = ({ dataset, split, length, paths }: ImageSplit) =>
+    `${dataset}, ${split}: ${length} images${differs < 0 ? '' : `, ${paths[differs] ?? 'none'} at ${differs}`}`;
+  throw new InputError('Splits that are scored in one pass have other images.', {
+    where: 'splits',
+    expected: `the images of the first: ${named(first)}`,
+    received: named(other),
+    fix: 'Evaluate them one after the other.',
+  });
 }

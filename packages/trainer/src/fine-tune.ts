@@ -10,7 +10,7 @@ import type {
   TrainingConfig,
   Weights,
 } from '@kora-bench/core';
-import { modelParameters, trainingSchema } from '@kora-bench/core';
+import { isTrainable, modelParameters, trainingSchema } from '@kora-bench/core';
 import { withValidation } from '@kora-bench/datasets/browser';
 import type { Evaluation } from './evaluate.js';
 import { evaluate } from './evaluate.js';
@@ -44,7 +44,7 @@ export interface FineTuned {
   readonly training: readonly TrainResult[];
   /** Every weight of the finished model by name, to be saved or looked at. */
   readonly weights: Weights;
-  /** The method's and the head's own weights alone. */
+  /** What training made: the head, the method's own weights, and those of the backbone that it trained. */
   readonly trained: Weights;
   /** Scores a split, e.g. `data.test`. */
   evaluate(split: ImageSplit): Promise<Evaluation>;
@@ -84,7 +84,9 @@ export async function fineTune(spec: FineTuneSpec): Promise<FineTuned> {
     { name: 'fine-tune', taskFor, split, preprocessing, training, trains: 'all' },
     () => spec.observers ?? [],
   );
-  const own = parameters.filter(({ owner }) => owner !== 'backbone');
+  const own = parameters.filter(
+    (parameter) => parameter.owner !== 'backbone' || isTrainable(parameter, method),
+  );
   return {
     training: results,
     weights: weights.values,

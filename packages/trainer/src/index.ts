@@ -25,6 +25,8 @@ export {
 export { PassProgress, type ProgressEvent, type ReportProgress } from './progress.js';
 export { initialState, openSession, type Session, type SessionSpec, withSession } from './session.js';
 export {
+  type OwnBatches,
+  type SplitData,
   type StepBatch,
   type StepOutput,
   type TrainData,
