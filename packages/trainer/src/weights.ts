@@ -71,7 +71,8 @@ export class WeightStore {
 
   /** Whether `name` still has the checkpoint's own value. */
   isPretrained(name: string): boolean {
-    return this.#values.get(name) === this.#pretrained.get(name);
+    const value = this.#values.get(name);
+    return value !== undefined && value === this.#pretrained.get(name);
   }
 }
 
