@@ -8,7 +8,7 @@ import type {
   PhaseRecord,
   RecordedMetric,
 } from '../records/record-schema.js';
-import { metricText, metricTitle, percent } from '../table/format-number.js';
+import { metricText, metricTitle, percent, plural } from '../table/format-number.js';
 import { groupFindings } from '../table/grouped-findings.js';
 import { estimateColumn, primaryOf, scoreColumns } from '../table/summary-row.js';
 import { ckaHeatmap } from './charts/cka-heatmap.js';
@@ -103,7 +103,7 @@ function phasesOf(done: readonly DoneRecord[]): PhaseRecord[] {
 function describe({ config, startedAt }: CellRecord): string {
   const { training, models, phases } = config;
   const names = phases.map(({ name, data }) => `${name} on ${data}`).join(', ');
-  return `Backbone ${models.join(', ')}; ${names}; ${training.epochs} epochs of batch ${training.batchSize} where a phase says nothing else; started ${startedAt}.`;
+  return `Backbone ${models.join(', ')}; ${names}; ${plural(training.epochs, 'epoch')} of batch ${training.batchSize} where a phase says nothing else; started ${startedAt}.`;
 }
 
 function nameOf({ cell, config }: CellRecord): string {
