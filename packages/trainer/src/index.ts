@@ -32,6 +32,7 @@ export {
   type TrainData,
   type TrainerContext,
   type TrainingEnded,
+  type TrainingEpoch,
   type TrainingStarted,
   type TrainingStep,
   type TrainObserver,

@@ -74,6 +74,14 @@ export interface TrainingStep<B extends StepBatch = StepBatch> {
   readonly batch: B;
 }
 
+export interface TrainingEpoch {
+  /** From 0. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Mean over the examples of the steps whose loss was brought back; null where none was. */
+  readonly loss: number | null;
+}
+
 export interface TrainingEnded {
   /** The parameters `[P]` before the first and after the last step. */
   readonly before: HostTensor;
@@ -91,6 +99,7 @@ export interface TrainObserver<B extends StepBatch = StepBatch> {
   /** Outputs of the next step to bring back from the device; nothing by default, as each costs time. */
   wants?(step: number, totalSteps: number): readonly StepOutput[];
   stepped?(step: TrainingStep<B>): void | Promise<void>;
+  epochEnded?(epoch: TrainingEpoch): void | Promise<void>;
   ended?(training: TrainingEnded): void | Promise<void>;
 }
 
@@ -278,6 +287,7 @@ async function runSteps({ context, spec, session, totalSteps, batches, observers
   const progress = new PassProgress(context.report ?? (() => undefined), spec.name, totalSteps);
   let step = 0;
   for (let epoch = 0; epoch < epochs; epoch++) {
+    let known = { examples: 0, loss: 0 };
     for await (const batch of firstOf(batches, epoch, spec.name)) {
       const began = performance.now();
       const learningRate = learningRateAt(schedule, base, step, totalSteps);
@@ -294,9 +304,12 @@ async function runSteps({ context, spec, session, totalSteps, batches, observers
       const { count } = batch;
       for (const observer of observers)
         await observer.stepped?.({ step, totalSteps, learningRate, count, seconds, outputs, batch });
+      if (loss !== null) known = { examples: known.examples + count, loss: known.loss + count * loss };
       step++;
       progress.step(count, loss);
     }
+    const loss = known.examples === 0 ? null : known.loss / known.examples;
+    for (const observer of observers) await observer.epochEnded?.({ epoch, epochs, loss });
   }
   return progress.images;
 }

@@ -249,6 +249,21 @@ describe('observers', () => {
     expect(result.losses).toHaveLength(61);
   });
 
+  it('are told the loss of every epoch, each example weighing the same', async () => {
+    const { losses, observer } = recorder();
+    const epochs: (number | null)[] = [];
+    const told: TrainObserver = {
+      epochEnded({ epoch, epochs: of, loss }) {
+        expect([epoch, of]).toEqual([epochs.length, 2]);
+        epochs.push(loss);
+      },
+    };
+    await train(await toyContext(), startWeights(), spec(), ownBatches(6, 4), [observer, told]);
+    const mean = (from: number) => (4 * losses[from]! + 2 * losses[from + 1]!) / 6;
+    expect(epochs).toHaveLength(2);
+    expect(difference(epochs as number[], [mean(0), mean(2)])).toBeLessThan(1e-12);
+  });
+
   it('see the layout, what no gradient reaches, the learning rates, and both ends of the parameters', async () => {
     const rates: number[] = [];
     let names: string[] = [];
