@@ -3,7 +3,12 @@
  * image decoding, which are Node's. The pixels are those of the registered data set.
  */
 
-export { augmentationMap, type SourceMap } from './batches/augmentation.js';
+export {
+  augmentationMap,
+  normalisationTable,
+  normaliseImage,
+  type SourceMap,
+} from './batches/augmentation.js';
 export {
   type Batch,
   type BatchOptions,
@@ -11,9 +16,8 @@ export {
   batches,
   imageTargets,
 } from './batches/batches.js';
-export { normalisationTable, normaliseImage } from './batches/normalise.js';
 export type { View } from './procedural/canvas.js';
 export type { ProceduralFamily, RenderedImage } from './procedural/family.js';
-export { type ProceduralExample, renderExample } from './procedural/render-example.js';
+export { type ProceduralExample, renderExample } from './procedural/family.js';
 export { sourceFamily } from './procedural/source-family.js';
 export { evenSubset, relabelled, subset, withValidation } from './split/selection.js';

@@ -1,7 +1,10 @@
 import type { DatasetDefinition } from '@kora-bench/core';
+import { camvid } from './camvid/index.js';
 import { cifar10, cifar100 } from './cifar/index.js';
+import { nyuDepthV2 } from './nyu-depth-v2/index.js';
 import { proceduralDatasets } from './procedural/index.js';
 import { tinyImageNet } from './tiny-imagenet/index.js';
+import { voc2012 } from './voc2012/index.js';
 
 export {
   type Batch,
@@ -10,14 +13,35 @@ export {
   batches,
   imageTargets,
 } from './batches/batches.js';
-export type { StoredImage } from './decode/stored-image.js';
-export type { PixelGeometry } from './preprocess/eval-geometry.js';
-export { preparePixels } from './preprocess/prepare-pixels.js';
+export {
+  type ContentEntry,
+  type ContentReader,
+  type ContentSelection,
+  type ContentSource,
+  rootByMarker,
+} from './content/content-source.js';
+export { openContent } from './content/open-content.js';
+export type {
+  DepthEncoding,
+  ExamplePart,
+  MaskEncoding,
+  StoredDepth,
+  StoredExample,
+  StoredImage,
+  StoredMask,
+  TargetEncoding,
+} from './decode/stored-example.js';
+export { type NyuOptions, openNyuDepthV2 } from './nyu-depth-v2/index.js';
+export { type FolderDataset, folderDataset, openFolderDataset } from './own-folder/index.js';
+export type { PixelGeometry } from './preprocess/eval-transform.js';
+export { preparePixels, prepareTarget } from './preprocess/eval-transform.js';
+export type { ImageExtent, PixelRegion } from './preprocess/pillow-resample.js';
 export * from './procedural/index.js';
-export type { ExampleReader, ExampleStore } from './split/example-store.js';
+export { type FileExample, type FileSplitDescription, fileSplit, pairFiles } from './split/file-split.js';
 export {
   type Carving,
   type CompleteDataset,
+  carve,
   evenSubset,
   perClassSubset,
   relabelled,
@@ -25,8 +49,10 @@ export {
   subset,
   withValidation,
 } from './split/selection.js';
+export type { ExampleReader, ExampleStore } from './split/stored-split.js';
 export { type StoredSplitDescription, storedSplit } from './split/stored-split.js';
-export { cifar10, cifar100, tinyImageNet };
+export { checkDataset, crcFailures } from './verify/check-dataset.js';
+export { camvid, cifar10, cifar100, nyuDepthV2, tinyImageNet, voc2012 };
 
 /** The data sets of this package; those that need no download come first. */
 export const datasets: readonly DatasetDefinition[] = [
@@ -34,4 +60,7 @@ export const datasets: readonly DatasetDefinition[] = [
   tinyImageNet,
   cifar10,
   cifar100,
+  voc2012,
+  camvid,
+  nyuDepthV2,
 ];

@@ -5,16 +5,17 @@ import { expect, test } from 'vitest';
 import { failureOf } from './support/failure-of.js';
 import { preprocessing } from './support/synthetic-split.js';
 
-const SIZE = 16;
-const PLANE = SIZE * SIZE;
+const imageSide = 16;
+const planePixels = imageSide * imageSide;
 
-const split = (length: number, task: 'classification' | 'depth' = 'classification'): ImageSplit => ({
+const split = (length: number, kind: 'label' | 'depth' = 'label'): ImageSplit => ({
   dataset: 'memory',
   split: 'train',
-  task,
   length,
-  classNames: ['a', 'b', 'c'],
-  labels: Int32Array.from({ length: task === 'depth' ? 0 : length }, (_, i) => i % 3),
+  targets:
+    kind === 'depth'
+      ? { depth: {} }
+      : { label: { classNames: ['a', 'b', 'c'], labels: Int32Array.from({ length }, (_, i) => i % 3) } },
   paths: Array.from({ length }, (_, i) => `${i}`),
   fingerprint: 'memory',
   notes: [],
@@ -29,14 +30,14 @@ function memoryReader(onRead: (indices: readonly number[]) => void = () => undef
   return {
     async read(indices) {
       onRead(indices);
-      const pixels = new Uint8Array(indices.length * PLANE * 3);
-      const depth = new Float32Array(indices.length * PLANE);
+      const pixels = new Uint8Array(indices.length * planePixels * 3);
+      const depth = new Float32Array(indices.length * planePixels);
       indices.forEach((index, b) => {
-        for (let y = 0; y < SIZE; y++) {
-          for (let x = 0; x < SIZE; x++) {
-            depth[b * PLANE + y * SIZE + x] = y + x / 100;
+        for (let y = 0; y < imageSide; y++) {
+          for (let x = 0; x < imageSide; x++) {
+            depth[b * planePixels + y * imageSide + x] = y + x / 100;
             for (let c = 0; c < 3; c++) {
-              pixels[(b * PLANE + y * SIZE + x) * 3 + c] = pixel(index, y, x, c);
+              pixels[(b * planePixels + y * imageSide + x) * 3 + c] = pixel(index, y, x, c);
             }
           }
         }
@@ -49,7 +50,7 @@ function memoryReader(onRead: (indices: readonly number[]) => void = () => undef
 
 async function collect(order: number[], batchSize: number, options: Partial<BatchOptions> = {}) {
   const found: Batch[] = [];
-  const all = { preprocessing: preprocessing(SIZE), ...options };
+  const all = { preprocessing: preprocessing(imageSide), ...options };
   for await (const batch of batches(split(20), memoryReader(), order, batchSize, all)) found.push(batch);
   return found;
 }
@@ -57,17 +58,17 @@ async function collect(order: number[], batchSize: number, options: Partial<Batc
 test('images are normalised, channel by channel, and come with their labels in order', async () => {
   const mean = [0.1, 0.2, 0.3] as const;
   const std = [0.5, 0.25, 2] as const;
-  const found = await collect([7, 3, 11], 2, { preprocessing: { ...preprocessing(SIZE), mean, std } });
+  const found = await collect([7, 3, 11], 2, { preprocessing: { ...preprocessing(imageSide), mean, std } });
   expect(found.map(({ indices }) => [...indices])).toEqual([[7, 3], [11]]);
-  expect(found.map(({ labels }) => [...labels])).toEqual([[1, 0], [2]]);
-  expect(found[1]!.images).toHaveLength(3 * PLANE);
+  expect(found.map(({ targets }) => [...targets.label!.data])).toEqual([[1, 0], [2]]);
+  expect(found[1]!.images).toHaveLength(3 * planePixels);
   for (const [c, y, x] of [
     [0, 0, 0],
     [1, 3, 15],
     [2, 15, 4],
   ] as const) {
     const expected = (pixel(3, y, x, c) / 255 - mean[c]) / std[c];
-    expect(found[0]!.images[(3 + c) * PLANE + y * SIZE + x]).toBeCloseTo(expected, 5);
+    expect(found[0]!.images[(3 + c) * planePixels + y * imageSide + x]).toBeCloseTo(expected, 5);
   }
 });
 
@@ -96,8 +97,8 @@ test('an augmented example depends on seed, epoch and index, not on its place', 
   const [whole] = await collect([0, 1, 2, 3, 4, 5], 6, options);
   const parts = await collect([5, 4, 3, 2, 1, 0], 1, options);
   parts.forEach((part, i) => {
-    const at = (5 - i) * 3 * PLANE;
-    expect(part.images).toEqual(whole!.images.slice(at, at + 3 * PLANE));
+    const at = (5 - i) * 3 * planePixels;
+    expect(part.images).toEqual(whole!.images.slice(at, at + 3 * planePixels));
   });
   const [later] = await collect([0, 1, 2, 3, 4, 5], 6, { ...options, epoch: 2 });
   const [other] = await collect([0, 1, 2, 3, 4, 5], 6, { ...options, seed: 4 });
@@ -107,15 +108,15 @@ test('an augmented example depends on seed, epoch and index, not on its place', 
 
 test('flip mirrors about half of the images, and moves depth with them', async () => {
   const order = Array.from({ length: 200 }, (_, i) => i);
-  const options = { preprocessing: preprocessing(SIZE), augmentation: 'flip' } as const;
+  const options = { preprocessing: preprocessing(imageSide), augmentation: 'flip' } as const;
   let mirrored = 0;
   for await (const batch of batches(split(200, 'depth'), memoryReader(), order, 1, options)) {
     const red = (x: number) => batch.images[x]! * 127.5 + 127.5;
     const index = batch.indices[0]!;
-    const isMirrored = Math.abs(red(0) - pixel(index, 0, SIZE - 1, 0)) < 0.01;
+    const isMirrored = Math.abs(red(0) - pixel(index, 0, imageSide - 1, 0)) < 0.01;
     if (!isMirrored) expect(red(0)).toBeCloseTo(pixel(index, 0, 0, 0), 2);
-    expect(batch.depth![3 * SIZE]).toBeCloseTo(isMirrored ? 3.15 : 3, 5);
-    expect(batch.labels).toHaveLength(0);
+    expect(batch.targets.depth!.data[3 * imageSide]).toBeCloseTo(isMirrored ? 3.15 : 3, 5);
+    expect(batch.targets.label).toBeUndefined();
     if (isMirrored) mirrored++;
   }
   expect(mirrored).toBeGreaterThan(70);
@@ -124,10 +125,12 @@ test('flip mirrors about half of the images, and moves depth with them', async (
 
 test('crop-flip shifts by up to an eighth, and fills by reflection', async () => {
   const order = Array.from({ length: 300 }, (_, i) => i);
-  const options = { preprocessing: preprocessing(SIZE), augmentation: 'crop-flip' } as const;
+  const options = { preprocessing: preprocessing(imageSide), augmentation: 'crop-flip' } as const;
   const tops = new Set<number>();
-  for await (const { depth } of batches(split(300, 'depth'), memoryReader(), order, 1, options)) {
-    const rows = Array.from({ length: SIZE }, (_, y) => Math.floor(depth![y * SIZE]! + 1e-4));
+  for await (const { targets } of batches(split(300, 'depth'), memoryReader(), order, 1, options)) {
+    const rows = Array.from({ length: imageSide }, (_, y) =>
+      Math.floor(targets.depth!.data[y * imageSide]! + 1e-4),
+    );
     const shift = rows[8]! - 8;
     tops.add(shift);
     const reflected = (y: number) => (y < 0 ? -y : y > 15 ? 30 - y : y);
@@ -139,7 +142,7 @@ test('crop-flip shifts by up to an eighth, and fills by reflection', async () =>
 test('the next batches are read while the consumer works, but no more than two', async () => {
   const started: number[] = [];
   const reader = memoryReader(([first]) => started.push(first!));
-  const options = { preprocessing: preprocessing(SIZE) };
+  const options = { preprocessing: preprocessing(imageSide) };
   const iterator = batches(split(20), reader, [0, 1, 2, 3, 4, 5, 6], 1, options);
   await iterator.next();
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -163,7 +166,9 @@ test('a consumer that stops early waits for the reads under way', async () => {
     },
     close: inner.close,
   };
-  for await (const _ of batches(split(20), reader, [0, 1, 2, 3], 1, { preprocessing: preprocessing(SIZE) })) {
+  for await (const _ of batches(split(20), reader, [0, 1, 2, 3], 1, {
+    preprocessing: preprocessing(imageSide),
+  })) {
     break;
   }
   expect(open).toBe(0);
@@ -175,7 +180,7 @@ test('a failure comes in its turn, after the batches before it', async () => {
   });
   const seen: number[] = [];
   const iterate = async () => {
-    const options = { preprocessing: preprocessing(SIZE) };
+    const options = { preprocessing: preprocessing(imageSide) };
     for await (const { indices } of batches(split(20), reader, [0, 1, 2, 3], 1, options)) {
       seen.push(indices[0]!);
       await new Promise((resolve) => setTimeout(resolve, 5));

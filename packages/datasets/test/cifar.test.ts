@@ -47,9 +47,9 @@ function archiveContext(name: string, content: Uint8Array) {
 test('CIFAR-100: fine labels and pixels, from the archive and from the folder', async () => {
   const context = archiveContext('cifar-100-binary.tar.gz', tarGzOf(cifar100Files));
   const packed = await cifar100.open(context);
-  expect([...packed.train.labels]).toEqual([99, 3, 0]);
-  expect([...packed.val.labels]).toEqual([50]);
-  expect(packed.train.classNames[99]).toBe('class99');
+  expect([...packed.train.targets.label!.labels]).toEqual([99, 3, 0]);
+  expect([...packed.test.targets.label!.labels]).toEqual([50]);
+  expect(packed.train.targets.label!.classNames[99]).toBe('class99');
   const reader = await packed.train.open(preprocessing(32));
   const { pixels } = await reader.read([2, 1]);
   await reader.close();
@@ -67,9 +67,9 @@ test('CIFAR-10: the five training files in order', async () => {
   const files = new Map<string, Uint8Array>([['cifar-10-batches-bin/batches.meta.txt', names(10)]]);
   for (let i = 1; i <= 5; i++) files.set(`cifar-10-batches-bin/data_batch_${i}.bin`, records([[i], [0]]));
   files.set('cifar-10-batches-bin/test_batch.bin', records([[9]]));
-  const { train, val } = await cifar10.open(archiveContext('cifar-10-binary.tgz', tarGzOf(files)));
-  expect([...train.labels]).toEqual([1, 0, 2, 0, 3, 0, 4, 0, 5, 0]);
-  expect([...val.labels]).toEqual([9]);
+  const { train, test: held } = await cifar10.open(archiveContext('cifar-10-binary.tgz', tarGzOf(files)));
+  expect([...train.targets.label!.labels]).toEqual([1, 0, 2, 0, 3, 0, 4, 0, 5, 0]);
+  expect([...held.targets.label!.labels]).toEqual([9]);
   expect(train.paths[9]).toBe('data_batch_5.bin/1');
   expect(new Set(await train.contentHashes()).size).toBe(2);
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageSplit } from '@kora-bench/core';
@@ -8,9 +9,9 @@ import { runScript } from './support/run-script.js';
 import { preprocessing, syntheticPixels, syntheticSplit } from './support/synthetic-split.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
-const SIZE = 12;
+const imageSide = 12;
 
-async function pixelsOf(split: ImageSplit, indices: number[], size = SIZE): Promise<Uint8Array> {
+async function pixelsOf(split: ImageSplit, indices: number[], size = imageSide): Promise<Uint8Array> {
   const reader = await split.open(preprocessing(size));
   try {
     return (await reader.read(indices)).pixels;
@@ -28,7 +29,7 @@ function slotsFile(cacheDir: string): string {
 test('examples come in the order asked for, resized', async () => {
   const { split } = syntheticSplit(5, 2, temporaryFolder());
   const pixels = await pixelsOf(split, [4, 0, 4]);
-  const of = (i: number) => preparePixels(syntheticPixels(i), 8, 8, preprocessing(SIZE));
+  const of = (i: number) => preparePixels(syntheticPixels(i), 8, 8, preprocessing(imageSide));
   expect(pixels).toEqual(new Uint8Array([...of(4), ...of(0), ...of(4)]));
 });
 
@@ -38,7 +39,10 @@ test('what was read once is not decoded again, by any later reader', async () =>
   const pixels = await pixelsOf(first.split, [2, 1500, 2099]);
   const second = syntheticSplit(2100, 2, cacheDir);
   expect(await pixelsOf(second.split, [2099, 2])).toEqual(
-    new Uint8Array([...pixels.subarray(2 * SIZE * SIZE * 3), ...pixels.subarray(0, SIZE * SIZE * 3)]),
+    new Uint8Array([
+      ...pixels.subarray(2 * imageSide * imageSide * 3),
+      ...pixels.subarray(0, imageSide * imageSide * 3),
+    ]),
   );
   expect(second.reads).toEqual([]);
   await pixelsOf(second.split, [1]);
@@ -54,6 +58,18 @@ test('another geometry and another content have caches of their own', async () =
   const other = syntheticSplit(5, 2, cacheDir);
   await pixelsOf(other.split, [0]);
   expect(other.reads).toEqual([0]);
+});
+
+test('splits without targets per pixel keep the caches that they had before there were any', async () => {
+  const cacheDir = temporaryFolder();
+  const { split } = syntheticSplit(4, 2, cacheDir);
+  await pixelsOf(split, [0]);
+  const { imageSize, interpolation, cropPct } = preprocessing(imageSide);
+  const [height, width] = imageSize;
+  const { fingerprint } = split;
+  const described = { format: 'kora-pixels 1', fingerprint, height, width, interpolation, cropPct };
+  const key = createHash('sha256').update(JSON.stringify(described)).digest('hex');
+  expect(readdirSync(join(cacheDir, 'pixels'))).toEqual([key.slice(0, 24)]);
 });
 
 test.each([
@@ -88,7 +104,7 @@ test('two readers at once agree', async () => {
 
 test('an index outside the split, and a closed reader, are refused', async () => {
   const { split } = syntheticSplit(4, 2, temporaryFolder());
-  const reader = await split.open(preprocessing(SIZE));
+  const reader = await split.open(preprocessing(imageSide));
   expect((await failureOf(reader.read([4]))).expected).toBe('integers from 0 to 3');
   await reader.close();
   expect((await failureOf(reader.read([0]))).code).toBe('INPUT');
@@ -118,7 +134,7 @@ test('a killed process keeps what it had decoded, and the rest is decoded after 
   expect(Number(resumedReads)).toBeLessThanOrEqual(64 - 24);
 });
 
-const READ_TWICE = `
+const readTwice = `
   const a = await read(0, 6);
   const b = await read(0, 6);
   await reader.close();
@@ -126,7 +142,7 @@ const READ_TWICE = `
 `;
 
 test('a full disk gives one warning and no wrong pixels', async () => {
-  const { stdout, stderr } = await runScript(READ_TWICE, temporaryFolder(), 6, {
+  const { stdout, stderr } = await runScript(readTwice, temporaryFolder(), 6, {
     limits: 'ulimit -f 500;',
   });
   expect(stdout).toBe(`0 ${6 * 224 * 224 * 3}\n`);
@@ -136,7 +152,7 @@ test('a full disk gives one warning and no wrong pixels', async () => {
 test('a cache folder that cannot be written gives one warning and no wrong pixels', async () => {
   const blocked = join(temporaryFolder(), 'file');
   writeFileSync(blocked, '');
-  const { stdout, stderr } = await runScript(READ_TWICE, blocked, 6);
+  const { stdout, stderr } = await runScript(readTwice, blocked, 6);
   expect(stdout).toBe(`0 ${6 * 224 * 224 * 3}\n`);
   expect(stderr.match(/CacheWarning/g)).toHaveLength(1);
 });

@@ -12,7 +12,7 @@ import {
 } from '@kora-bench/datasets';
 import { describe, expect, it } from 'vitest';
 
-const SURFACE: Surface = {
+const plainSurface: Surface = {
   texture: () => 0,
   colours: [
     [0.5, 0.5, 0.5],
@@ -21,28 +21,33 @@ const SURFACE: Surface = {
   frequency: 1,
   salt: 0,
 };
-const LEVEL: Camera = { position: [0, 1, 0], cos: 1, sin: 0, spread: 0.5 };
-const SIZE = 33;
-const CENTRE = (SIZE * SIZE - 1) / 2;
+const levelCamera: Camera = { position: [0, 1, 0], cos: 1, sin: 0, spread: 0.5 };
+const imageSide = 33;
+const centrePixel = (imageSide * imageSide - 1) / 2;
 
 /** Picture coordinate of the centre of pixel `i` of a row or column. */
-const coordinate = (i: number) => (2 * i + 1) / SIZE - 1;
+const coordinate = (i: number) => (2 * i + 1) / imageSide - 1;
 
-function depthOf(solids: readonly Solid[], camera = LEVEL): Float32Array {
+function depthOf(solids: readonly Solid[], camera = levelCamera): Float32Array {
   const scene: DepthScene = { camera, solids, light: [0, 0.8, -0.6], ambient: 0.4, sky: [0.5, 0.7, 1] };
-  return traceScene(scene, createCanvas({ width: SIZE, height: SIZE, extent: 1 }));
+  return traceScene(scene, createCanvas({ width: imageSide, height: imageSide, extent: 1 }));
 }
 
 describe('depth of known scenes', () => {
   it('of the floor under a pitched camera follows from the angles', () => {
     const pitch = 0.3;
-    const camera = { ...LEVEL, position: [0, 1.4, 0], cos: Math.cos(pitch), sin: Math.sin(pitch) } as const;
-    const depth = depthOf([{ kind: 'ground', surface: SURFACE }], camera);
+    const camera = {
+      ...levelCamera,
+      position: [0, 1.4, 0],
+      cos: Math.cos(pitch),
+      sin: Math.sin(pitch),
+    } as const;
+    const depth = depthOf([{ kind: 'ground', surface: plainSurface }], camera);
     let floor = 0;
-    for (let row = 0; row < SIZE; row++) {
+    for (let row = 0; row < imageSide; row++) {
       const below = Math.atan(coordinate(row) * camera.spread);
-      for (let column = 0; column < SIZE; column++) {
-        const measured = depth[row * SIZE + column]!;
+      for (let column = 0; column < imageSide; column++) {
+        const measured = depth[row * imageSide + column]!;
         if (pitch + below <= 0) {
           expect(measured).toBe(0);
           continue;
@@ -52,20 +57,20 @@ describe('depth of known scenes', () => {
         expect(Math.abs(measured / along - 1)).toBeLessThan(1e-5);
       }
     }
-    expect(floor).toBeGreaterThan(SIZE * SIZE * 0.5);
-    expect(floor).toBeLessThan(SIZE * SIZE);
+    expect(floor).toBeGreaterThan(imageSide * imageSide * 0.5);
+    expect(floor).toBeLessThan(imageSide * imageSide);
   });
 
   it('of a sphere straight ahead is its distance less its radius, and 0 around it', () => {
-    const depth = depthOf([{ kind: 'sphere', centre: [0, 1, 4], radius: 0.75, surface: SURFACE }]);
-    expect(depth[CENTRE]).toBeCloseTo(3.25, 6);
+    const depth = depthOf([{ kind: 'sphere', centre: [0, 1, 4], radius: 0.75, surface: plainSurface }]);
+    expect(depth[centrePixel]).toBeCloseTo(3.25, 6);
     expect(depth[0]).toBe(0);
     // The silhouette's tangent cone has sine radius / distance.
     const cone = 0.75 / 4 / Math.sqrt(1 - (0.75 / 4) ** 2);
-    for (let row = 0; row < SIZE; row++) {
-      for (let column = 0; column < SIZE; column++) {
-        const slope = LEVEL.spread * Math.hypot(coordinate(row), coordinate(column));
-        expect(depth[row * SIZE + column]! > 0).toBe(slope < cone);
+    for (let row = 0; row < imageSide; row++) {
+      for (let column = 0; column < imageSide; column++) {
+        const slope = levelCamera.spread * Math.hypot(coordinate(row), coordinate(column));
+        expect(depth[row * imageSide + column]! > 0).toBe(slope < cone);
       }
     }
   });
@@ -77,7 +82,7 @@ describe('depth of known scenes', () => {
       half: [0.5, 0.5, 0.4],
       cos: 1,
       sin: 0,
-      surface: SURFACE,
+      surface: plainSurface,
     };
     const hits = depthOf([box]).filter((d) => d > 0);
     expect(hits.length).toBe(13 * 13);
@@ -92,9 +97,9 @@ describe('depth of known scenes', () => {
       half: [0.5, 0.5, 0.5],
       cos,
       sin: cos,
-      surface: SURFACE,
+      surface: plainSurface,
     };
-    expect(depthOf([box])[CENTRE]).toBeCloseTo(3 - Math.SQRT1_2, 6);
+    expect(depthOf([box])[centrePixel]).toBeCloseTo(3 - Math.SQRT1_2, 6);
   });
 
   it('of a cylinder is that of its side from the front and of its top from above', () => {
@@ -103,32 +108,32 @@ describe('depth of known scenes', () => {
       centre: [0, 1, 3],
       radius: 0.6,
       halfHeight: 0.5,
-      surface: SURFACE,
+      surface: plainSurface,
     };
-    expect(depthOf([cylinder])[CENTRE]).toBeCloseTo(2.4, 6);
+    expect(depthOf([cylinder])[centrePixel]).toBeCloseTo(2.4, 6);
     const down = { position: [0, 4, 3], cos: 0, sin: 1, spread: 0.3 } as const;
-    expect(depthOf([cylinder], down)[CENTRE]).toBeCloseTo(2.5, 6);
+    expect(depthOf([cylinder], down)[centrePixel]).toBeCloseTo(2.5, 6);
   });
 
   it('is that of the nearer of two solids', () => {
-    const near: Solid = { kind: 'sphere', centre: [0, 1, 2], radius: 0.5, surface: SURFACE };
-    const far: Solid = { kind: 'sphere', centre: [0, 1, 5], radius: 2, surface: SURFACE };
+    const near: Solid = { kind: 'sphere', centre: [0, 1, 2], radius: 0.5, surface: plainSurface };
+    const far: Solid = { kind: 'sphere', centre: [0, 1, 5], radius: 2, surface: plainSurface };
     expect(depthOf([near, far])).toEqual(depthOf([far, near]));
-    expect(depthOf([far, near])[CENTRE]).toBeCloseTo(1.5, 6);
+    expect(depthOf([far, near])[centrePixel]).toBeCloseTo(1.5, 6);
   });
 
   it('gives normals of unit length that face the camera', () => {
     const solids: Solid[] = [
-      { kind: 'sphere', centre: [-0.8, 1, 4], radius: 0.7, surface: SURFACE },
-      { kind: 'box', centre: [0.8, 1, 4], half: [0.5, 0.6, 0.5], cos: 0.6, sin: 0.8, surface: SURFACE },
-      { kind: 'cylinder', centre: [0, 0.4, 3], radius: 0.3, halfHeight: 0.4, surface: SURFACE },
-      { kind: 'ground', surface: SURFACE },
+      { kind: 'sphere', centre: [-0.8, 1, 4], radius: 0.7, surface: plainSurface },
+      { kind: 'box', centre: [0.8, 1, 4], half: [0.5, 0.6, 0.5], cos: 0.6, sin: 0.8, surface: plainSurface },
+      { kind: 'cylinder', centre: [0, 0.4, 3], radius: 0.3, halfHeight: 0.4, surface: plainSurface },
+      { kind: 'ground', surface: plainSurface },
     ];
     const hit = noHit();
     const met = new Set<number>();
-    for (let i = 0; i < SIZE * SIZE; i++) {
-      const ray = viewRay(LEVEL, coordinate(i % SIZE), coordinate(Math.floor(i / SIZE)));
-      castRay(solids, LEVEL.position, ray, hit);
+    for (let i = 0; i < imageSide * imageSide; i++) {
+      const ray = viewRay(levelCamera, coordinate(i % imageSide), coordinate(Math.floor(i / imageSide)));
+      castRay(solids, levelCamera.position, ray, hit);
       if (hit.solid < 0) continue;
       met.add(hit.solid);
       expect(Math.hypot(hit.nx, hit.ny, hit.nz)).toBeCloseTo(1, 9);
@@ -140,15 +145,15 @@ describe('depth of known scenes', () => {
 
 describe('procedural-depth', () => {
   it('measures rooms of up to 12 m with little sky', async () => {
-    const { val } = createProceduralDataset('procedural-depth');
-    const reader = await val.open({
+    const { test } = createProceduralDataset('procedural-depth');
+    const reader = await test.open({
       imageSize: [32, 32],
       interpolation: 'bilinear',
       cropPct: 1,
       mean: [0, 0, 0],
       std: [1, 1, 1],
     });
-    const { depth } = await reader.read(Array.from({ length: val.length }, (_, i) => i));
+    const { depth } = await reader.read(Array.from({ length: test.length }, (_, i) => i));
     const measured = depth!.filter((d) => d > 0);
     expect(measured.length / depth!.length).toBeGreaterThan(0.95);
     expect(measured.length).toBeLessThan(depth!.length);

@@ -9,7 +9,7 @@ import { failureOf } from './support/failure-of.js';
 import { preprocessing } from './support/synthetic-split.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
-const WNIDS = ['n00000002', 'n00000001'];
+const wnids = ['n00000002', 'n00000001'];
 const files = new Map<string, Uint8Array>();
 
 beforeAll(async () => {
@@ -18,10 +18,10 @@ beforeAll(async () => {
     const create = { width: 64, height: 64, channels: 3, background: { r: level, g: 128, b: 0 } } as const;
     files.set(path, new Uint8Array(await sharp({ create }).jpeg().toBuffer()));
   };
-  text('wnids.txt', WNIDS);
+  text('wnids.txt', wnids);
   text('words.txt', ['n00000001\tgoldfish, Carassius auratus', 'n00000002\treel']);
   text('val/val_annotations.txt', ['val_1.JPEG\tn00000001\t0\t0\t9\t9', 'val_0.JPEG\tn00000002\t0\t0\t9\t9']);
-  for (const wnid of WNIDS) {
+  for (const wnid of wnids) {
     for (const i of [10, 9, 0]) await image(`train/${wnid}/images/${wnid}_${i}.JPEG`, i * 20);
     text(`train/${wnid}/${wnid}_boxes.txt`, ['not read']);
   }
@@ -46,8 +46,8 @@ function contextOf(content: ReadonlyMap<string, Uint8Array>, as: 'zip' | 'folder
 }
 
 test('labels follow wnids.txt, examples the directory, names words.txt', async () => {
-  const { train, val } = await tinyImageNet.open(contextOf(files, 'zip'));
-  expect(train.classNames).toEqual(['reel', 'goldfish, Carassius auratus']);
+  const { train, test: held } = await tinyImageNet.open(contextOf(files, 'zip'));
+  expect(train.targets.label!.classNames).toEqual(['reel', 'goldfish, Carassius auratus']);
   expect(train.paths).toEqual([
     'train/n00000001/images/n00000001_0.JPEG',
     'train/n00000001/images/n00000001_10.JPEG',
@@ -56,9 +56,9 @@ test('labels follow wnids.txt, examples the directory, names words.txt', async (
     'train/n00000002/images/n00000002_10.JPEG',
     'train/n00000002/images/n00000002_9.JPEG',
   ]);
-  expect([...train.labels]).toEqual([1, 1, 1, 0, 0, 0]);
-  expect(val.paths).toEqual(['val/images/val_0.JPEG', 'val/images/val_1.JPEG']);
-  expect([...val.labels]).toEqual([0, 1]);
+  expect([...train.targets.label!.labels]).toEqual([1, 1, 1, 0, 0, 0]);
+  expect(held.paths).toEqual(['val/images/val_0.JPEG', 'val/images/val_1.JPEG']);
+  expect([...held.targets.label!.labels]).toEqual([0, 1]);
   expect(train.notes.join()).toMatch(/pre-trained on ImageNet/);
 });
 
@@ -68,16 +68,16 @@ test('a folder and a zip archive of the same files are the same data', async () 
   const folder = await tinyImageNet.open(context);
   const again = await tinyImageNet.open(context);
   expect(folder.train.fingerprint).toBe(zip.train.fingerprint);
-  expect(again.val.fingerprint).toBe(zip.val.fingerprint);
-  expect(await folder.val.contentHashes()).toEqual(await zip.val.contentHashes());
-  const read = async (split: typeof zip.val) => {
+  expect(again.test.fingerprint).toBe(zip.test.fingerprint);
+  expect(await folder.test.contentHashes()).toEqual(await zip.test.contentHashes());
+  const read = async (split: typeof zip.test) => {
     const reader = await split.open(preprocessing(16));
     const { pixels } = await reader.read([1, 0]);
     await reader.close();
     return pixels;
   };
-  const pixels = await read(zip.val);
-  expect(pixels).toEqual(await read(folder.val));
+  const pixels = await read(zip.test);
+  expect(pixels).toEqual(await read(folder.test));
   expect(pixels[0]).toBeCloseTo(30, -1);
   expect(pixels[16 * 16 * 3]).toBeCloseTo(250, -1);
 });

@@ -12,13 +12,18 @@ import {
   targetKinds,
   targetShape,
 } from '@kora-bench/core';
-import { checkGeometry } from '../preprocess/eval-geometry.js';
-import { augmentationMap, type SourceMap } from './augmentation.js';
-import { movePixels, normalisationTable, normaliseImage } from './normalise.js';
-import { prefetch } from './prefetch.js';
+import { prefetch } from '../concurrency.js';
+import { checkGeometry } from '../preprocess/eval-transform.js';
+import {
+  augmentationMap,
+  movePixels,
+  normalisationTable,
+  normaliseImage,
+  type SourceMap,
+} from './augmentation.js';
 
 /** Prepared batches that may wait while the consumer works on one. */
-const PREFETCH_DEPTH = 2;
+const prefetchDepth = 2;
 
 export interface Batch {
   /** Normalised images `[B, 3, H, W]`. */
@@ -69,7 +74,7 @@ export function batches(
   const table = normalisationTable(preprocessing);
   const count = dropLast ? Math.floor(order.length / batchSize) : Math.ceil(order.length / batchSize);
 
-  return prefetch(count, PREFETCH_DEPTH, async (number): Promise<Batch> => {
+  return prefetch(count, prefetchDepth, async (number): Promise<Batch> => {
     const start = number * batchSize;
     const size = Math.min(batchSize, order.length - start);
     const indices = Int32Array.from({ length: size }, (_, i) => order[start + i]!);

@@ -4,26 +4,29 @@ import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { makeFolder, writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
-import type { PixelGeometry } from '../preprocess/eval-geometry.js';
+import type { PackedLayout } from '../decode/packed-example.js';
+import type { PixelGeometry } from '../preprocess/eval-transform.js';
 import { warnOnce } from './warn-once.js';
 
-/** Of a slot: magic, CRC-32, index, pixel bytes (4 bytes each, little-endian), 16 bytes of the key. */
-const HEADER_BYTES = 32;
-const CHECKED_FROM = 8;
-const MAGIC = 0x31_58_50_4b;
-const SLOTS_PER_CHUNK = 1024;
+/** Of a slot: magic, CRC-32, index, bytes of the example (4 bytes each, little-endian), 16 bytes of the key. */
+const headerBytes = 32;
+const checkedFrom = 8;
+const magic = 0x31_58_50_4b;
+const slotsPerChunk = 1024;
 /** Space left to the user on the cache's disk. */
-const RESERVED_BYTES = 512 * 2 ** 20;
-const CHECK_SPACE_EVERY_BYTES = 64 * 2 ** 20;
+const reservedBytes = 512 * 2 ** 20;
+const checkSpaceEveryBytes = 64 * 2 ** 20;
 
 /** Raised by the version of anything that changes the pixels of the same file and geometry. */
-const FORMAT = 'kora-pixels 1';
+const cacheFormat = 'kora-pixels 1';
+/** The same for targets per pixel and for how they lie beside the pixels. */
+const targetFormat = 'depth float32, mask int16, pixels; nearest 1';
 
 /**
- * Decoded and resized images on disk, for one split at one geometry.
+ * Decoded and resized images on disk, with their targets per pixel, for one split at one geometry.
  *
- * Image i has a fixed slot in a sparse file of 1024 slots, behind a header with a checksum over key,
- * index and pixels. So examples can come in any order and from several processes at once (they write
+ * Example i has a fixed slot in a sparse file of 1024 slots, behind a header with a checksum over key,
+ * index and bytes. So examples can come in any order and from several processes at once (they write
  * equal bytes), a killed process loses at most the slots it was writing, and a torn, damaged or foreign
  * slot reads as "not there" and is written again. Nothing is kept in memory.
  *
@@ -32,26 +35,42 @@ const FORMAT = 'kora-pixels 1';
 export class PixelCache {
   readonly #chunks = new Map<number, Promise<FileHandle | undefined>>();
   #writable = true;
-  #unchecked = CHECK_SPACE_EVERY_BYTES;
+  #unchecked = checkSpaceEveryBytes;
 
   private constructor(
     private readonly folder: string,
     private readonly key: Buffer,
-    private readonly pixelBytes: number,
+    private readonly exampleBytes: number,
   ) {}
 
   /**
    * Opens the cache of a split, or prepares an empty one.
    *
-   * @param fingerprint of the split: whatever determines its stored images.
+   * @param fingerprint of the split: whatever determines its stored images and targets.
    */
-  static async open(cacheDir: string, fingerprint: string, geometry: PixelGeometry): Promise<PixelCache> {
+  static async open(
+    cacheDir: string,
+    fingerprint: string,
+    geometry: PixelGeometry,
+    layout: PackedLayout,
+  ): Promise<PixelCache> {
     const [height, width] = geometry.imageSize;
     const { interpolation, cropPct } = geometry;
-    const description = { format: FORMAT, fingerprint, height, width, interpolation, cropPct };
+    // Splits without targets per pixel keep the keys, and so the caches, that they had before there were any.
+    const { mask, depth } = layout;
+    const targets = mask || depth ? { targets: targetFormat, mask, depth } : {};
+    const description = {
+      format: cacheFormat,
+      fingerprint,
+      height,
+      width,
+      interpolation,
+      cropPct,
+      ...targets,
+    };
     const key = createHash('sha256').update(JSON.stringify(description)).digest();
     const folder = join(cacheDir, 'pixels', key.toString('hex').slice(0, 24));
-    const cache = new PixelCache(folder, key.subarray(0, 16), height * width * 3);
+    const cache = new PixelCache(folder, key.subarray(0, 16), layout.bytes);
     try {
       makeFolder(folder);
       await writeFileAtomic(join(folder, 'about.json'), `${JSON.stringify(description, null, 2)}\n`);
@@ -61,30 +80,30 @@ export class PixelCache {
     return cache;
   }
 
-  /** Reads the pixels of one image into `target` `[H, W, 3]`; false when they are not (validly) there. */
+  /** Reads one packed example into `target`; false when it is not (validly) there. */
   async readInto(index: number, target: Uint8Array): Promise<boolean> {
     const chunk = await this.#chunk(index, false);
     if (chunk === undefined) return false;
-    const header = Buffer.alloc(HEADER_BYTES);
+    const header = Buffer.alloc(headerBytes);
     try {
       const { bytesRead } = await chunk.readv([header, target], this.#position(index));
-      if (bytesRead !== HEADER_BYTES + this.pixelBytes) return false;
+      if (bytesRead !== headerBytes + this.exampleBytes) return false;
     } catch {
       return false;
     }
     return header.equals(this.#header(index, target));
   }
 
-  /** Stores the pixels of one image. Never throws: a cache that cannot be written is no cache. */
-  async write(index: number, pixels: Uint8Array): Promise<void> {
+  /** Stores one packed example. Never throws: a cache that cannot be written is no cache. */
+  async write(index: number, packed: Uint8Array): Promise<void> {
     if (!this.#writable) return;
     try {
       await this.#checkSpace();
       const chunk = await this.#chunk(index, true);
       if (chunk === undefined || !this.#writable) return;
-      const slot = [this.#header(index, pixels), pixels];
+      const slot = [this.#header(index, packed), packed];
       const { bytesWritten } = await chunk.writev(slot, this.#position(index));
-      if (bytesWritten !== HEADER_BYTES + this.pixelBytes) throw new Error('the disk is full');
+      if (bytesWritten !== headerBytes + this.exampleBytes) throw new Error('the disk is full');
     } catch (error) {
       this.#giveUpWriting(error);
     }
@@ -97,21 +116,21 @@ export class PixelCache {
   }
 
   #position(index: number): number {
-    return (index % SLOTS_PER_CHUNK) * (HEADER_BYTES + this.pixelBytes);
+    return (index % slotsPerChunk) * (headerBytes + this.exampleBytes);
   }
 
-  #header(index: number, pixels: Uint8Array): Buffer {
-    const header = Buffer.alloc(HEADER_BYTES);
-    header.writeUInt32LE(MAGIC, 0);
+  #header(index: number, packed: Uint8Array): Buffer {
+    const header = Buffer.alloc(headerBytes);
+    header.writeUInt32LE(magic, 0);
     header.writeUInt32LE(index, 8);
-    header.writeUInt32LE(this.pixelBytes, 12);
+    header.writeUInt32LE(this.exampleBytes, 12);
     this.key.copy(header, 16);
-    header.writeUInt32LE(crc32(pixels, crc32(header.subarray(CHECKED_FROM))), 4);
+    header.writeUInt32LE(crc32(packed, crc32(header.subarray(checkedFrom))), 4);
     return header;
   }
 
   #chunk(index: number, create: boolean): Promise<FileHandle | undefined> {
-    const number = Math.floor(index / SLOTS_PER_CHUNK);
+    const number = Math.floor(index / slotsPerChunk);
     const known = this.#chunks.get(number);
     if (known !== undefined) {
       if (!create) return known;
@@ -142,11 +161,11 @@ export class PixelCache {
   }
 
   async #checkSpace(): Promise<void> {
-    this.#unchecked += HEADER_BYTES + this.pixelBytes;
-    if (this.#unchecked < CHECK_SPACE_EVERY_BYTES) return;
+    this.#unchecked += headerBytes + this.exampleBytes;
+    if (this.#unchecked < checkSpaceEveryBytes) return;
     this.#unchecked = 0;
     const { bavail, bsize } = await statfs(this.folder);
-    if (bavail * bsize < RESERVED_BYTES) {
+    if (bavail * bsize < reservedBytes) {
       throw new Error(`only ${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free on its disk`);
     }
   }

@@ -4,14 +4,13 @@ import { pipeline } from 'node:stream/promises';
 import type { DatasetDefinition } from '@kora-bench/core';
 import { checkDataset } from '../verify/check-dataset.js';
 import { openCifar } from './dataset.js';
-import { locateCifar } from './locate.js';
-import { CIFAR_10, CIFAR_100, type CifarVariant, howToGet } from './variant.js';
+import { type CifarVariant, cifar10Variant, cifar100Variant, howToGet, locateCifar } from './files.js';
 
 /** CIFAR-10 in its official binary files, unpacked or as `.tar.gz`. `test` is its test batch. */
-export const cifar10: DatasetDefinition = define(CIFAR_10);
+export const cifar10: DatasetDefinition = define(cifar10Variant);
 
 /** CIFAR-100 (fine labels) in its official binary files, unpacked or as `.tar.gz`. `test` is its test file. */
-export const cifar100: DatasetDefinition = define(CIFAR_100);
+export const cifar100: DatasetDefinition = define(cifar100Variant);
 
 function define(variant: CifarVariant): DatasetDefinition {
   const { name, classes, official } = variant;

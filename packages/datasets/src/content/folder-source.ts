@@ -1,48 +1,65 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { warnOnce } from '../cache/warn-once.js';
-import { type ContentEntry, type ContentReader, type ContentSource, walkOrder } from './content-source.js';
-import { mapConcurrently } from './map-concurrently.js';
+import { mapConcurrently } from '../concurrency.js';
+import {
+  type ContentEntry,
+  type ContentReader,
+  type ContentSelection,
+  type ContentSource,
+  selectEntries,
+} from './content-source.js';
 
-const OPEN_FILES = 32;
+const openFilesAtOnce = 32;
+/** Files beyond this size are not held in memory for their checksum. */
+const streamedFrom = 64 * 2 ** 20;
 
 interface FileEntry extends ContentEntry {
+  /** Path below the folder opened, which may be above the root of the data set. */
+  readonly inFolder: string;
   readonly modified: number;
 }
 
 /**
  * The files below a folder. Their checksums are computed once and kept in `cacheDir`, for as long as no
- * path, size or time of change differs.
+ * path, size or time of change differs. Names that begin with a dot are left out.
  *
- * @param wanted tells which paths below the folder to list; a folder is entered if `enters` says so.
+ * @throws FormatError when the data set is not in the folder
  */
 export async function openFolder(
   location: string,
-  wanted: (path: string) => boolean,
-  enters: (path: string) => boolean,
+  selection: ContentSelection,
   cacheDir: string,
 ): Promise<ContentSource> {
-  const paths = (await listFiles(location, '', enters)).filter(wanted).sort(walkOrder);
-  const entries = await mapConcurrently(paths, OPEN_FILES, async (path): Promise<FileEntry> => {
-    const { size, mtimeMs } = await stat(join(location, path));
-    return { path, size, modified: mtimeMs };
+  const found = await listFiles(location, '', selection.enters ?? (() => true));
+  const { root, entries: selected } = selectEntries(
+    location,
+    found.map((path) => ({ path, inFolder: path, size: 0 })),
+    selection,
+  );
+  const entries = await mapConcurrently(selected, openFilesAtOnce, async (entry): Promise<FileEntry> => {
+    const { size, mtimeMs } = await stat(join(location, entry.inFolder));
+    return { ...entry, size, modified: mtimeMs };
   });
   const reader = new FolderReader(location, entries);
   return {
     location,
+    root,
     entries,
     open: async () => reader,
-    checksums: () => checksums(location, entries, reader, cacheDir),
+    checksums: (which = [...entries.keys()]) => checksums({ location, entries, reader }, which, cacheDir),
   };
 }
 
 async function listFiles(root: string, folder: string, enters: (path: string) => boolean): Promise<string[]> {
   const files: string[] = [];
   for (const child of await readdir(join(root, folder), { withFileTypes: true })) {
+    if (child.name.startsWith('.')) continue;
     const path = folder === '' ? child.name : `${folder}/${child.name}`;
     const isFolder = child.isSymbolicLink()
       ? (await stat(join(root, path))).isDirectory()
@@ -60,8 +77,8 @@ class FolderReader implements ContentReader {
   ) {}
 
   async read(index: number): Promise<Uint8Array<ArrayBuffer>> {
-    const { path, size } = this.entries[index]!;
-    const where = join(this.location, path);
+    const { inFolder, size } = this.entries[index]!;
+    const where = join(this.location, inFolder);
     let received: string;
     try {
       const bytes = await readFile(where);
@@ -82,23 +99,41 @@ class FolderReader implements ContentReader {
 }
 
 async function checksums(
-  location: string,
-  entries: readonly FileEntry[],
-  reader: ContentReader,
+  folder: {
+    readonly location: string;
+    readonly entries: readonly FileEntry[];
+    readonly reader: ContentReader;
+  },
+  which: readonly number[],
   cacheDir: string,
 ): Promise<readonly number[]> {
+  const { location, entries, reader } = folder;
   const state = createHash('sha256').update(resolve(location));
-  for (const { path, size, modified } of entries) state.update(`\n${path}\t${size}\t${modified}`);
+  for (const entry of which) {
+    const { path, size, modified } = entries[entry]!;
+    state.update(`\n${path}\t${size}\t${modified}`);
+  }
   const kept = join(cacheDir, 'checksums', `${state.digest('hex').slice(0, 24)}.json`);
-  const known = await readChecksums(kept, entries.length);
+  const known = await readChecksums(kept, which.length);
   if (known !== undefined) return known;
-  const computed = await mapConcurrently(entries, OPEN_FILES, async (_, i) => crc32(await reader.read(i)));
+  const computed = await mapConcurrently(which, openFilesAtOnce, async (entry) => {
+    const { inFolder, size } = entries[entry]!;
+    return size > streamedFrom ? crcOfFile(join(location, inFolder)) : crc32(await reader.read(entry));
+  });
   try {
     await writeFileAtomic(kept, JSON.stringify(computed));
   } catch (error) {
     warnOnce('checksums', `The checksums of ${location} cannot be kept: ${String(error)}.`);
   }
   return computed;
+}
+
+async function crcOfFile(path: string): Promise<number> {
+  let crc = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
+    crc = crc32(chunk as Buffer, crc);
+  }
+  return crc;
 }
 
 async function readChecksums(path: string, count: number): Promise<number[] | undefined> {

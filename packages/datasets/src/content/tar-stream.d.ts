@@ -2,7 +2,13 @@
 declare module 'tar-stream' {
   import type { Readable, Writable } from 'node:stream';
   export interface Entry extends Readable {
-    readonly header: { readonly name: string; readonly size: number; readonly type: string };
+    readonly header: {
+      readonly name: string;
+      readonly size: number;
+      readonly type: string;
+      /** Where its data begin in the archive. */
+      readonly byteOffset: number;
+    };
   }
   export type Extract = Writable & AsyncIterable<Entry>;
   export function extract(): Extract;

@@ -1,14 +1,52 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
-import { BufferedFile } from './buffered-file.js';
-import { type ContentEntry, type ContentReader, type ContentSource, walkOrder } from './content-source.js';
+import {
+  type ContentEntry,
+  type ContentReader,
+  type ContentSelection,
+  type ContentSource,
+  selectEntries,
+} from './content-source.js';
 
-const STORED = 0;
-const DEFLATED = 8;
-const LOCAL_HEADER_BYTES = 30;
-const LOCAL_HEADER_SIGNATURE = 0x04_03_4b_50;
+const windowBytes = 2 ** 20;
+
+/** Reads a file through a window of 1 MiB: many small reads close together cost one. */
+class BufferedFile {
+  readonly size: number;
+  readonly #descriptor: number;
+  readonly #window = Buffer.alloc(windowBytes);
+  #start = 0;
+  #length = 0;
+
+  /** @throws a system error when the file cannot be opened. */
+  constructor(path: string) {
+    this.#descriptor = openSync(path, 'r');
+    this.size = fstatSync(this.#descriptor).size;
+  }
+
+  /** Fills `target` from `position` on and returns the bytes read: fewer only at the end of the file. */
+  read(target: Buffer, position: number): number {
+    if (target.length > windowBytes) return readSync(this.#descriptor, target, 0, target.length, position);
+    if (position < this.#start || position + target.length > this.#start + this.#length) {
+      this.#start = position;
+      this.#length = readSync(this.#descriptor, this.#window, 0, windowBytes, position);
+    }
+    const from = position - this.#start;
+    return this.#window.copy(target, 0, from, Math.min(from + target.length, this.#length));
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+const storedMethod = 0;
+const deflatedMethod = 8;
+const localHeaderBytes = 30;
+const localHeaderSignature = 0x04_03_4b_50;
 
 interface ZipEntry extends ContentEntry {
   readonly compressedSize: number;
@@ -26,36 +64,16 @@ const inflate = promisify(inflateRaw);
  * own. yauzl reads the directory (zip64 included); the data of an entry, which it offers as a stream
  * only, is read here, behind its local header (PKWARE APPNOTE 4.3.7).
  *
- * @param marker a file at the root of the data set; its folder in the archive is taken as the root.
- * @param wanted tells which paths below the root to list.
- * @throws FormatError when the file is not a whole zip archive, or holds no `marker`.
+ * @throws FormatError when the file is not a whole zip archive, or does not hold the data set.
  */
-export async function openZip(
-  location: string,
-  marker: string,
-  wanted: (path: string) => boolean,
-): Promise<ContentSource> {
-  const all = await readDirectory(location);
-  const markers = all.filter(({ path }) => path === marker || path.endsWith(`/${marker}`));
-  if (markers.length !== 1) {
-    throw new FormatError('This zip archive does not hold the data set.', {
-      where: location,
-      expected: `one file named ${marker}`,
-      received: `${markers.length} among ${all.length} files`,
-      fix: 'Download the official archive again.',
-    });
-  }
-  const root = markers[0]!.path.slice(0, -marker.length);
-  const entries = all
-    .filter(({ path }) => path.startsWith(root))
-    .map((entry) => ({ ...entry, path: entry.path.slice(root.length) }))
-    .filter(({ path }) => wanted(path))
-    .sort((a, b) => walkOrder(a.path, b.path));
+export async function openZip(location: string, selection: ContentSelection): Promise<ContentSource> {
+  const { root, entries } = selectEntries(location, await readDirectory(location), selection);
   return {
     location,
+    root,
     entries,
     open: async () => new ZipReader(location, entries, await open(location)),
-    checksums: async () => entries.map(({ crc }) => crc),
+    checksums: async (which) => (which?.map((i) => entries[i]!) ?? entries).map(({ crc }) => crc),
   };
 }
 
@@ -85,15 +103,16 @@ async function readDirectory(location: string): Promise<ZipEntry[]> {
       const zip = await fromRandomAccessReaderPromise(new DirectoryReader(file), file.size, options);
       const entries: ZipEntry[] = [];
       for await (const entry of zip.eachEntry()) {
-        if (entry.fileName.endsWith('/')) continue;
-        if (entry.isEncrypted() || ![STORED, DEFLATED].includes(entry.compressionMethod)) {
+        // Folders, and what macOS adds to archives.
+        if (entry.fileName.endsWith('/') || entry.fileName.startsWith('__MACOSX/')) continue;
+        if (entry.isEncrypted() || ![storedMethod, deflatedMethod].includes(entry.compressionMethod)) {
           throw new Error(`${entry.fileName} is encrypted or compressed by an uncommon method`);
         }
         entries.push({
           path: entry.fileName,
           size: entry.uncompressedSize,
           compressedSize: entry.compressedSize,
-          deflated: entry.compressionMethod === DEFLATED,
+          deflated: entry.compressionMethod === deflatedMethod,
           crc: entry.crc32,
           offset: entry.relativeOffsetOfLocalHeader,
         });
@@ -122,12 +141,12 @@ class ZipReader implements ContentReader {
 
   async read(index: number): Promise<Uint8Array<ArrayBuffer>> {
     const entry = this.entries[index]!;
-    const header = await this.#readAt(entry, entry.offset, LOCAL_HEADER_BYTES);
+    const header = await this.#readAt(entry, entry.offset, localHeaderBytes);
     const view = new DataView(header.buffer);
-    if (view.getUint32(0, true) !== LOCAL_HEADER_SIGNATURE) {
+    if (view.getUint32(0, true) !== localHeaderSignature) {
       throw this.#damaged(entry, 'no local header where the directory points');
     }
-    const start = entry.offset + LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
+    const start = entry.offset + localHeaderBytes + view.getUint16(26, true) + view.getUint16(28, true);
     const stored = await this.#readAt(entry, start, entry.compressedSize);
     const bytes = entry.deflated ? await this.#inflate(entry, stored) : stored;
     if (bytes.length !== entry.size) {

@@ -1,18 +1,23 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { FormatError, InternalError } from '@kora-bench/core';
-import type { PixelGeometry } from '../preprocess/eval-geometry.js';
-import type { DecodeReply, DecodeRequest } from './decode-message.js';
-import type { StoredImage } from './stored-image.js';
+import type {
+  DecodeFailure,
+  DecodePlan,
+  DecodeReply,
+  DecodeRequest,
+  ExamplePart,
+  StoredExample,
+} from './stored-example.js';
 
 /** Beyond this, reading the files is the bottleneck and every worker costs tens of megabytes. */
-const MOST_WORKERS = 8;
+const mostWorkers = 8;
 
 interface Job {
-  readonly image: StoredImage;
-  readonly geometry: PixelGeometry;
-  readonly where: string;
-  resolve(pixels: Uint8Array): void;
+  readonly example: StoredExample;
+  readonly plan: DecodePlan;
+  readonly where: (part: ExamplePart) => string;
+  resolve(packed: Uint8Array<ArrayBuffer>): void;
   reject(error: Error): void;
 }
 
@@ -22,7 +27,7 @@ interface Seat {
 }
 
 /**
- * Worker threads that decode and resize, one image at a time each. Threads start when there is work
+ * Worker threads that decode and resize, one example at a time each. Threads start when there is work
  * for them and do not keep the process alive while idle.
  */
 export class DecodePool {
@@ -33,18 +38,22 @@ export class DecodePool {
   #ready: Promise<unknown> | undefined;
   #closed = false;
 
-  constructor(size: number = Math.min(availableParallelism(), MOST_WORKERS)) {
+  constructor(size: number = Math.min(availableParallelism(), mostWorkers)) {
     this.size = Math.max(1, size);
   }
 
   /**
-   * Decodes and resizes one image to RGB bytes `[H, W, 3]`. The bytes of `image` move to the worker:
-   * the caller must not use them afterwards.
+   * Decodes, resizes and packs one example. Its bytes move to the worker: the caller must not use them
+   * afterwards.
    *
-   * @param where names the image in an error, e.g. `data.zip: train/a.JPEG`.
-   * @throws FormatError when the image cannot be decoded.
+   * @param where names a part of the example in an error, e.g. `data.zip: train/a.JPEG`.
+   * @throws FormatError when a part cannot be decoded or does not fit the others.
    */
-  async prepare(image: StoredImage, geometry: PixelGeometry, where: string): Promise<Uint8Array> {
+  async prepare(
+    example: StoredExample,
+    plan: DecodePlan,
+    where: (part: ExamplePart) => string,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     // libvips must be loaded by the main thread first: its threads outlive a worker that loaded it.
     this.#ready ??= import('sharp');
     await this.#ready;
@@ -53,7 +62,7 @@ export class DecodePool {
         reject(new InternalError('The decode pool is closed.'));
         return;
       }
-      this.#queue.push({ image, geometry, where, resolve, reject });
+      this.#queue.push({ example, plan, where, resolve, reject });
       this.#dispatch();
     });
   }
@@ -73,8 +82,8 @@ export class DecodePool {
       const job = this.#queue.shift()!;
       seat.job = job;
       seat.worker.ref();
-      const request: DecodeRequest = { id: this.#nextId++, image: job.image, geometry: job.geometry };
-      seat.worker.postMessage(request, transferable(job.image.bytes));
+      const request: DecodeRequest = { id: this.#nextId++, example: job.example, plan: job.plan };
+      seat.worker.postMessage(request, transferable(job.example));
     }
   }
 
@@ -87,8 +96,8 @@ export class DecodePool {
       const job = seat.job;
       seat.job = undefined;
       worker.unref();
-      if ('pixels' in reply) job?.resolve(reply.pixels);
-      else if (job !== undefined) job.reject(undecodable(job.where, reply.problem));
+      if ('packed' in reply) job?.resolve(reply.packed);
+      else job?.reject(undecodable(job.where, reply.failure));
       this.#dispatch();
     });
     worker.on('error', (cause) => {
@@ -116,19 +125,20 @@ export class DecodePool {
   }
 }
 
-function undecodable(where: string, problem: string): FormatError {
-  return new FormatError('An image cannot be decoded.', {
-    where,
-    expected: 'a whole image file',
-    received: problem,
-    fix: 'Download or unpack the data set again: this file is damaged.',
-  });
+function undecodable(where: Job['where'], { part, message, ...facts }: DecodeFailure): FormatError {
+  return new FormatError(message, { where: where(part), ...facts });
 }
 
 /** Small buffers of Node share one allocation, which must not be moved away from its other users. */
-function transferable(bytes: Uint8Array): ArrayBuffer[] {
-  const { buffer, byteLength } = bytes;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
+function transferable({ image, mask, depth }: StoredExample): ArrayBuffer[] {
+  const arrays = [image.bytes, mask?.bytes, depth?.kind === 'metres' ? depth.metres : depth?.bytes];
+  const own = new Set<ArrayBuffer>();
+  for (const array of arrays) {
+    if (array?.buffer instanceof ArrayBuffer && array.buffer.byteLength === array.byteLength) {
+      own.add(array.buffer);
+    }
+  }
+  return [...own];
 }
 
 let shared: { pool: DecodePool; users: number } | undefined;

@@ -9,16 +9,16 @@
  */
 
 /** Bits after the point of a weight: 32 less 8 for the pixel and 2 for the overshoot of the filter. */
-const PRECISION_BITS = 22;
-const ONE = 1 << PRECISION_BITS;
-const HALF = 1 << (PRECISION_BITS - 1);
+const precisionBits = 22;
+const fixedOne = 1 << precisionBits;
+const fixedHalf = 1 << (precisionBits - 1);
 
 interface Filter {
   readonly support: number;
   weight(distance: number): number;
 }
 
-const FILTERS: Readonly<Record<'bicubic' | 'bilinear', Filter>> = {
+const filters: Readonly<Record<'bicubic' | 'bilinear', Filter>> = {
   bilinear: {
     support: 1,
     weight(distance) {
@@ -49,7 +49,12 @@ interface Taps {
 }
 
 /** Taps of the output positions `from … from + length - 1` of a resize from `inSize` to `outSize`. */
-function computeTaps(inSize: number, outSize: number, from: number, length: number, filter: Filter): Taps {
+function computeTaps(
+  inSize: number,
+  outSize: number,
+  { from, length }: { readonly from: number; readonly length: number },
+  filter: Filter,
+): Taps {
   const scale = inSize / outSize;
   const filterScale = Math.max(scale, 1);
   const support = filter.support * filterScale;
@@ -70,7 +75,7 @@ function computeTaps(inSize: number, outSize: number, from: number, length: numb
     }
     for (let k = 0; k < count; k++) {
       const normalised = total === 0 ? real[k]! : real[k]! / total;
-      weights[i * width + k] = Math.trunc(normalised * ONE + (normalised < 0 ? -0.5 : 0.5));
+      weights[i * width + k] = Math.trunc(normalised * fixedOne + (normalised < 0 ? -0.5 : 0.5));
     }
     starts[i] = start;
     counts[i] = count;
@@ -78,54 +83,56 @@ function computeTaps(inSize: number, outSize: number, from: number, length: numb
   return { starts, counts, weights, width };
 }
 
-/** The part of a resized image to compute. All in pixels of the resized image. */
-export interface ResampleRegion {
-  readonly top: number;
-  readonly left: number;
+/** Height and width of an image, in pixels. */
+export interface ImageExtent {
   readonly height: number;
   readonly width: number;
 }
 
+/** A rectangle of an image, in pixels. */
+export interface PixelRegion extends ImageExtent {
+  readonly top: number;
+  readonly left: number;
+}
+
+/** The size to resize to, how, and the part of the resized image to compute. */
+export interface Resize extends ImageExtent {
+  readonly interpolation: 'bicubic' | 'bilinear';
+  readonly region: PixelRegion;
+}
+
 /**
- * Resizes an RGB image to `resizedHeight` × `resizedWidth` and returns `region` of it, `[H, W, 3]`.
- * Only the region is computed; its bytes are those of the whole resized image.
+ * Resizes an RGB image and returns the region asked for, `[H, W, 3]`. Only the region is computed; its
+ * bytes are those of the whole resized image.
  *
  * @param pixels RGB bytes `[height, width, 3]`.
  */
-export function resampleRgb(
-  pixels: Uint8Array,
-  height: number,
-  width: number,
-  resizedHeight: number,
-  resizedWidth: number,
-  interpolation: 'bicubic' | 'bilinear',
-  region: ResampleRegion,
-): Uint8Array {
-  const filter = FILTERS[interpolation];
-  const horizontal = computeTaps(width, resizedWidth, region.left, region.width, filter);
-  const vertical = computeTaps(height, resizedHeight, region.top, region.height, filter);
+export function resampleRgb(pixels: Uint8Array, { height, width }: ImageExtent, resize: Resize): Uint8Array {
+  const { interpolation, region } = resize;
+  const filter = filters[interpolation];
+  const horizontal = computeTaps(width, resize.width, { from: region.left, length: region.width }, filter);
+  const vertical = computeTaps(height, resize.height, { from: region.top, length: region.height }, filter);
   const last = region.height - 1;
   const firstRow = vertical.starts[0]!;
   const rows = vertical.starts[last]! + vertical.counts[last]! - firstRow;
-  const narrowed = resampleRows(pixels, width, firstRow, rows, horizontal, region.width);
-  return resampleColumns(narrowed, region.width * 3, firstRow, vertical, region.height);
+  const narrowed = resampleRows(pixels, width, { firstRow, rows }, horizontal);
+  return resampleColumns(narrowed, region.width * 3, firstRow, vertical);
 }
 
 function resampleRows(
   pixels: Uint8Array,
   width: number,
-  firstRow: number,
-  rows: number,
+  { firstRow, rows }: { readonly firstRow: number; readonly rows: number },
   taps: Taps,
-  outWidth: number,
 ): Uint8Array {
+  const outWidth = taps.starts.length;
   const out = new Uint8Array(rows * outWidth * 3);
   for (let y = 0; y < rows; y++) {
     const row = (firstRow + y) * width * 3;
     for (let x = 0; x < outWidth; x++) {
-      let r = HALF;
-      let g = HALF;
-      let b = HALF;
+      let r = fixedHalf;
+      let g = fixedHalf;
+      let b = fixedHalf;
       let source = row + taps.starts[x]! * 3;
       const firstWeight = x * taps.width;
       const endWeight = firstWeight + taps.counts[x]!;
@@ -144,17 +151,12 @@ function resampleRows(
   return out;
 }
 
-function resampleColumns(
-  pixels: Uint8Array,
-  rowBytes: number,
-  firstRow: number,
-  taps: Taps,
-  outHeight: number,
-): Uint8Array {
+function resampleColumns(pixels: Uint8Array, rowBytes: number, firstRow: number, taps: Taps): Uint8Array {
+  const outHeight = taps.starts.length;
   const out = new Uint8Array(outHeight * rowBytes);
   const sums = new Int32Array(rowBytes);
   for (let y = 0; y < outHeight; y++) {
-    sums.fill(HALF);
+    sums.fill(fixedHalf);
     for (let k = 0; k < taps.counts[y]!; k++) {
       const weight = taps.weights[y * taps.width + k]!;
       const row = (taps.starts[y]! - firstRow + k) * rowBytes;
@@ -167,7 +169,7 @@ function resampleColumns(
 }
 
 function clipToByte(sum: number): number {
-  const value = sum >> PRECISION_BITS;
+  const value = sum >> precisionBits;
   if (value < 0) return 0;
   return Math.min(value, 255);
 }

@@ -1,13 +1,10 @@
 import type { RandomStream } from '@kora-bench/core';
-import { type Canvas, createCanvas } from './canvas.js';
-import { hsv, type Rgb } from './colour.js';
-import { type ExposureRange, expose } from './exposure.js';
+import { between, chance, choose, cosTurns, sinTurns } from './arithmetic.js';
+import { type Canvas, createCanvas, type ExposureRange, expose } from './canvas.js';
 import type { ProceduralFamily } from './family.js';
-import { cosTurns, sinTurns } from './portable-math.js';
-import { between, chance, choose } from './random-choice.js';
+import { allTextures, hsv, type Rgb, type TextureName } from './materials.js';
 import { castRay, isBlocked, noHit, type Solid, type Surface, type Vector } from './ray-scene.js';
 import { colourPair } from './scenery.js';
-import { TEXTURES, type TextureName } from './texture.js';
 
 /** A pinhole camera that looks along +z, pitched down. */
 export interface Camera {
@@ -29,10 +26,26 @@ export interface DepthScene {
   readonly sky: Rgb;
 }
 
-const FLOORS: readonly TextureName[] = ['checker', 'grid', 'bricks', 'clouds', 'speckle', 'stripes', 'plain'];
-const WALLS: readonly TextureName[] = ['plain', 'bricks', 'stripes', 'clouds', 'grid', 'polka'];
-const SKINS: readonly TextureName[] = ['plain', 'plain', 'checker', 'stripes', 'dots', 'clouds', 'ripples'];
-const EXPOSURE: ExposureRange = { gradient: 0.15, cast: 0.06, contrast: 0.75, noise: 0.04 };
+const floorTextures: readonly TextureName[] = [
+  'checker',
+  'grid',
+  'bricks',
+  'clouds',
+  'speckle',
+  'stripes',
+  'plain',
+];
+const wallTextures: readonly TextureName[] = ['plain', 'bricks', 'stripes', 'clouds', 'grid', 'polka'];
+const skinTextures: readonly TextureName[] = [
+  'plain',
+  'plain',
+  'checker',
+  'stripes',
+  'dots',
+  'clouds',
+  'ripples',
+];
+const exposure: ExposureRange = { gradient: 0.15, cast: 0.06, contrast: 0.75, noise: 0.04 };
 
 /**
  * The depth family: a floor, one or two walls and three to seven spheres, boxes and cylinders from
@@ -42,12 +55,13 @@ const EXPOSURE: ExposureRange = { gradient: 0.15, cast: 0.06, contrast: 0.75, no
  */
 export function depthFamily(): ProceduralFamily {
   return {
+    target: 'depth',
     classNames: [],
     render: (_label, random, view) => {
       const scene = randomScene(random);
       const canvas = createCanvas(view);
       const depth = traceScene(scene, canvas);
-      return { pixels: expose(canvas, random, EXPOSURE), depth };
+      return { pixels: expose(canvas, random, exposure), depth };
     },
   };
 }
@@ -142,7 +156,7 @@ function createShader(scene: DepthScene, pixel: number): Shader {
       const length = Math.sqrt(ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2]);
       const slope = Math.abs(nx * ray[0] + ny * ray[1] + nz * ray[2]) / length;
       const w = (t * pixel * camera.spread * surface.frequency) / Math.max(0.15, slope);
-      const blend = textureAt(surface, point, nx, ny, nz, w);
+      const blend = textureAt(surface, point, [nx, ny, nz], w);
       const brightness = ambient + (1 - ambient) * lit;
       const [a, b] = surface.colours;
       for (let c = 0; c < 3; c++) shader.colour[c] = (a[c]! + (b[c]! - a[c]!) * blend) * brightness;
@@ -153,7 +167,7 @@ function createShader(scene: DepthScene, pixel: number): Shader {
 }
 
 /** Texture coordinates are the two axes across the surface's main direction. */
-function textureAt(surface: Surface, p: Vector, nx: number, ny: number, nz: number, w: number): number {
+function textureAt(surface: Surface, p: Vector, [nx, ny, nz]: Vector, w: number): number {
   const { texture, frequency: f, salt } = surface;
   if (Math.abs(ny) > 0.7) return texture(p[0] * f, p[2] * f, w, salt);
   return Math.abs(nx) > Math.abs(nz)
@@ -171,20 +185,19 @@ function randomScene(random: RandomStream): DepthScene {
   };
   const far = between(random, 4, 8);
   const solids: Solid[] = [
-    { kind: 'ground', surface: randomSurface(random, FLOORS, between(random, 0.8, 2)) },
-    wall(
-      random,
-      [0, 0, far],
-      30,
-      chance(random, 0.3) ? between(random, 2, 3) : 8,
-      between(random, -0.05, 0.05),
-    ),
+    { kind: 'ground', surface: randomSurface(random, floorTextures, between(random, 0.8, 2)) },
+    wall(random, [0, 0, far], {
+      halfLength: 30,
+      height: chance(random, 0.3) ? between(random, 2, 3) : 8,
+      turns: between(random, -0.05, 0.05),
+    }),
   ];
   if (chance(random, 0.5)) {
     const side = chance(random, 0.5) ? 1 : -1;
     // It ends at the far wall: behind a low one nothing but sky may show.
     const foot: Vector = [side * between(random, 2, 3.5), 0, far - 9];
-    solids.push(wall(random, foot, 10, 8, 0.25 + between(random, -0.012, 0.012)));
+    const turns = 0.25 + between(random, -0.012, 0.012);
+    solids.push(wall(random, foot, { halfLength: 10, height: 8, turns }));
   }
   for (let i = 3 + random.uniformInt(5); i > 0; i--) solids.push(randomSolid(random, far));
   const azimuth = random.uniform();
@@ -201,14 +214,20 @@ function randomScene(random: RandomStream): DepthScene {
   };
 }
 
-function wall(random: RandomStream, foot: Vector, halfLength: number, height: number, turns: number): Solid {
+interface WallSize {
+  readonly halfLength: number;
+  readonly height: number;
+  readonly turns: number;
+}
+
+function wall(random: RandomStream, foot: Vector, { halfLength, height, turns }: WallSize): Solid {
   return {
     kind: 'box',
     centre: [foot[0], height / 2, foot[2]],
     half: [halfLength, height / 2, 0.05],
     cos: cosTurns(turns),
     sin: sinTurns(turns),
-    surface: randomSurface(random, WALLS, between(random, 0.8, 2)),
+    surface: randomSurface(random, wallTextures, between(random, 0.8, 2)),
   };
 }
 
@@ -216,7 +235,7 @@ function randomSolid(random: RandomStream, far: number): Solid {
   const z = between(random, 1.6, far - 0.5);
   const x = between(random, -0.5, 0.5) * z;
   const size = between(random, 0.18, 0.55);
-  const surface = randomSurface(random, SKINS, between(random, 1, 1.8) / size);
+  const surface = randomSurface(random, skinTextures, between(random, 1, 1.8) / size);
   const kind = random.uniformInt(3);
   if (kind === 0) return { kind: 'sphere', centre: [x, size, z], radius: size, surface };
   const halfHeight = size * between(random, 0.6, 2);
@@ -237,7 +256,7 @@ function randomSolid(random: RandomStream, far: number): Solid {
 
 function randomSurface(random: RandomStream, textures: readonly TextureName[], frequency: number): Surface {
   return {
-    texture: TEXTURES[choose(random, textures)],
+    texture: allTextures[choose(random, textures)],
     colours: colourPair(random, between(random, 0.45, 0.92), between(random, 0.1, 0.4)),
     frequency,
     salt: random.nextUint32(),

@@ -6,5 +6,5 @@ export {
   type ProceduralOptions,
   proceduralDatasets,
 } from './procedural-datasets.js';
-export { PROCEDURAL_IMAGE_SIZE } from './procedural-split.js';
+export { proceduralImageSize } from './procedural-split.js';
 export { castRay, noHit, type RayHit, type Solid, type Surface, type Vector } from './ray-scene.js';

@@ -1,22 +1,35 @@
 import { type RandomStream, randomStream } from '@kora-bench/core';
-import { type Canvas, createCanvas, type Pose, paintShape, type Shape, type View } from './canvas.js';
-import { type ExposureRange, expose } from './exposure.js';
+import { between, chance, choose, cosTurns, sinTurns } from './arithmetic.js';
+import {
+  type Canvas,
+  createCanvas,
+  type ExposureRange,
+  expose,
+  type Pose,
+  paintShape,
+  type Shape,
+  type View,
+} from './canvas.js';
 import type { ProceduralFamily, RenderedImage } from './family.js';
-import { cosTurns, sinTurns } from './portable-math.js';
-import { ellipse } from './primitive-shapes.js';
-import { between, chance, choose } from './random-choice.js';
-import { brightnessApart, colourPair, dropShadow, randomBackground, randomMaterial } from './scenery.js';
-import { TEXTURE_NAMES, type TextureName } from './texture.js';
+import { type TextureName, textureNames } from './materials.js';
+import {
+  brightnessApart,
+  colourPair,
+  dropShadow,
+  ellipse,
+  randomBackground,
+  randomMaterial,
+} from './scenery.js';
 
-const SILHOUETTES = 32;
-const TEXTURES_PER_SILHOUETTE = 8;
-const ARRANGEMENTS = ['solid', 'holed', 'rimmed', 'twin'] as const;
-const FIRST_HARMONIC = 2;
-const LAST_HARMONIC = 7;
-const CANDIDATES = 600;
+const silhouetteCount = 32;
+const texturesPerSilhouette = 8;
+const arrangements = ['solid', 'holed', 'rimmed', 'twin'] as const;
+const firstHarmonic = 2;
+const lastHarmonic = 7;
+const candidateCount = 600;
 
 /** Quiet grounds come more often: from busy ones alone, a small model learns too slowly to be of use. */
-const BACKGROUNDS: readonly TextureName[] = [
+const backgroundTextures: readonly TextureName[] = [
   'plain',
   'plain',
   'plain',
@@ -26,13 +39,13 @@ const BACKGROUNDS: readonly TextureName[] = [
   'cells',
   'speckle',
 ];
-const EXPOSURE: ExposureRange = { gradient: 0.2, cast: 0.06, contrast: 0.8, noise: 0.025 };
+const exposure: ExposureRange = { gradient: 0.2, cast: 0.06, contrast: 0.8, noise: 0.025 };
 
 interface BlobClass {
   readonly name: string;
   readonly silhouette: Shape;
   readonly texture: TextureName;
-  readonly arrangement: (typeof ARRANGEMENTS)[number];
+  readonly arrangement: (typeof arrangements)[number];
 }
 
 /**
@@ -45,6 +58,7 @@ interface BlobClass {
 export function pretrainFamily(seed: number): ProceduralFamily {
   const classes = blobClasses(seed);
   return {
+    target: 'label',
     classNames: classes.map((c) => c.name),
     render: (label, random, view) => renderBlob(classes, classes[label]!, random, view),
   };
@@ -54,10 +68,10 @@ function blobClasses(seed: number): readonly BlobClass[] {
   const silhouettes = distinctSilhouettes(randomStream(seed, 'procedural-pretrain/silhouettes'));
   const classes: BlobClass[] = [];
   for (const [i, silhouette] of silhouettes.entries()) {
-    for (let j = 0; j < TEXTURES_PER_SILHOUETTE; j++) {
+    for (let j = 0; j < texturesPerSilhouette; j++) {
       // Every texture falls to half of the silhouettes and every arrangement to a quarter of each.
-      const texture = TEXTURE_NAMES[(2 * j + (i % 2)) % TEXTURE_NAMES.length]!;
-      const arrangement = ARRANGEMENTS[(j + (i >> 1)) % ARRANGEMENTS.length]!;
+      const texture = textureNames[(2 * j + (i % 2)) % textureNames.length]!;
+      const arrangement = arrangements[(j + (i >> 1)) % arrangements.length]!;
       const name = `blob${String(i).padStart(2, '0')}-${arrangement}-${texture}`;
       classes.push({ name, silhouette, texture, arrangement });
     }
@@ -70,8 +84,8 @@ function blobClasses(seed: number): readonly BlobClass[] {
  * when a curve is rotated.
  */
 function distinctSilhouettes(random: RandomStream): readonly Shape[] {
-  const harmonics = LAST_HARMONIC - FIRST_HARMONIC + 1;
-  const candidates = Array.from({ length: CANDIDATES }, () => {
+  const harmonics = lastHarmonic - firstHarmonic + 1;
+  const candidates = Array.from({ length: candidateCount }, () => {
     const a = new Float64Array(harmonics);
     const b = new Float64Array(harmonics);
     const loudest = random.uniformInt(harmonics);
@@ -85,7 +99,7 @@ function distinctSilhouettes(random: RandomStream): readonly Shape[] {
   });
   const chosen = [candidates[0]!];
   const nearest = candidates.map(() => Number.POSITIVE_INFINITY);
-  while (chosen.length < SILHOUETTES) {
+  while (chosen.length < silhouetteCount) {
     const last = chosen[chosen.length - 1]!.spectrum;
     let farthest = 0;
     for (const [i, candidate] of candidates.entries()) {
@@ -111,7 +125,7 @@ function fourierCurve(a: Float64Array, b: Float64Array): Shape {
       im = re * s + im * c;
       re = next;
       r += a[i]! * re + b[i]! * im;
-      slope += (i + FIRST_HARMONIC) * (b[i]! * re - a[i]! * im);
+      slope += (i + firstHarmonic) * (b[i]! * re - a[i]! * im);
     }
     return [r, slope] as const;
   };
@@ -136,7 +150,7 @@ function renderBlob(
 ): RenderedImage {
   const canvas = createCanvas(view);
   const behind = between(random, 0.15, 0.85);
-  randomBackground(canvas, random, BACKGROUNDS, behind);
+  randomBackground(canvas, random, backgroundTextures, behind);
   for (let i = random.uniformInt(2); i > 0; i--) clutter(canvas, classes, random);
   const scale = between(random, 0.7, 0.95);
   const room = 0.5 * (1.1 - scale);
@@ -148,14 +162,14 @@ function renderBlob(
     aspect: between(random, 0.88, 1.13),
   };
   const shadow = 0.12 * random.uniform();
-  if (chance(random, 0.5)) dropShadow(canvas, kind.silhouette, pose, shadow, shadow);
+  if (chance(random, 0.5)) dropShadow(canvas, kind.silhouette, pose, [shadow, shadow]);
   blob(canvas, kind, pose, random, behind);
   if (kind.arrangement === 'twin') {
     const side = chance(random, 0.5) ? 1 : -1;
     const twin = { ...pose, x: pose.x - side * 0.62 * scale, y: pose.y + 0.66 * scale, scale: 0.5 * scale };
     blob(canvas, kind, twin, random, behind);
   }
-  return { pixels: expose(canvas, random, EXPOSURE) };
+  return { pixels: expose(canvas, random, exposure) };
 }
 
 function blob(canvas: Canvas, kind: BlobClass, pose: Pose, random: RandomStream, behind: number): void {
@@ -183,7 +197,7 @@ function blob(canvas: Canvas, kind: BlobClass, pose: Pose, random: RandomStream,
 function clutter(canvas: Canvas, classes: readonly BlobClass[], random: RandomStream): void {
   const shape = chance(random, 0.5) ? ellipse(0.6) : choose(random, classes).silhouette;
   const colours = colourPair(random, random.uniform(), 0.4);
-  const material = randomMaterial(random, choose(random, BACKGROUNDS), colours, 3);
+  const material = randomMaterial(random, choose(random, backgroundTextures), colours, 3);
   const pose: Pose = {
     x: between(random, -1, 1),
     y: between(random, -1, 1),

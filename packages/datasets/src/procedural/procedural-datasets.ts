@@ -4,7 +4,8 @@ import type { CompleteDataset } from '../split/selection.js';
 import { depthFamily } from './depth-family.js';
 import type { ProceduralFamily } from './family.js';
 import { pretrainFamily } from './pretrain-family.js';
-import { PROCEDURAL_IMAGE_SIZE, proceduralSplit } from './procedural-split.js';
+import { proceduralImageSize, proceduralSplit } from './procedural-split.js';
+import { segmentationFamily } from './segmentation-family.js';
 import { sourceFamily } from './source-family.js';
 import { transferFamily } from './transfer-family.js';
 
@@ -12,15 +13,16 @@ import { transferFamily } from './transfer-family.js';
 export interface ProceduralOptions {
   /** Seed of classes and examples; the registered data sets have 0. */
   readonly seed?: number;
-  /** Training examples of each class (of all for depth). */
+  /** Training examples of each class (of all where they have no label). */
   readonly trainPerClass?: number;
-  /** Validation examples of each class (of all for depth). */
+  /** Validation examples of each class (of all where they have no label). */
   readonly valPerClass?: number;
-  /** Test examples of each class (of all for depth). */
+  /** Test examples of each class (of all where they have no label). */
   readonly testPerClass?: number;
 }
 
 interface ProceduralKind {
+  readonly target: ProceduralFamily['target'];
   readonly classes: number;
   readonly version: number;
   readonly trainPerClass: number;
@@ -33,10 +35,11 @@ interface ProceduralKind {
 }
 
 /** What `verify` renders of each split. */
-const DIGEST_EXAMPLES = 4;
+const digestExamples = 4;
 
-const KINDS = {
+const kinds = {
   'procedural-source': {
+    target: 'label',
     classes: 100,
     version: 1,
     trainPerClass: 20,
@@ -47,6 +50,7 @@ const KINDS = {
     family: sourceFamily,
   },
   'procedural-transfer': {
+    target: 'label',
     classes: 200,
     version: 1,
     trainPerClass: 50,
@@ -57,6 +61,7 @@ const KINDS = {
     family: transferFamily,
   },
   'procedural-depth': {
+    target: 'depth',
     classes: 0,
     version: 1,
     trainPerClass: 500,
@@ -66,7 +71,19 @@ const KINDS = {
     digest: '0739e2699914b37524c38aeaa7b31f9bbf94a20ec6a5023af5a12dc3a869ad57',
     family: depthFamily,
   },
+  'procedural-segmentation': {
+    target: 'mask',
+    classes: 8,
+    version: 1,
+    trainPerClass: 400,
+    valPerClass: 100,
+    testPerClass: 200,
+    description: 'Flat shapes of seven kinds over each other on textured ground; exact masks.',
+    digest: '0477f512b63972659834a94e4c9e898216006768c9a2dc97617a2df7bd77a60a',
+    family: segmentationFamily,
+  },
   'procedural-pretrain': {
+    target: 'label',
     classes: 256,
     version: 2,
     trainPerClass: 200,
@@ -78,7 +95,7 @@ const KINDS = {
   },
 } as const satisfies Record<string, ProceduralKind>;
 
-export type ProceduralDatasetName = keyof typeof KINDS;
+export type ProceduralDatasetName = keyof typeof kinds;
 
 /**
  * A procedural data set, for other sizes and seeds than the registered ones. Another seed draws
@@ -91,7 +108,7 @@ export function createProceduralDataset(
   name: ProceduralDatasetName,
   options: ProceduralOptions = {},
 ): CompleteDataset {
-  const kind: ProceduralKind = KINDS[name];
+  const kind: ProceduralKind = kinds[name];
   const {
     seed = 0,
     trainPerClass = kind.trainPerClass,
@@ -117,23 +134,24 @@ export function createProceduralDataset(
   };
 }
 
-/** SHA-256 (hex) over pixels and depths of examples spread over `train` and `test` of a data set. */
+/** SHA-256 (hex) over pixels and targets per pixel of examples spread over `train` and `test` of a data set. */
 async function digestOf(dataset: ImageDataset): Promise<string> {
   const hash = createHash('sha256');
   for (const split of [dataset.train, dataset.test]) {
     const reader = await split.open({
-      imageSize: [PROCEDURAL_IMAGE_SIZE, PROCEDURAL_IMAGE_SIZE],
+      imageSize: [proceduralImageSize, proceduralImageSize],
       interpolation: 'bilinear',
       cropPct: 1,
       mean: [0, 0, 0],
       std: [1, 1, 1],
     });
-    const spread = Array.from({ length: DIGEST_EXAMPLES }, (_, i) => {
-      return Math.floor((i * split.length) / DIGEST_EXAMPLES);
+    const spread = Array.from({ length: digestExamples }, (_, i) => {
+      return Math.floor((i * split.length) / digestExamples);
     });
-    const { pixels, depth } = await reader.read(spread);
+    const { pixels, depth, mask } = await reader.read(spread);
     await reader.close();
     hash.update(pixels);
+    if (mask !== undefined) hash.update(Uint8Array.from(mask));
     if (depth === undefined) continue;
     const bytes = new DataView(new ArrayBuffer(4 * depth.length));
     for (const [i, metres] of depth.entries()) bytes.setFloat32(4 * i, metres, true);
@@ -145,14 +163,14 @@ async function digestOf(dataset: ImageDataset): Promise<string> {
 async function verify(name: ProceduralDatasetName): Promise<DatasetCheck> {
   const dataset = createProceduralDataset(name);
   const digest = await digestOf(dataset);
-  const expected = KINDS[name].digest;
+  const expected = kinds[name].digest;
   const ok = digest === expected;
   return {
     ok,
     details: [
       `${dataset.train.length} training, ${dataset.val.length} validation and ${dataset.test.length} test images of ` +
-        `${PROCEDURAL_IMAGE_SIZE}×${PROCEDURAL_IMAGE_SIZE}, rendered on demand`,
-      `SHA-256 of ${2 * DIGEST_EXAMPLES} sample images: ${digest}`,
+        `${proceduralImageSize}×${proceduralImageSize}, rendered on demand`,
+      `SHA-256 of ${2 * digestExamples} sample images: ${digest}`,
     ],
     problems: ok
       ? []
@@ -166,12 +184,12 @@ async function verify(name: ProceduralDatasetName): Promise<DatasetCheck> {
 
 /** The embedded data sets: no download, the same bytes on every machine. */
 export const proceduralDatasets: readonly DatasetDefinition[] = (
-  Object.keys(KINDS) as ProceduralDatasetName[]
+  Object.keys(kinds) as ProceduralDatasetName[]
 ).map((name) => {
-  const kind = KINDS[name];
+  const kind = kinds[name];
   return {
     name,
-    targets: kind.classes === 0 ? ['depth'] : ['label'],
+    targets: [kind.target],
     classes: kind.classes,
     description: kind.description,
     embedded: true,

@@ -9,15 +9,15 @@ import {
 } from '@kora-bench/core';
 import type { View } from './canvas.js';
 import type { ProceduralFamily, RenderedImage } from './family.js';
-import { renderExample } from './render-example.js';
+import { renderExample } from './family.js';
 
 /** Height and width of the pictures as the data set defines them, in pixels. */
-export const PROCEDURAL_IMAGE_SIZE = 64;
+export const proceduralImageSize = 64;
 
 /** Rendered pictures are kept up to this many bytes per reader; the rest are rendered again. */
-const CACHE_BYTES = 32 * 2 ** 20;
+const mostCachedBytes = 32 * 2 ** 20;
 
-const NATIVE_VIEW: View = { width: PROCEDURAL_IMAGE_SIZE, height: PROCEDURAL_IMAGE_SIZE, extent: 1 };
+const nativeView: View = { width: proceduralImageSize, height: proceduralImageSize, extent: 1 };
 
 /** What determines a split of a procedural data set. */
 export interface ProceduralSplitOptions {
@@ -26,7 +26,7 @@ export interface ProceduralSplitOptions {
   readonly version: number;
   readonly seed: number;
   readonly split: SplitName;
-  /** Examples of each class; of the whole split for depth. */
+  /** Examples of each class; of the whole split where pictures have no label. */
   readonly perClass: number;
   readonly notes?: readonly string[];
 }
@@ -38,18 +38,18 @@ export interface ProceduralSplitOptions {
  */
 export function proceduralSplit(family: ProceduralFamily, options: ProceduralSplitOptions): ImageSplit {
   const { dataset, version, seed, split, perClass, notes = [] } = options;
-  const { classNames } = family;
-  const isDepth = classNames.length === 0;
-  const length = isDepth ? perClass : classNames.length * perClass;
+  const { classNames, target } = family;
+  const isLabelled = target === 'label';
+  const length = isLabelled ? classNames.length * perClass : perClass;
   const digits = String(perClass - 1).length;
-  const labels = Int32Array.from({ length: isDepth ? 0 : length }, (_, i) => Math.floor(i / perClass));
+  const labelOf = (i: number) => (isLabelled ? Math.floor(i / perClass) : 0);
   const paths = Array.from({ length }, (_, i) => {
-    const folder = isDepth ? split : `${split}/${classNames[Math.floor(i / perClass)]}`;
+    const folder = isLabelled ? `${split}/${classNames[labelOf(i)]}` : split;
     return `${folder}/images/${String(i % perClass).padStart(digits, '0')}.png`;
   });
 
   const render = (index: number, view: View): RenderedImage => {
-    const label = isDepth ? 0 : Math.floor(index / perClass);
+    const label = labelOf(index);
     return renderExample(family, { dataset, seed, split, label, number: index % perClass }, view);
   };
 
@@ -57,14 +57,18 @@ export function proceduralSplit(family: ProceduralFamily, options: ProceduralSpl
     dataset,
     split,
     length,
-    targets: isDepth ? { depth: {} } : { label: { classNames, labels } },
+    targets: {
+      label: { label: { classNames, labels: Int32Array.from({ length }, (_, i) => labelOf(i)) } },
+      mask: { mask: { classNames } },
+      depth: { depth: {} },
+    }[target],
     paths,
     fingerprint: sha256(JSON.stringify({ dataset, version, seed, split, perClass, classNames })),
     notes,
     contentHashes: (indices = Array.from({ length }, (_, i) => i)) =>
-      hashPictures(indices, (i) => render(i, NATIVE_VIEW).pixels),
+      hashPictures(indices, (i) => render(i, nativeView).pixels),
     async open(preprocessing) {
-      return openReader(length, isDepth, viewOf(preprocessing), render);
+      return openReader(length, viewOf(preprocessing), render);
     },
   };
 }
@@ -119,18 +123,21 @@ function viewOf({ imageSize, cropPct }: Preprocessing): View {
 
 function openReader(
   length: number,
-  isDepth: boolean,
   view: View,
   render: (index: number, view: View) => RenderedImage,
 ): PixelReader {
   const area = view.width * view.height;
-  const mostCached = Math.floor(CACHE_BYTES / (area * (isDepth ? 7 : 3)));
+  let left = mostCachedBytes;
   const cache = new Map<number, RenderedImage>();
   const get = (index: number): RenderedImage => {
     const known = cache.get(index);
     if (known !== undefined) return known;
     const image = render(index, view);
-    if (cache.size < mostCached) cache.set(index, image);
+    const bytes = image.pixels.length + 4 * ((image.depth?.length ?? 0) + (image.mask?.length ?? 0));
+    if (bytes <= left) {
+      cache.set(index, image);
+      left -= bytes;
+    }
     return image;
   };
   return {
@@ -145,14 +152,24 @@ function openReader(
           });
         }
       }
+      const images = indices.map(get);
       const pixels = new Uint8Array(indices.length * area * 3);
-      const depth = isDepth ? new Float32Array(indices.length * area) : undefined;
-      for (const [at, index] of indices.entries()) {
-        const image = get(index);
+      images.forEach((image, at) => {
         pixels.set(image.pixels, at * area * 3);
-        if (image.depth !== undefined) depth?.set(image.depth, at * area);
+      });
+      if (images[0]?.depth !== undefined) {
+        const depth = new Float32Array(indices.length * area);
+        images.forEach((image, at) => {
+          depth.set(image.depth!, at * area);
+        });
+        return { pixels, depth };
       }
-      return depth === undefined ? { pixels } : { pixels, depth };
+      if (images[0]?.mask === undefined) return { pixels };
+      const mask = new Int32Array(indices.length * area);
+      images.forEach((image, at) => {
+        mask.set(image.mask!, at * area);
+      });
+      return { pixels, mask };
     },
     async close() {
       cache.clear();

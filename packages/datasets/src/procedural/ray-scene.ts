@@ -1,5 +1,4 @@
-import type { Rgb } from './colour.js';
-import type { Texture } from './texture.js';
+import type { Rgb, Texture } from './materials.js';
 
 /** Metres, y upwards, z away from the camera. */
 export type Vector = readonly [x: number, y: number, z: number];
@@ -61,7 +60,7 @@ export interface RayHit {
 }
 
 /** Rays that start on a surface must not meet it again. */
-const NEAREST = 1e-6;
+const nearestHit = 1e-6;
 
 export function noHit(): RayHit {
   return { solid: -1, t: Number.POSITIVE_INFINITY, nx: 0, ny: 0, nz: 0 };
@@ -103,7 +102,7 @@ function hitSolid(solid: Solid, o: Vector, d: Vector, hit: RayHit): boolean {
 
 /** Records the intersection if it is the nearest so far and in front of the origin. */
 function accept(hit: RayHit, t: number, nx: number, ny: number, nz: number): boolean {
-  if (!(t > NEAREST && t < hit.t)) return false;
+  if (!(t > nearestHit && t < hit.t)) return false;
   hit.t = t;
   hit.nx = nx;
   hit.ny = ny;
@@ -125,7 +124,7 @@ function hitSphere({ centre, radius }: Sphere, o: Vector, d: Vector, hit: RayHit
   if (discriminant < 0) return false;
   const root = Math.sqrt(discriminant);
   let t = (-b - root) / a;
-  if (t <= NEAREST) t = (-b + root) / a;
+  if (t <= nearestHit) t = (-b + root) / a;
   return accept(hit, t, (x + t * d[0]) / radius, (y + t * d[1]) / radius, (z + t * d[2]) / radius);
 }
 
@@ -148,7 +147,7 @@ function hitBox(box: Box, o: Vector, d: Vector, hit: RayHit): boolean {
   const nearX = Math.min(x0, x1);
   const nearY = Math.min(y0, y1);
   const enter = Math.max(nearX, nearY, Math.min(z0, z1));
-  if (enter <= NEAREST || enter >= hit.t) return false;
+  if (enter <= nearestHit || enter >= hit.t) return false;
   if (enter > Math.min(Math.max(x0, x1), Math.max(y0, y1), Math.max(z0, z1))) return false;
   if (enter === nearY) return accept(hit, enter, 0, d[1] > 0 ? -1 : 1, 0);
   if (enter === nearX) {

@@ -1,20 +1,34 @@
 import { type RandomStream, randomStream } from '@kora-bench/core';
-import { type Canvas, createCanvas, type Pose, paintShape, type View } from './canvas.js';
-import { hsv, withLuma } from './colour.js';
-import { type ExposureRange, expose } from './exposure.js';
+import { between, chance, choose, clamp01, cosTurns, sinTurns } from './arithmetic.js';
+import {
+  type Canvas,
+  createCanvas,
+  type ExposureRange,
+  expose,
+  type Pose,
+  paintShape,
+  type View,
+} from './canvas.js';
 import type { ProceduralFamily, RenderedImage } from './family.js';
-import { clamp01, cosTurns, sinTurns } from './portable-math.js';
-import { PRIMITIVE_NAMES, PRIMITIVES, type PrimitiveName } from './primitive-shapes.js';
-import { between, chance, choose } from './random-choice.js';
-import { brightnessBehind, colourPair, dropShadow, randomBackground, randomMaterial } from './scenery.js';
-import type { TextureName } from './texture.js';
+import type { TextureName } from './materials.js';
+import { hsv, withLuma } from './materials.js';
+import {
+  brightnessBehind,
+  colourPair,
+  dropShadow,
+  type PrimitiveName,
+  primitiveNames,
+  primitives,
+  randomBackground,
+  randomMaterial,
+} from './scenery.js';
 
-const GENERA = 25;
-const SPECIES = 4;
+const generaCount = 25;
+const speciesCount = 4;
 /** Directions around the body where a part can sit. */
-const SLOTS = 8;
+const partSlots = 8;
 
-const BODIES: readonly PrimitiveName[] = [
+const bodyNames: readonly PrimitiveName[] = [
   'disc',
   'oval',
   'triangle',
@@ -24,7 +38,7 @@ const BODIES: readonly PrimitiveName[] = [
   'cross',
   'wedge',
 ];
-const BODY_TEXTURES: readonly TextureName[] = [
+const bodyTextures: readonly TextureName[] = [
   'plain',
   'stripes',
   'hoops',
@@ -33,8 +47,15 @@ const BODY_TEXTURES: readonly TextureName[] = [
   'zigzag',
   'rings',
 ];
-const BACKGROUNDS: readonly TextureName[] = ['clouds', 'bricks', 'ripples', 'diagonal', 'cells', 'plain'];
-const EXPOSURE: ExposureRange = { gradient: 0.4, cast: 0.12, contrast: 0.65, noise: 0.05 };
+const backgroundTextures: readonly TextureName[] = [
+  'clouds',
+  'bricks',
+  'ripples',
+  'diagonal',
+  'cells',
+  'plain',
+];
+const exposure: ExposureRange = { gradient: 0.4, cast: 0.12, contrast: 0.65, noise: 0.05 };
 
 interface Part {
   readonly primitive: PrimitiveName;
@@ -67,6 +88,7 @@ interface Blueprint {
 export function sourceFamily(seed: number): ProceduralFamily {
   const blueprints = allBlueprints(randomStream(seed, 'procedural-source/blueprints'));
   return {
+    target: 'label',
     classNames: blueprints.map((b) => b.name),
     render: (label, random, view) => renderAssembly(blueprints[label]!, random, view),
   };
@@ -75,16 +97,16 @@ export function sourceFamily(seed: number): ProceduralFamily {
 function allBlueprints(random: RandomStream): readonly Blueprint[] {
   const blueprints: Blueprint[] = [];
   const seen = new Set<string>();
-  for (let genus = 0; genus < GENERA; genus++) {
-    const order = random.permutation(SLOTS);
+  for (let genus = 0; genus < generaCount; genus++) {
+    const order = random.permutation(partSlots);
     const base: Plan = {
-      body: BODIES[genus % BODIES.length]!,
-      texture: choose(random, BODY_TEXTURES),
+      body: bodyNames[genus % bodyNames.length]!,
+      texture: choose(random, bodyTextures),
       hue: random.uniform(),
       polarity: chance(random, 0.5) ? 1 : -1,
       parts: Array.from({ length: 2 + (genus % 2) }, (_, i): Part => {
         return {
-          primitive: choose(random, PRIMITIVE_NAMES),
+          primitive: choose(random, primitiveNames),
           slot: order[i]!,
           size: between(random, 0.36, 0.5),
           tone: chance(random, 0.5) ? 1 : -1,
@@ -92,7 +114,7 @@ function allBlueprints(random: RandomStream): readonly Blueprint[] {
         };
       }),
     };
-    for (let species = 0; species < SPECIES; species++) {
+    for (let species = 0; species < speciesCount; species++) {
       let variant: Plan = { ...base, hue: base.hue + 0.08 * species };
       do {
         if (species > 0) variant = { ...mutate(mutate(base, random), random), hue: variant.hue };
@@ -113,11 +135,11 @@ function structure({ body, texture, parts }: Plan): string {
 function mutate(plan: Plan, random: RandomStream): Plan {
   const which = random.uniformInt(plan.parts.length);
   const change = random.uniformInt(3);
-  if (change === 0) return { ...plan, texture: choose(random, BODY_TEXTURES) };
+  if (change === 0) return { ...plan, texture: choose(random, bodyTextures) };
   const taken = new Set(plan.parts.map((p) => p.slot));
-  const free = Array.from({ length: SLOTS }, (_, i) => i).filter((i) => !taken.has(i));
+  const free = Array.from({ length: partSlots }, (_, i) => i).filter((i) => !taken.has(i));
   const detail =
-    change === 1 ? { primitive: choose(random, PRIMITIVE_NAMES) } : { slot: choose(random, free) };
+    change === 1 ? { primitive: choose(random, primitiveNames) } : { slot: choose(random, free) };
   return { ...plan, parts: plan.parts.map((part, i) => (i === which ? { ...part, ...detail } : part)) };
 }
 
@@ -125,11 +147,11 @@ function renderAssembly(blueprint: Blueprint, random: RandomStream, view: View):
   const canvas = createCanvas(view);
   const polarity = chance(random, 0.85) ? blueprint.polarity : blueprint.polarity === 1 ? -1 : 1;
   const behind = brightnessBehind(random, polarity);
-  randomBackground(canvas, random, BACKGROUNDS, behind);
+  randomBackground(canvas, random, backgroundTextures, behind);
   for (let i = random.uniformInt(4); i > 0; i--) clutter(canvas, random, between(random, 0.08, 0.2));
   assembly(canvas, blueprint, random, behind + polarity * between(random, 0.26, 0.42));
   if (chance(random, 0.35)) clutter(canvas, random, between(random, 0.1, 0.2));
-  return { pixels: expose(canvas, random, EXPOSURE) };
+  return { pixels: expose(canvas, random, exposure) };
 }
 
 function assembly(canvas: Canvas, blueprint: Blueprint, random: RandomStream, bodyBrightness: number): void {
@@ -151,7 +173,7 @@ function assembly(canvas: Canvas, blueprint: Blueprint, random: RandomStream, bo
   const cos = cosTurns(pose.turns);
   const sin = sinTurns(pose.turns);
   const placed = blueprint.parts.map((part) => {
-    const direction = part.slot / SLOTS + 0.012 * random.normal();
+    const direction = part.slot / partSlots + 0.012 * random.normal();
     const u = 0.92 * sinTurns(direction);
     const v = -0.92 * cosTurns(direction);
     const at: Pose = {
@@ -165,15 +187,15 @@ function assembly(canvas: Canvas, blueprint: Blueprint, random: RandomStream, bo
     // Where there is no room on the class's side the part takes the other: tone is a tendency too.
     const used = brightness < 0.02 || brightness > 0.98 ? bodyBrightness - away : brightness;
     const tint = withLuma(hsv(hue + part.tint, between(random, 0.3, 0.9), 0.8), clamp01(used));
-    return { shape: PRIMITIVES[part.primitive], at, tint };
+    return { shape: primitives[part.primitive], at, tint };
   });
   const shadow = between(random, -0.1, 0.1);
   if (chance(random, 0.6)) {
-    dropShadow(canvas, PRIMITIVES[blueprint.body], pose, shadow, 0.08);
-    for (const { shape, at } of placed) dropShadow(canvas, shape, at, shadow, 0.08);
+    dropShadow(canvas, primitives[blueprint.body], pose, [shadow, 0.08]);
+    for (const { shape, at } of placed) dropShadow(canvas, shape, at, [shadow, 0.08]);
   }
   const material = randomMaterial(random, blueprint.texture, [colour, second], 2.8, 0.3);
-  paintShape(canvas, PRIMITIVES[blueprint.body], pose, material);
+  paintShape(canvas, primitives[blueprint.body], pose, material);
   for (const { shape, at, tint } of placed) {
     paintShape(canvas, shape, at, randomMaterial(random, 'plain', [tint, tint], 1, 0.2));
   }
@@ -189,6 +211,11 @@ function clutter(canvas: Canvas, random: RandomStream, scale: number): void {
     turns: random.uniform(),
     aspect: between(random, 0.7, 1.3),
   };
-  const shape = PRIMITIVES[choose(random, PRIMITIVE_NAMES)];
-  paintShape(canvas, shape, pose, randomMaterial(random, choose(random, BACKGROUNDS), colours, 2.5, 0.2));
+  const shape = primitives[choose(random, primitiveNames)];
+  paintShape(
+    canvas,
+    shape,
+    pose,
+    randomMaterial(random, choose(random, backgroundTextures), colours, 2.5, 0.2),
+  );
 }

@@ -1,21 +1,29 @@
 import { type RandomStream, randomStream } from '@kora-bench/core';
-import { createCanvas, paintBackground, type View } from './canvas.js';
-import { randomColour } from './colour.js';
-import { type ExposureRange, expose } from './exposure.js';
+import { between, chance, choose, cosTurns, sinTurns } from './arithmetic.js';
+import {
+  createCanvas,
+  createStrokeLayer,
+  drawStroke,
+  type ExposureRange,
+  expose,
+  inkStrokes,
+  type Point,
+  paintBackground,
+  type Stroke,
+  type View,
+} from './canvas.js';
 import type { ProceduralFamily, RenderedImage } from './family.js';
-import { cosTurns, sinTurns } from './portable-math.js';
-import { between, chance, choose } from './random-choice.js';
+import type { TextureName } from './materials.js';
+import { randomColour } from './materials.js';
 import { brightnessApart, brightnessBehind, randomMaterial } from './scenery.js';
-import { createStrokeLayer, drawStroke, inkStrokes, type Point, type Stroke } from './stroke-layer.js';
-import type { TextureName } from './texture.js';
 
-const CLASSES = 200;
-const RADICALS = 28;
+const classCount = 200;
+const radicalCount = 28;
 /** Knots of the 3 × 3 grid that a radical's strokes run between. */
-const KNOTS = 9;
+const knotCount = 9;
 
-const LAYOUTS = ['beside', 'above', 'inside'] as const;
-const PAPERS: readonly TextureName[] = [
+const layouts = ['beside', 'above', 'inside'] as const;
+const paperTextures: readonly TextureName[] = [
   'plain',
   'clouds',
   'speckle',
@@ -25,13 +33,13 @@ const PAPERS: readonly TextureName[] = [
   'dots',
   'diagonal',
 ];
-const EXPOSURE: ExposureRange = { gradient: 0.3, cast: 0.08, contrast: 0.65, noise: 0.05 };
+const exposure: ExposureRange = { gradient: 0.3, cast: 0.08, contrast: 0.65, noise: 0.05 };
 
 interface GlyphClass {
   readonly name: string;
   readonly first: readonly Stroke[];
   readonly second: readonly Stroke[];
-  readonly layout: (typeof LAYOUTS)[number];
+  readonly layout: (typeof layouts)[number];
 }
 
 /**
@@ -43,6 +51,7 @@ interface GlyphClass {
 export function transferFamily(seed: number): ProceduralFamily {
   const classes = glyphClasses(randomStream(seed, 'procedural-transfer/glyphs'));
   return {
+    target: 'label',
     classNames: classes.map((c) => c.name),
     render: (label, random, view) => renderGlyph(classes[label]!, random, view),
   };
@@ -51,20 +60,20 @@ export function transferFamily(seed: number): ProceduralFamily {
 function glyphClasses(random: RandomStream): readonly GlyphClass[] {
   const radicals: (readonly Stroke[])[] = [];
   const seen = new Set<string>();
-  while (radicals.length < RADICALS) {
+  while (radicals.length < radicalCount) {
     const radical = randomRadical(random, 2 + (radicals.length % 3));
     const key = JSON.stringify(radical);
     if (!seen.has(key)) radicals.push(radical);
     seen.add(key);
   }
   const combinations = random
-    .permutation(RADICALS * RADICALS * LAYOUTS.length)
-    .slice(0, CLASSES)
+    .permutation(radicalCount * radicalCount * layouts.length)
+    .slice(0, classCount)
     .sort();
   return Array.from(combinations, (code): GlyphClass => {
-    const layout = LAYOUTS[Math.floor(code / (RADICALS * RADICALS))]!;
-    const first = Math.floor(code / RADICALS) % RADICALS;
-    const second = code % RADICALS;
+    const layout = layouts[Math.floor(code / (radicalCount * radicalCount))]!;
+    const first = Math.floor(code / radicalCount) % radicalCount;
+    const second = code % radicalCount;
     const number = (i: number) => String(i).padStart(2, '0');
     return {
       name: `${number(first)}-${layout}-${number(second)}`,
@@ -78,10 +87,10 @@ function glyphClasses(random: RandomStream): readonly GlyphClass[] {
 /** Strokes in [−1, 1]² between neighbouring or opposite knots, each joined to an earlier one. */
 function randomRadical(random: RandomStream, strokes: number): readonly Stroke[] {
   const drawn: Stroke[] = [];
-  const reached = [random.uniformInt(KNOTS)];
+  const reached = [random.uniformInt(knotCount)];
   while (drawn.length < strokes) {
     const from = choose(random, reached);
-    const to = random.uniformInt(KNOTS);
+    const to = random.uniformInt(knotCount);
     if (to === from || drawn.some((s) => joins(s, from, to))) continue;
     const bend = chance(random, 0.4) ? (chance(random, 0.5) ? 0.55 : -0.55) : 0;
     drawn.push({ from: knot(from), to: knot(to), bend });
@@ -134,7 +143,7 @@ function renderGlyph(glyph: GlyphClass, random: RandomStream, view: View): Rende
     randomColour(random, paper),
     randomColour(random, paper + Math.max(-0.16, Math.min(0.16, shade - paper))),
   ];
-  const sheet = randomMaterial(random, choose(random, PAPERS), ground, between(random, 2, 6), 0.12);
+  const sheet = randomMaterial(random, choose(random, paperTextures), ground, between(random, 2, 6), 0.12);
   paintBackground(canvas, sheet, 0.25 * random.uniformInt(4) + 0.02 * random.normal());
 
   const scale = between(random, 0.68, 0.88);
@@ -186,5 +195,5 @@ function renderGlyph(glyph: GlyphClass, random: RandomStream, view: View): Rende
     core: open ? 0.5 * drawnWidth : 0,
     opacity: between(random, 0.75, 1),
   });
-  return { pixels: expose(canvas, random, EXPOSURE) };
+  return { pixels: expose(canvas, random, exposure) };
 }

@@ -135,7 +135,7 @@ export function relabelled(split: ImageSplit, labels: Int32Array, classNames: re
   };
 }
 
-/** How a validation split is carved out of the training split where a data set has none. */
+/** How a split is carved out of the training split where a data set has none. */
 export interface Carving {
   /** Of the training examples, in (0, 1); default 0.1. */
   readonly share?: number;
@@ -158,31 +158,42 @@ export function withValidation(
 ): CompleteDataset {
   const { train, val } = dataset;
   if (val !== undefined) return { ...dataset, val };
+  const { rest, carved } = carve(train, 'val', { share, seed });
+  return { ...dataset, train: rest, val: carved };
+}
+
+/**
+ * Sets a share of the training examples aside as another split, by a fixed seed: of every class where there
+ * are labels, at least one each but of no class with a single example. Notes of both splits say so.
+ *
+ * @throws InputError when there is nothing to carve from.
+ */
+export function carve(
+  train: ImageSplit,
+  as: 'val' | 'test',
+  { share = 0.1, seed = 0 }: Carving = {},
+): { readonly rest: ImageSplit; readonly carved: ImageSplit } {
+  const title = { val: 'validation', test: 'test' }[as];
   const groups = train.targets.label === undefined ? [allOf(train)] : membersByClass(train);
   const drawn = groups.flatMap((members, group) => {
     const count = members.length < 2 ? 0 : Math.max(1, Math.floor(share * members.length));
-    return drawFrom(members, count, seed, `validation/class ${group}`);
+    return drawFrom(members, count, seed, `${title}/class ${group}`);
   });
   if (drawn.length === 0) {
-    throw new InputError('No validation split can be carved out of the training split.', {
-      where: dataset.name,
+    throw new InputError(`No ${title} split can be carved out of the training split.`, {
+      where: train.dataset,
       expected: 'a class with two training examples or more',
       received: `${train.length} training examples of ${groups.length} classes`,
-      fix: 'Use more examples, or a data set with a validation split of its own.',
+      fix: `Use more examples, or a data set with a ${title} split of its own.`,
     });
   }
   const taken = new Set(drawn);
-  const note = `${dataset.name} has no validation split: ${drawn.length} of its ${train.length} training examples were set aside as one, by seed ${seed}.`;
+  const note = `${train.dataset} has no ${title} split: ${drawn.length} of its ${train.length} training examples were set aside as one, by seed ${seed}.`;
   const noted = (split: ImageSplit): ImageSplit => ({ ...split, notes: [...split.notes, note] });
+  const left = allOf(train).filter((i) => !taken.has(i));
   return {
-    ...dataset,
-    train: noted(
-      subset(
-        train,
-        allOf(train).filter((i) => !taken.has(i)),
-      ),
-    ),
-    val: noted({ ...subset(train, ascending(drawn)), split: 'val' }),
+    rest: noted(subset(train, left)),
+    carved: noted({ ...subset(train, ascending(drawn)), split: as }),
   };
 }
 

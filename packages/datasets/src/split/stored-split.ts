@@ -1,13 +1,38 @@
 import { createHash } from 'node:crypto';
-import type { ImageSplit, PixelReader, Preprocessing, SplitName, Targets } from '@kora-bench/core';
+import {
+  type ImageSplit,
+  InputError,
+  type PixelBatch,
+  type PixelReader,
+  type Preprocessing,
+  type SplitName,
+  type Targets,
+} from '@kora-bench/core';
 import { PixelCache } from '../cache/pixel-cache.js';
-import { mapConcurrently } from '../content/map-concurrently.js';
-import { acquireDecodePool } from '../decode/decode-pool.js';
-import { checkGeometry } from '../preprocess/eval-geometry.js';
-import { CachedPixelReader } from './cached-pixel-reader.js';
-import type { ExampleStore } from './example-store.js';
+import { mapConcurrently } from '../concurrency.js';
+import { acquireDecodePool, type DecodePool } from '../decode/decode-pool.js';
+import { emptyBatch, type PackedLayout, packedLayout, unpackInto } from '../decode/packed-example.js';
+import type { DecodePlan, ExamplePart, StoredExample, TargetEncoding } from '../decode/stored-example.js';
+import { checkGeometry } from '../preprocess/eval-transform.js';
 
-const READS_AT_ONCE = 8;
+/** The stored examples of one split. */
+export interface ExampleStore {
+  open(): Promise<ExampleReader>;
+}
+
+export interface ExampleReader {
+  /**
+   * Reads one example as stored. Its bytes belong to the caller.
+   *
+   * @throws FormatError when the data set is damaged.
+   */
+  read(index: number): Promise<StoredExample>;
+  /** Names a part of an example in a message, e.g. `data.zip: train/a.JPEG`. */
+  where(index: number, part: ExamplePart): string;
+  close(): Promise<void>;
+}
+
+const readsAtOnce = 8;
 
 /** What a data set reader knows of a split; the rest of an `ImageSplit` follows from it. */
 export interface StoredSplitDescription {
@@ -15,17 +40,22 @@ export interface StoredSplitDescription {
   readonly split: SplitName;
   readonly targets: Targets;
   readonly paths: readonly string[];
-  /** Identifies the stored pixels, in order, e.g. by checksums; targets and paths are added here. */
+  /**
+   * Identifies the stored pixels and targets per pixel, in order, e.g. by checksums; paths, other targets
+   * and `encoding` are added here.
+   */
   readonly content: string;
+  /** How masks and depth are stored; by default masks have no unlabelled value, depth is in millimetres. */
+  readonly encoding?: TargetEncoding;
   readonly notes: readonly string[];
   readonly store: ExampleStore;
 }
 
-/** A split whose pixels are decoded in worker threads and cached in `cacheDir`. */
+/** A split whose pixels and targets per pixel are decoded in worker threads and cached in `cacheDir`. */
 export function storedSplit(description: StoredSplitDescription, cacheDir: string): ImageSplit {
-  const { dataset, split, targets, paths, content, notes, store } = description;
+  const { dataset, split, targets, paths, content, encoding, notes, store } = description;
   const fingerprint = createHash('sha256')
-    .update(JSON.stringify({ dataset, split, paths, targets: plain(targets), content }))
+    .update(JSON.stringify({ dataset, split, paths, targets: plain(targets), content, encoding }))
     .digest('hex');
   return {
     dataset,
@@ -40,9 +70,19 @@ export function storedSplit(description: StoredSplitDescription, cacheDir: strin
       checkGeometry(preprocessing);
       const { imageSize, interpolation, cropPct } = preprocessing;
       const geometry = { imageSize, interpolation, cropPct };
+      const { mask, depth } = targets;
+      const layout = packedLayout(imageSize, { mask: mask !== undefined, depth: depth !== undefined });
+      const plan: DecodePlan = {
+        geometry,
+        ...(mask && { mask: { unlabelled: [], ...encoding?.mask, classes: mask.classNames.length } }),
+        ...(depth && {
+          depth: { ...encoding?.depth, maximum: depth.maximum ?? Number.POSITIVE_INFINITY },
+        }),
+      };
       const examples = await store.open();
-      const cache = await PixelCache.open(cacheDir, fingerprint, geometry);
-      return new CachedPixelReader(paths.length, geometry, examples, cache, acquireDecodePool());
+      const cache = await PixelCache.open(cacheDir, fingerprint, geometry, layout);
+      const decoding = acquireDecodePool();
+      return new CachedPixelReader({ length: paths.length, layout, plan, examples, cache, decoding });
     },
   };
 }
@@ -59,11 +99,90 @@ function plain({ label, value, ...perPixel }: Targets): object {
 async function hashExamples(store: ExampleStore, indices: readonly number[]): Promise<readonly string[]> {
   const reader = await store.open();
   try {
-    return await mapConcurrently(indices, READS_AT_ONCE, async (index) => {
-      const { bytes } = await reader.read(index);
-      return createHash('sha256').update(bytes).digest('hex');
+    return await mapConcurrently(indices, readsAtOnce, async (index) => {
+      const { image } = await reader.read(index);
+      return createHash('sha256').update(image.bytes).digest('hex');
     });
   } finally {
     await reader.close();
+  }
+}
+
+/** Two per worker keep every worker busy; a few more keep the disk busy where pixels are cached. */
+const examplesAtOnce = 8;
+
+interface CachedPixelReaderParts {
+  readonly length: number;
+  readonly layout: PackedLayout;
+  readonly plan: DecodePlan;
+  readonly examples: ExampleReader;
+  readonly cache: PixelCache;
+  readonly decoding: { readonly pool: DecodePool; release(): Promise<void> };
+}
+
+/** Reads examples from the cache and, where they are not there, from the store. */
+class CachedPixelReader implements PixelReader {
+  #closing: Promise<void> | undefined;
+  #reads = new Set<Promise<unknown>>();
+
+  constructor(private readonly parts: CachedPixelReaderParts) {}
+
+  async read(indices: readonly number[]): Promise<PixelBatch> {
+    if (this.#closing !== undefined) {
+      throw new InputError('The pixel reader is closed.', { fix: 'Open the split again.' });
+    }
+    for (const index of indices) this.#checkIndex(index);
+    const { layout, decoding } = this.parts;
+    const batch = emptyBatch(indices.length, layout);
+    const atOnce = Math.max(examplesAtOnce, decoding.pool.size * 2);
+    const reading = mapConcurrently(indices, atOnce, (index, place) => this.#readOne(index, batch, place));
+    this.#reads.add(reading);
+    try {
+      await reading;
+    } finally {
+      this.#reads.delete(reading);
+    }
+    return batch;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await Promise.allSettled(this.#reads);
+      const { examples, cache, decoding } = this.parts;
+      await Promise.all([examples.close(), cache.close(), decoding.release()]);
+    })();
+    return this.#closing;
+  }
+
+  async #readOne(index: number, batch: PixelBatch, place: number): Promise<void> {
+    const { layout, cache } = this.parts;
+    if (!layout.mask && !layout.depth) {
+      // Pixels alone go straight to where they belong.
+      const target = batch.pixels.subarray(place * layout.bytes, (place + 1) * layout.bytes);
+      if (!(await cache.readInto(index, target))) target.set(await this.#decode(index));
+      return;
+    }
+    const kept = new Uint8Array(layout.bytes);
+    const packed = (await cache.readInto(index, kept)) ? kept : await this.#decode(index);
+    unpackInto(batch, place, packed, layout);
+  }
+
+  async #decode(index: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { cache, decoding, examples, plan } = this.parts;
+    const stored = await examples.read(index);
+    const packed = await decoding.pool.prepare(stored, plan, (part) => examples.where(index, part));
+    await cache.write(index, packed);
+    return packed;
+  }
+
+  #checkIndex(index: number): void {
+    const { length } = this.parts;
+    if (Number.isInteger(index) && index >= 0 && index < length) return;
+    throw new InputError('An example that is not in the split was asked for.', {
+      where: 'indices',
+      expected: `integers from 0 to ${length - 1}`,
+      received: String(index),
+      fix: 'Take indices below the length of the split.',
+    });
   }
 }

@@ -1,34 +1,39 @@
-import { createHash } from 'node:crypto';
 import { type DataContext, FormatError, type ImageDataset, type ImageSplit } from '@kora-bench/core';
-import type { ContentSource } from '../content/content-source.js';
-import type { ExampleStore } from '../split/example-store.js';
-import { storedSplit } from '../split/stored-split.js';
-import { parseClasses, parseValAnnotations } from './annotations.js';
-import { IMAGE_PATH } from './locate.js';
+import { type ContentSource, readTexts } from '../content/content-source.js';
+import { fileSplit } from '../split/file-split.js';
 
-export const NAME = 'tiny-imagenet';
+export const datasetName = 'tiny-imagenet';
 
-const NOTES = [
+/** An image of the training or validation set: `train/<wnid>/images/*.JPEG` or `val/images/*.JPEG`. */
+const imagePath = /^(?:train\/([^/]+)|val)\/images\/[^/.][^/]*\.jpe?g$/i;
+
+const textFiles = ['wnids.txt', 'words.txt', 'val/val_annotations.txt'] as const;
+
+/** Whether a path of the official layout is read. */
+export function isRead(path: string): boolean {
+  return (textFiles as readonly string[]).includes(path) || imagePath.test(path);
+}
+
+const standingNotes = [
   'Tiny ImageNet is cut from ImageNet: a backbone pre-trained on ImageNet has very likely seen these ' +
     'images, or others of these classes, with their labels.',
 ];
 
 /** The official validation images serve as `test`: the labels of the official test images are not public. */
-const OFFICIAL = { train: 100_000, test: 10_000 } as const;
+const officialCounts = { train: 100_000, test: 10_000 } as const;
 
 /** @throws FormatError when files and label lists do not fit each other. */
 export async function openTinyImageNet(source: ContentSource, context: DataContext): Promise<ImageDataset> {
-  const texts = await readTexts(source);
-  const { wnids, names } = parseClasses(texts.wnids, texts.words, source.location);
+  const texts = await readTexts(source, textFiles);
+  const { wnids, names } = parseClasses(texts['wnids.txt'], texts['words.txt'], source.location);
   const labelOf = new Map(wnids.map((id, label): [string, number] => [id, label]));
-  const valIds = parseValAnnotations(texts.annotations, source.location);
-  const checksums = await source.checksums();
+  const valIds = parseValAnnotations(texts['val/val_annotations.txt'], source.location);
 
-  const build = (split: keyof typeof OFFICIAL): ImageSplit => {
+  const build = async (split: keyof typeof officialCounts): Promise<ImageSplit> => {
     const chosen: number[] = [];
     const labels: number[] = [];
     source.entries.forEach(({ path }, entry) => {
-      const match = IMAGE_PATH.exec(path);
+      const match = imagePath.exec(path);
       if (match === null || path.startsWith('train/') !== (split === 'train')) return;
       const wnid = split === 'train' ? match[1]! : valIds.get(path.slice(path.lastIndexOf('/') + 1));
       const label = wnid === undefined ? undefined : labelOf.get(wnid);
@@ -37,50 +42,24 @@ export async function openTinyImageNet(source: ContentSource, context: DataConte
       labels.push(label);
     });
     checkComplete(source.location, split, labels, wnids, valIds.size);
-    const content = createHash('sha256');
-    for (const entry of chosen) content.update(`${checksums[entry]!} ${source.entries[entry]!.size}\n`);
-    return storedSplit(
+    return fileSplit(
       {
-        dataset: NAME,
+        dataset: datasetName,
         split,
         targets: { label: { classNames: names, labels: Int32Array.from(labels) } },
-        paths: chosen.map((entry) => source.entries[entry]!.path),
-        content: content.digest('hex'),
-        notes: [...NOTES, ...partNote(split, chosen.length)],
-        store: imageFiles(source, chosen),
+        notes: [...standingNotes, ...partNote(split, chosen.length)],
+        source,
+        examples: chosen.map((image) => ({ image })),
       },
       context.cacheDir,
     );
   };
-  return { name: NAME, train: build('train'), test: build('test') };
+  return { name: datasetName, train: await build('train'), test: await build('test') };
 }
 
-function partNote(split: keyof typeof OFFICIAL, found: number): string[] {
-  if (found === OFFICIAL[split]) return [];
-  return [`This is a part of Tiny ImageNet: ${found} of the ${OFFICIAL[split]} images of ${split}.`];
-}
-
-async function readTexts(source: ContentSource) {
-  const reader = await source.open();
-  const read = async (path: string): Promise<string> => {
-    const entry = source.entries.findIndex((candidate) => candidate.path === path);
-    if (entry >= 0) return new TextDecoder().decode(await reader.read(entry));
-    throw new FormatError('Tiny ImageNet is not complete.', {
-      where: source.location,
-      expected: `a file ${path}`,
-      received: 'none',
-      fix: 'Download or unpack the data set again.',
-    });
-  };
-  try {
-    return {
-      wnids: await read('wnids.txt'),
-      words: await read('words.txt'),
-      annotations: await read('val/val_annotations.txt'),
-    };
-  } finally {
-    await reader.close();
-  }
+function partNote(split: keyof typeof officialCounts, found: number): string[] {
+  if (found === officialCounts[split]) return [];
+  return [`This is a part of Tiny ImageNet: ${found} of the ${officialCounts[split]} images of ${split}.`];
 }
 
 function unknownClass(location: string, path: string, wnid: string | undefined): FormatError {
@@ -94,7 +73,7 @@ function unknownClass(location: string, path: string, wnid: string | undefined):
 
 function checkComplete(
   location: string,
-  split: keyof typeof OFFICIAL,
+  split: keyof typeof officialCounts,
   labels: readonly number[],
   wnids: readonly string[],
   annotated: number,
@@ -120,15 +99,63 @@ function checkComplete(
   }
 }
 
-function imageFiles(source: ContentSource, chosen: readonly number[]): ExampleStore {
-  return {
-    async open() {
-      const reader = await source.open();
-      return {
-        read: async (index) => ({ kind: 'encoded', bytes: await reader.read(chosen[index]!) }),
-        where: (index) => `${source.location}: ${source.entries[chosen[index]!]!.path}`,
-        close: () => reader.close(),
-      };
-    },
-  };
+/** The classes of Tiny ImageNet; a label is a place in these lists. */
+interface TinyImageNetClasses {
+  readonly wnids: readonly string[];
+  readonly names: readonly string[];
+}
+
+/**
+ * Parses `wnids.txt` (one WordNet id a line; its order is the order of labels) and `words.txt`
+ * (id, tab, names). An id that `words.txt` does not know keeps its id as name.
+ *
+ * @throws FormatError when `wnids.txt` is empty, or names a class twice.
+ */
+function parseClasses(wnidsTxt: string, wordsTxt: string, location: string): TinyImageNetClasses {
+  const wnids = lines(wnidsTxt);
+  if (
+    wnids.length === 0 ||
+    new Set(wnids).size !== wnids.length ||
+    wnids.some((id) => !/^n\d{8}$/.test(id))
+  ) {
+    throw new FormatError('The list of classes is damaged.', {
+      where: `${location}: wnids.txt`,
+      expected: 'one WordNet id a line (n and 8 digits), none twice',
+      received: wnids.length === 0 ? 'an empty file' : `${wnids.length} lines, some not so`,
+      fix: 'Download the data set again.',
+    });
+  }
+  const words = new Map(
+    lines(wordsTxt).map((line): [string, string] => {
+      const tab = line.indexOf('\t');
+      return [line.slice(0, tab), line.slice(tab + 1).trim()];
+    }),
+  );
+  return { wnids, names: wnids.map((id) => words.get(id) ?? id) };
+}
+
+/**
+ * Parses `val/val_annotations.txt` (file, WordNet id and a box, tab separated) to the id of each file.
+ *
+ * @throws FormatError naming the line that is damaged.
+ */
+function parseValAnnotations(text: string, location: string): ReadonlyMap<string, string> {
+  const ids = new Map<string, string>();
+  lines(text).forEach((line, i) => {
+    const [file, wnid] = line.split('\t');
+    if (file === undefined || wnid === undefined || file === '' || wnid === '') {
+      throw new FormatError('The validation labels are damaged.', {
+        where: `${location}: val/val_annotations.txt, line ${i + 1}`,
+        expected: 'a file name and a WordNet id, tab separated',
+        received: JSON.stringify(line.slice(0, 80)),
+        fix: 'Download the data set again.',
+      });
+    }
+    ids.set(file, wnid);
+  });
+  return ids;
+}
+
+function lines(text: string): string[] {
+  return text.split(/\r?\n/).filter((line) => line !== '');
 }

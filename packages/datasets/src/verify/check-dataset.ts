@@ -1,10 +1,13 @@
+import { crc32 } from 'node:zlib';
 import { type DatasetCheck, type ImageDataset, type ImageSplit, KoraError } from '@kora-bench/core';
+import { mapConcurrently } from '../concurrency.js';
+import type { ContentSource } from '../content/content-source.js';
 import { evenlySpaced, membersByClass } from '../split/selection.js';
 
-const DECODED_PER_SPLIT = 64;
+const decodedPerSplit = 64;
 
 /** The geometry of the trial decode: small, since it is the decoding that is on trial. */
-const TRIAL = {
+const trialPreprocessing = {
   imageSize: [32, 32],
   interpolation: 'bilinear',
   cropPct: 1,
@@ -13,21 +16,23 @@ const TRIAL = {
 } as const;
 
 /**
- * Opens a data set, counts it and decodes images spread evenly over each split. Failures that a user
- * can meet become `problems`; others are thrown.
+ * Opens a data set, counts it, and decodes images and targets spread evenly over each split: what `verify`
+ * of most data sets does. Failures that a user can meet become `problems`; others are thrown.
  *
  * @param open opens the data set, adds what it finds to `details` and returns further problems.
  */
 export async function checkDataset(
-  open: (details: string[]) => Promise<{ dataset: ImageDataset; problems: readonly string[] }>,
+  open: (details: string[]) => Promise<{ dataset: ImageDataset; problems?: readonly string[] }>,
 ): Promise<DatasetCheck> {
   const details: string[] = [];
   const problems: string[] = [];
   try {
     const opened = await open(details);
-    problems.push(...opened.problems);
+    problems.push(...(opened.problems ?? []));
     const { train, val, test } = opened.dataset;
-    for (const split of [train, val, test]) if (split !== undefined) await checkSplit(split, details);
+    for (const split of [train, val, test]) {
+      if (split !== undefined) await checkSplit(split, details, problems);
+    }
   } catch (error) {
     if (!(error instanceof KoraError)) throw error;
     problems.push(error.explain());
@@ -35,21 +40,103 @@ export async function checkDataset(
   return { ok: problems.length === 0, details, problems };
 }
 
-async function checkSplit(split: ImageSplit, details: string[]): Promise<void> {
-  const counts = split.targets.label && membersByClass(split).map(({ length }) => length);
+async function checkSplit(split: ImageSplit, details: string[], problems: string[]): Promise<void> {
+  const { label, value, mask, depth } = split.targets;
+  const counts = label && membersByClass(split).map(({ length }) => length);
   details.push(`${split.split}: ${split.length} images${counts === undefined ? '' : classesText(counts)}`);
   details.push(...split.notes);
-  const reader = await split.open(TRIAL);
+  if (value !== undefined && !value.values.every(Number.isFinite)) {
+    problems.push(`${split.split}: some of the values ${value.names.join(', ')} are not finite numbers.`);
+  }
+  const reader = await split.open(trialPreprocessing);
   try {
-    const sample = evenlySpaced(split.length, DECODED_PER_SPLIT);
-    await reader.read(sample);
+    const sample = evenlySpaced(split.length, decodedPerSplit);
+    const batch = await reader.read(sample);
     details.push(`${split.split}: ${sample.length} images decoded`);
+    const pixels = batch.pixels.length / 3;
+    if (mask !== undefined) {
+      const classes = mask.classNames.length;
+      addFinding(maskFinding(batch.mask, pixels, classes), split.split, details, problems);
+    }
+    if (depth !== undefined) addFinding(depthFinding(batch.depth, pixels), split.split, details, problems);
   } finally {
     await reader.close();
   }
 }
 
+interface Finding {
+  readonly detail?: string;
+  readonly problem?: string;
+}
+
+function addFinding(finding: Finding, split: string, details: string[], problems: string[]): void {
+  if (finding.detail !== undefined) details.push(`${split}: ${finding.detail}`);
+  if (finding.problem !== undefined) problems.push(`${split}: ${finding.problem}`);
+}
+
+function maskFinding(mask: Int32Array | undefined, pixels: number, classes: number): Finding {
+  if (mask?.length !== pixels) return { problem: `masks are missing, ${pixels} pixels were expected.` };
+  const seen = new Set<number>();
+  let labelled = 0;
+  for (const label of mask) {
+    if (label < -1 || label >= classes) {
+      return { problem: `a mask has the class ${label}, but there are ${classes} classes.` };
+    }
+    if (label === -1) continue;
+    seen.add(label);
+    labelled++;
+  }
+  if (labelled === 0) return { problem: 'no pixel of the masks has a class.' };
+  const share = percent(labelled / pixels);
+  return { detail: `masks show ${seen.size} of ${classes} classes, on ${share} of the pixels` };
+}
+
+function depthFinding(depth: Float32Array | undefined, pixels: number): Finding {
+  if (depth?.length !== pixels) return { problem: `depth is missing, ${pixels} pixels were expected.` };
+  if (!depth.every((metres) => Number.isFinite(metres) && metres >= 0)) {
+    return { problem: 'depth has values that are negative or no finite numbers.' };
+  }
+  const measured = depth.filter((metres) => metres > 0);
+  if (measured.length === 0) return { problem: 'no pixel of the depth images is measured.' };
+  const least = measured.reduce((a, b) => Math.min(a, b));
+  const most = measured.reduce((a, b) => Math.max(a, b));
+  const share = percent(measured.length / pixels);
+  return { detail: `depth from ${least.toFixed(2)} to ${most.toFixed(2)} m, on ${share} of the pixels` };
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
 function classesText(counts: readonly number[]): string {
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   return `, ${counts.length} classes, ${least === most ? least : `${least} to ${most}`} a class`;
+}
+
+const readsAtOnce = 8;
+const mostReported = 10;
+
+/** Reads every file of a data set and compares it with its checksum; returns what is wrong. */
+export async function crcFailures(source: ContentSource, details: string[]): Promise<string[]> {
+  const checksums = await source.checksums();
+  const reader = await source.open();
+  let bytes = 0;
+  try {
+    const found = await mapConcurrently(source.entries, readsAtOnce, async ({ path, size }, entry) => {
+      try {
+        bytes += size;
+        if (crc32(await reader.read(entry)) === checksums[entry]) return undefined;
+        return `${source.location}: ${path} has a wrong CRC-32. Download the data set again.`;
+      } catch (error) {
+        if (error instanceof KoraError) return error.explain();
+        throw error;
+      }
+    });
+    details.push(`${source.entries.length} files, ${bytes} bytes read and compared with their CRC-32`);
+    const wrong = found.filter((problem) => problem !== undefined);
+    const more = wrong.length - mostReported;
+    return more > 0 ? [...wrong.slice(0, mostReported), `… and ${more} more files`] : wrong;
+  } finally {
+    await reader.close();
+  }
 }

@@ -39,8 +39,13 @@ export function zipOf(files: Files): Buffer {
   return Buffer.concat([...parts, ...directory, end]);
 }
 
-/** A `.tar.gz` archive of these files (POSIX ustar). */
+/** A `.tar.gz` archive of these files. */
 export function tarGzOf(files: Files): Buffer {
+  return gzipSync(tarOf(files));
+}
+
+/** A `.tar` archive of these files (POSIX ustar). */
+export function tarOf(files: Files): Buffer {
   const blocks: Buffer[] = [];
   for (const [path, content] of files) {
     const header = Buffer.alloc(512);
@@ -57,5 +62,5 @@ export function tarGzOf(files: Files): Buffer {
     header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
     blocks.push(header, Buffer.from(content), Buffer.alloc((512 - (content.length % 512)) % 512));
   }
-  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));
+  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
 }

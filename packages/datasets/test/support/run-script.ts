@@ -14,10 +14,10 @@ const prelude = `
   let reads = 0;
   const stored = (i) => Uint8Array.from({ length: 3072 }, (_, k) => k * 3 + i * 11);
   const split = storedSplit({
-    dataset: 'child', split: 'train', classNames: ['a'], labels: new Int32Array(length),
+    dataset: 'child', split: 'train', targets: { label: { classNames: ['a'], labels: new Int32Array(length) } },
     paths: Array.from({ length }, (_, i) => String(i)), content: 'child', notes: [],
     store: { open: async () => ({
-      read: async (i) => (reads++, { kind: 'rgb', bytes: stored(i), height: 32, width: 32 }),
+      read: async (i) => (reads++, { image: { kind: 'rgb', bytes: stored(i), height: 32, width: 32 } }),
       where: String, close: async () => {},
     }) },
   }, cacheDir);

@@ -25,8 +25,12 @@ export function syntheticSplit(length: number, classes: number, cacheDir: string
     {
       dataset: 'synthetic',
       split: 'train',
-      classNames: Array.from({ length: classes }, (_, i) => `class ${i}`),
-      labels: Int32Array.from({ length }, (_, i) => i % classes),
+      targets: {
+        label: {
+          classNames: Array.from({ length: classes }, (_, i) => `class ${i}`),
+          labels: Int32Array.from({ length }, (_, i) => i % classes),
+        },
+      },
       paths: Array.from({ length }, (_, i) => `train/${i}`),
       content: `${length} images`,
       notes: ['synthetic'],
@@ -34,7 +38,7 @@ export function syntheticSplit(length: number, classes: number, cacheDir: string
         open: async () => ({
           read: async (index) => {
             reads.push(index);
-            return { kind: 'rgb', bytes: syntheticPixels(index), height: 8, width: 8 };
+            return { image: { kind: 'rgb', bytes: syntheticPixels(index), height: 8, width: 8 } };
           },
           where: (index) => `image ${index}`,
           close: async () => undefined,

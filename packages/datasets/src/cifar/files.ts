@@ -1,3 +1,8 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DataContext, MissingDataError } from '@kora-bench/core';
+import { unpackMembers } from '../content/tar-source.js';
+
 /** What tells CIFAR-10 from CIFAR-100 in their binary files (Krizhevsky, 2009). */
 export interface CifarVariant {
   readonly name: 'cifar10' | 'cifar100';
@@ -17,7 +22,7 @@ export interface CifarVariant {
   readonly official: { readonly train: number; readonly test: number };
 }
 
-export const CIFAR_10: CifarVariant = {
+export const cifar10Variant: CifarVariant = {
   name: 'cifar10',
   classes: 10,
   folder: 'cifar-10-batches-bin',
@@ -32,7 +37,7 @@ export const CIFAR_10: CifarVariant = {
   official: { train: 50_000, test: 10_000 },
 };
 
-export const CIFAR_100: CifarVariant = {
+export const cifar100Variant: CifarVariant = {
   name: 'cifar100',
   classes: 100,
   folder: 'cifar-100-binary',
@@ -48,7 +53,7 @@ export const CIFAR_100: CifarVariant = {
 };
 
 /** All files of a variant that are read. */
-export function filesOf({ trainFiles, testFile, namesFile }: CifarVariant): string[] {
+function filesOf({ trainFiles, testFile, namesFile }: CifarVariant): string[] {
   return [...trainFiles, testFile, namesFile];
 }
 
@@ -57,4 +62,44 @@ export function howToGet({ officialArchive, folder }: CifarVariant): string {
     `Download https://www.cs.toronto.edu/~kriz/${officialArchive} into the data folder; ` +
     `it is read as it is, unpacked (folder ${folder}/) or not.`
   );
+}
+
+/** Where CIFAR was found: `location` is what the user put there, `folder` holds the binary files. */
+export interface CifarFiles {
+  readonly location: string;
+  readonly folder: string;
+  readonly isArchive: boolean;
+}
+
+/**
+ * Finds CIFAR in the data folder: its official folder, else the official archive, else the first
+ * archive whose name starts so.
+ *
+ * @throws MissingDataError when there is none; FormatError when the archive is damaged.
+ */
+export async function locateCifar(variant: CifarVariant, context: DataContext): Promise<CifarFiles> {
+  const { dataDir, cacheDir } = context;
+  const folder = join(dataDir, variant.folder);
+  if (
+    await stat(folder).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+  ) {
+    return { location: folder, folder, isArchive: false };
+  }
+  const names = await readdir(dataDir).catch(() => []);
+  const archives = names.filter((name) => variant.archive.test(name)).sort();
+  const archive = archives.find((name) => name === variant.officialArchive) ?? archives[0];
+  if (archive === undefined) {
+    throw new MissingDataError(`${variant.name} is not in the data folder.`, {
+      where: dataDir,
+      expected: `the folder ${variant.folder}/ or ${variant.officialArchive}`,
+      received: 'neither',
+      fix: howToGet(variant),
+    });
+  }
+  const location = join(dataDir, archive);
+  const unpacked = await unpackMembers(location, filesOf(variant), cacheDir);
+  return { location, folder: unpacked, isArchive: true };
 }

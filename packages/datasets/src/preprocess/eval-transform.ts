@@ -1,14 +1,14 @@
 import { InputError, type Preprocessing } from '@kora-bench/core';
-import type { ResampleRegion } from './pillow-resample.js';
+import { type ImageExtent, type PixelRegion, resampleRgb } from './pillow-resample.js';
 
 /** The part of a preprocessing that determines pixels; normalisation comes after the cache. */
 export type PixelGeometry = Pick<Preprocessing, 'imageSize' | 'interpolation' | 'cropPct'>;
 
 /** How one image of a known size is resized and cropped. All in pixels. */
-export interface EvalGeometry {
+interface EvalGeometry {
   readonly resizedHeight: number;
   readonly resizedWidth: number;
-  readonly crop: ResampleRegion;
+  readonly crop: PixelRegion;
 }
 
 /**
@@ -17,7 +17,7 @@ export interface EvalGeometry {
  * the longer one down to whole pixels; any other target takes timm's `ResizeKeepRatio`, which rounds.
  * Then torchvision's `CenterCrop`, whose offset rounds halves to even.
  */
-export function evalGeometry(height: number, width: number, geometry: PixelGeometry): EvalGeometry {
+function evalGeometry(height: number, width: number, geometry: PixelGeometry): EvalGeometry {
   const [cropHeight, cropWidth] = geometry.imageSize;
   const scaleHeight = Math.floor(cropHeight / geometry.cropPct);
   const scaleWidth = Math.floor(cropWidth / geometry.cropPct);
@@ -73,4 +73,54 @@ export function checkGeometry(geometry: PixelGeometry): void {
       fix: 'Take the interpolation from the checkpoint.',
     });
   }
+}
+
+/** Resizes and crops RGB bytes `[height, width, 3]` to `[H, W, 3]` as timm's evaluation transform does. */
+export function preparePixels(
+  pixels: Uint8Array,
+  height: number,
+  width: number,
+  geometry: PixelGeometry,
+): Uint8Array {
+  const { resizedHeight, resizedWidth, crop } = evalGeometry(height, width, geometry);
+  return resampleRgb(
+    pixels,
+    { height, width },
+    { height: resizedHeight, width: resizedWidth, region: crop, interpolation: geometry.interpolation },
+  );
+}
+
+/**
+ * Resizes and crops a map of values per pixel `[height, width]` into `target` `[H, W]`, exactly as
+ * {@link preparePixels} does its image, but by the nearest value: classes and metres must not be blended.
+ * Takes the pixels that Pillow takes (`Image.resize` with `NEAREST`, pixel centres at halves).
+ */
+export function prepareTarget<T extends Int16Array | Float32Array>(
+  values: T,
+  { height, width }: ImageExtent,
+  geometry: PixelGeometry,
+  target: T,
+): void {
+  const { resizedHeight, resizedWidth, crop } = evalGeometry(height, width, geometry);
+  const rows = nearestPositions(height, resizedHeight, crop.top, crop.height);
+  const columns = nearestPositions(width, resizedWidth, crop.left, crop.width);
+  for (let y = 0; y < crop.height; y++) {
+    const row = rows[y]! * width;
+    for (let x = 0; x < crop.width; x++) target[y * crop.width + x] = values[row + columns[x]!]!;
+  }
+}
+
+/**
+ * Where the outputs `from … from + length - 1` of a resize from `inSize` to `outSize` are read. Pillow adds
+ * the step up instead of multiplying (`ImagingScaleAffine` of its Geometry.c), which decides ties.
+ */
+function nearestPositions(inSize: number, outSize: number, from: number, length: number): Int32Array {
+  const step = inSize / outSize;
+  const positions = new Int32Array(length);
+  let position = step * 0.5;
+  for (let i = 0; i < from + length; i++) {
+    if (i >= from) positions[i - from] = Math.min(Math.floor(position), inSize - 1);
+    position += step;
+  }
+  return positions;
 }

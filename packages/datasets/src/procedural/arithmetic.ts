@@ -1,4 +1,43 @@
-import { fraction, mix } from './portable-math.js';
+import type { RandomStream } from '@kora-bench/core';
+
+/**
+ * The few functions beyond + − × ÷ √ that the renderer needs. ECMAScript leaves the last bits of
+ * Math.sin, Math.exp and Math.pow to the engine; these are built from correctly rounded operations
+ * only, so that every pixel has the same bits on every machine.
+ */
+
+const twoPi = 2 * Math.PI;
+
+export function clamp01(x: number): number {
+  return Math.max(0, Math.min(1, x));
+}
+
+function mix(a: number, b: number, t: number): number {
+  return a + (b - a) * t;
+}
+
+/** x − ⌊x⌋, in [0, 1). */
+export function fraction(x: number): number {
+  return x - Math.floor(x);
+}
+
+/** sin(2πt) of an angle in turns, to about 1e-11. */
+export function sinTurns(turns: number): number {
+  let t = turns - Math.floor(turns + 0.5);
+  if (t > 0.25) t = 0.5 - t;
+  else if (t < -0.25) t = -0.5 - t;
+  const x = t * twoPi;
+  const s = -x * x;
+  // Taylor series as nested products: x(1 + s/6(1 + s/20(1 + s/42(…)))).
+  let series = 1;
+  for (let k = 16; k >= 2; k -= 2) series = 1 + (s / (k * (k + 1))) * series;
+  return x * series;
+}
+
+/** cos(2πt) of an angle in turns, to about 1e-11. */
+export function cosTurns(turns: number): number {
+  return sinTurns(turns + 0.25);
+}
 
 /** 32 well-mixed bits of a lattice point: multiply–xorshift rounds on 32-bit integers. */
 export function latticeHash(x: number, y: number, salt: number): number {
@@ -63,4 +102,19 @@ export function hashNormal(h: number): number {
 /** Triangle wave of period 1 with values in [0, 1]. */
 export function triangleWave(s: number): number {
   return Math.abs(2 * fraction(s) - 1);
+}
+
+/** A uniformly chosen element. */
+export function choose<T>(random: RandomStream, from: readonly T[]): T {
+  return from[random.uniformInt(from.length)]!;
+}
+
+/** Uniform in [low, high). */
+export function between(random: RandomStream, low: number, high: number): number {
+  return low + (high - low) * random.uniform();
+}
+
+/** True with the given probability. */
+export function chance(random: RandomStream, probability: number): boolean {
+  return random.uniform() < probability;
 }

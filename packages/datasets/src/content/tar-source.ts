@@ -1,15 +1,106 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, rmSync } from 'node:fs';
-import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, posix, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
+import { crc32, createGunzip } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
 import { makeFolder, temporaryPath, writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { warnOnce } from '../cache/warn-once.js';
+import {
+  type ContentEntry,
+  type ContentSelection,
+  type ContentSource,
+  selectEntries,
+} from './content-source.js';
 
-const COMPLETE = 'complete.json';
+const completeMarker = 'complete.json';
+
+interface TarEntry extends ContentEntry {
+  readonly offset: number;
+  readonly crc: number;
+}
+
+/**
+ * The files of a plain `.tar` archive, without unpacking it. A tar has no directory: it is read once from
+ * end to end, and what was found is kept in `cacheDir` for as long as size and time of change stay.
+ *
+ * @throws FormatError when the archive is damaged, or does not hold the data set.
+ */
+export async function openTar(
+  location: string,
+  selection: ContentSelection,
+  cacheDir: string,
+): Promise<ContentSource> {
+  const { root, entries } = selectEntries(location, await indexOf(location, cacheDir), selection);
+  return {
+    location,
+    root,
+    entries,
+    async open() {
+      const file = await open(location);
+      return {
+        async read(index) {
+          const { path, size, offset, crc } = entries[index]!;
+          const bytes = new Uint8Array(size);
+          const { bytesRead } = await file.read(bytes, 0, size, offset);
+          if (bytesRead === size && crc32(bytes) === crc) return bytes;
+          throw new FormatError('A file in a tar archive has changed.', {
+            where: `${location}: ${path}`,
+            expected: `${size} bytes with CRC-32 ${crc.toString(16).padStart(8, '0')}`,
+            received: bytesRead === size ? 'other bytes' : `${bytesRead} bytes`,
+            fix: 'Leave the archive unchanged during a run, or download it again.',
+          });
+        },
+        close: () => file.close(),
+      };
+    },
+    checksums: async (which) => (which?.map((i) => entries[i]!) ?? entries).map(({ crc }) => crc),
+  };
+}
+
+async function indexOf(archive: string, cacheDir: string): Promise<readonly TarEntry[]> {
+  const { size, mtimeMs } = await stat(archive);
+  const identity = JSON.stringify({ archive: resolve(archive), size, mtimeMs });
+  const key = createHash('sha256').update(identity).digest('hex').slice(0, 24);
+  const kept = join(cacheDir, 'tar-index', `${key}.json`);
+  const known = await readFile(kept, 'utf8').then(
+    (text) => parsedIndex(text, identity),
+    () => undefined,
+  );
+  if (known !== undefined) return known;
+  const tar = await import('tar-stream');
+  const found: TarEntry[] = [];
+  const entries = tar.extract();
+  const reading = pipeline(createReadStream(archive, { highWaterMark: 2 ** 20 }), entries);
+  const listing = (async () => {
+    for await (const entry of entries) {
+      const { name, size: bytes, type, byteOffset } = entry.header;
+      let crc = 0;
+      for await (const chunk of entry) crc = crc32(chunk as Buffer, crc);
+      if (type === 'file')
+        found.push({ path: name.replace(/^\.\//, ''), size: bytes, offset: byteOffset, crc });
+    }
+  })();
+  const outcomes = await Promise.allSettled([reading, listing]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw damaged(archive, outcome.reason);
+  try {
+    await writeFileAtomic(kept, JSON.stringify({ identity, entries: found }));
+  } catch (error) {
+    warnOnce('tar-index', `The list of files of ${archive} cannot be kept: ${String(error)}.`);
+  }
+  return found;
+}
+
+function parsedIndex(text: string, identity: string): readonly TarEntry[] | undefined {
+  try {
+    const kept = JSON.parse(text) as { identity?: unknown; entries?: readonly TarEntry[] };
+    return kept.identity === identity ? kept.entries : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Unpacks the named members of a `.tar.gz` archive, once, and returns the folder that holds them. A
@@ -33,7 +124,7 @@ export async function unpackMembers(
   const temporary = await makeTemporary(temporaryPath(folder));
   try {
     const sizes = await extract(archive, members, temporary.path);
-    await writeFileAtomic(join(temporary.path, COMPLETE), JSON.stringify(sizes));
+    await writeFileAtomic(join(temporary.path, completeMarker), JSON.stringify(sizes));
     if (!temporary.cached) return temporary.path;
     await rm(folder, { recursive: true, force: true });
     await rename(temporary.path, folder);
@@ -48,7 +139,7 @@ export async function unpackMembers(
 
 async function isComplete(folder: string): Promise<boolean> {
   try {
-    const sizes: unknown = JSON.parse(await readFile(join(folder, COMPLETE), 'utf8'));
+    const sizes: unknown = JSON.parse(await readFile(join(folder, completeMarker), 'utf8'));
     for (const [name, size] of Object.entries(sizes as Record<string, number>)) {
       if ((await stat(join(folder, name))).size !== size) return false;
     }
@@ -107,7 +198,7 @@ function damaged(archive: string, cause: unknown): Error {
   if (code === 'ENOSPC' || code === 'EFBIG') return cause as Error;
   return new FormatError('An archive is damaged.', {
     where: archive,
-    expected: 'a whole .tar.gz archive',
+    expected: `a whole ${archive.endsWith('.tar') ? '.tar' : '.tar.gz'} archive`,
     received: cause instanceof Error ? cause.message : String(cause),
     fix: `Download ${basename(archive)} again; an interrupted download leaves a truncated file.`,
     cause,

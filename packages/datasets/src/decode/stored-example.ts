@@ -1,0 +1,104 @@
+import type { PixelGeometry } from '../preprocess/eval-transform.js';
+import type { PixelRegion } from '../preprocess/pillow-resample.js';
+
+/** One example as a data set stores it: the image, and the targets per pixel that its split has. */
+export interface StoredExample {
+  readonly image: StoredImage;
+  readonly mask?: StoredMask;
+  readonly depth?: StoredDepth;
+}
+
+/** The files that an example may consist of. */
+export type ExamplePart = keyof StoredExample;
+
+export type StoredImage =
+  | {
+      readonly kind: 'encoded';
+      /** An image file: JPEG, PNG, WebP, GIF, TIFF, … */
+      readonly bytes: Uint8Array;
+    }
+  | {
+      readonly kind: 'rgb';
+      /** RGB bytes `[height, width, 3]`. */
+      readonly bytes: Uint8Array;
+      readonly height: number;
+      readonly width: number;
+    };
+
+export type StoredMask =
+  | {
+      readonly kind: 'png';
+      /** A PNG file with a palette or in grey, of at most 8 bits: its indices or levels are the classes. */
+      readonly bytes: Uint8Array;
+    }
+  | {
+      readonly kind: 'indices';
+      /** `[height, width]`. */
+      readonly bytes: Uint8Array;
+      readonly height: number;
+      readonly width: number;
+    };
+
+export type StoredDepth =
+  | {
+      readonly kind: 'png';
+      /** A grey PNG file of 16 or 8 bits, 0 where nothing was measured. */
+      readonly bytes: Uint8Array;
+    }
+  | {
+      readonly kind: 'metres';
+      /** `[height, width]`, 0 where nothing was measured. */
+      readonly metres: Float32Array;
+      readonly height: number;
+      readonly width: number;
+    };
+
+/** How the values of stored masks are to be read. */
+export interface MaskEncoding {
+  /** Values of pixels that belong to no class, e.g. 255. */
+  readonly unlabelled: readonly number[];
+}
+
+/** How the values of stored depth are to be read. */
+export interface DepthEncoding {
+  /** Bits of a depth PNG; default 16. A 16-bit value of 65535 counts as not measured: it is saturated. */
+  readonly bits?: 8 | 16;
+  /** Metres of one unit of a depth PNG; default 0.001. */
+  readonly metresPerUnit?: number;
+  /** The part of the stored image that counts; what lies outside is marked as not measured. */
+  readonly region?: PixelRegion;
+}
+
+/** How targets per pixel are stored. */
+export interface TargetEncoding {
+  readonly mask?: MaskEncoding;
+  readonly depth?: DepthEncoding;
+}
+
+/** What a worker must know to decode the examples of a split. */
+export interface DecodePlan {
+  readonly geometry: PixelGeometry;
+  readonly mask?: MaskEncoding & { readonly classes: number };
+  readonly depth?: DepthEncoding & { readonly maximum: number };
+}
+
+/** What the pool sends to a worker. */
+export interface DecodeRequest {
+  readonly id: number;
+  readonly example: StoredExample;
+  readonly plan: DecodePlan;
+}
+
+/** Why an example cannot be decoded, for a message that names the part's file. */
+export interface DecodeFailure {
+  readonly part: ExamplePart;
+  readonly message: string;
+  readonly expected: string;
+  readonly received: string;
+  readonly fix: string;
+}
+
+/** What a worker answers: the bytes of a packed example, or why there are none. */
+export type DecodeReply =
+  | { readonly id: number; readonly packed: Uint8Array<ArrayBuffer> }
+  | { readonly id: number; readonly failure: DecodeFailure };
