@@ -33,6 +33,7 @@ import type { ReportProgress } from './progress.js';
 import { PassProgress } from './progress.js';
 import type { Session } from './session.js';
 import { openSession } from './session.js';
+import { finalStage, trainsIn } from './stages.js';
 import type { WeightStore } from './weights.js';
 
 /** What every training and evaluation of a model shares. */
@@ -119,9 +120,10 @@ export interface TrainSpec {
   /** E.g. `source/fusion`; names progress, shuffles and errors. */
   readonly name: string;
   readonly task: Task;
-  /** The method's stage to trace. */
-  readonly stage: string;
-  trains(parameter: OwnedParameter): boolean;
+  /** The method's stage to trace; its last one by default. */
+  readonly stage?: string;
+  /** What trains; by default what the method trains in this stage, and the head. */
+  trains?(parameter: OwnedParameter): boolean;
   readonly training: TrainingConfig;
 }
 
@@ -184,14 +186,16 @@ export async function train<B extends StepBatch = StepBatch>(
   const { training, task } = spec;
   const { batchSize, optimizer, clipNorm } = training;
   const parameters = modelParameters(model, method, task);
-  requireTrainable(parameters, spec);
+  const stage = spec.stage ?? finalStage(method);
+  const trains = spec.trains ?? trainsIn(method, stage);
+  requireTrainable(parameters.some(trains), spec.name);
   const traced = buildTrainProgram({
     model,
     method,
     task,
     batchSize,
-    stage: spec.stage,
-    trains: spec.trains,
+    stage,
+    trains,
     optimizer,
     ...(clipNorm === null ? {} : { clipNorm }),
   });
@@ -399,12 +403,12 @@ function lossCurve() {
   } satisfies TrainObserver & { points: unknown };
 }
 
-function requireTrainable(parameters: readonly OwnedParameter[], { name, trains }: TrainSpec): void {
-  if (parameters.some(trains)) return;
-  throw new InputError(`Nothing trains in ${name}.`, {
-    where: name,
+function requireTrainable(something: boolean, phase: string): void {
+  if (something) return;
+  throw new InputError(`Nothing trains in ${phase}.`, {
+    where: phase,
     expected: 'a parameter of the head, the method or the backbone that trains',
-    received: `none of ${parameters.length}`,
+    received: 'none',
     fix: 'Correct `trains`.',
   });
 }

@@ -1,5 +1,7 @@
+import type { ImageSplit } from '@kora-bench/core';
 import { relabelled, subset } from '@kora-bench/datasets/browser';
-import { evaluate, predict, train } from '@kora-bench/trainer';
+import type { StepBatch } from '@kora-bench/trainer';
+import { evaluate, evaluateBatches, fixedBatches, inOrder, predict, train } from '@kora-bench/trainer';
 import { describe, expect, it } from 'vitest';
 import {
   difference,
@@ -98,6 +100,34 @@ describe('evaluate', () => {
     expect(counts.closed).toBe(counts.opened);
   });
 });
+
+describe('evaluateBatches', () => {
+  it('scores batches of one’s own as it does a split', async () => {
+    const weights = await trained();
+    const { split } = toySplit(10, { name: 'test' });
+    const { backend, alive } = await watchedBackend();
+    const context = await toyContext({ backend });
+    const [expected] = await evaluate(context, weights, spec, [split]);
+    const found = await evaluateBatches(context, weights, spec, batchesOf(split));
+    expect(found.examples).toBe(10);
+    expect(found.values['top1']).toBe(expected!.values['top1']);
+    expect([...found.scores['label']!]).toEqual([...expected!.scores['label']!]);
+    expect(difference(found.scores['loss']!, expected!.scores['loss']!)).toBeLessThan(1e-5);
+    expect(alive).toEqual({ executables: 0, states: 0 });
+  });
+
+  it('refuses no batches', async () => {
+    const failure = evaluateBatches(await toyContext(), startWeights(), spec, []);
+    await expect(failure).rejects.toMatchObject({ code: 'INPUT' });
+  });
+});
+
+async function* batchesOf(split: ImageSplit): AsyncGenerator<StepBatch> {
+  const reader = await split.open(preprocessing);
+  const how = { split, reader, order: inOrder(split.length), batchSize: 4, preprocessing };
+  for await (const { images, targets, count } of fixedBatches(how))
+    yield { feeds: { images, ...targets }, count };
+}
 
 describe('predict', () => {
   it('may be left early', async () => {

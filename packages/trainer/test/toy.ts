@@ -17,14 +17,13 @@ import {
   defineMethod,
   initialValue,
   linear,
-  modelParameters,
   randomStream,
   type Task,
   trainingSchema,
 } from '@kora-bench/core';
 import { classificationTask } from '@kora-bench/tasks';
-import type { TrainerContext } from '@kora-bench/trainer';
-import { initialCheckpoint, WeightStore } from '@kora-bench/trainer';
+import type { TrainerContext, WeightStore } from '@kora-bench/trainer';
+import { initialCheckpoint, startWeights as startFrom } from '@kora-bench/trainer';
 import { z } from 'zod';
 
 /** A ViT that the interpreter trains in milliseconds: 5 tokens of width 12 in 2 blocks. */
@@ -180,9 +179,7 @@ export async function toyContext(changes: Partial<TrainerContext> = {}): Promise
 
 /** The checkpoint's weights with a method and a head at their start. */
 export function startWeights(method: ConfiguredMethod = headAlone, forTask: Task = task): WeightStore {
-  const weights = new WeightStore(checkpoint());
-  weights.initializeMissing(modelParameters(model, method, forTask), 0);
-  return weights;
+  return startFrom({ model, method, seed: 0 }, checkpoint(), forTask);
 }
 
 /** Names of the parameters whose values differ. */

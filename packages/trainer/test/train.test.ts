@@ -9,6 +9,7 @@ import {
   everything,
   ofMethodAndHead,
   preprocessing,
+  staged,
   startWeights,
   task,
   toyContext,
@@ -147,6 +148,20 @@ describe('train', () => {
     expect(first!.toSorted()).toEqual(order);
     expect(await labelsOf(0, false)).toEqual([first, second]);
     expect((await labelsOf(1, false))[0]).not.toEqual(first);
+  });
+
+  it('trains what the method says in its last stage, unless told otherwise', async () => {
+    const weights = startWeights(staged);
+    const before = weights.fork();
+    const context = await toyContext({ method: staged });
+    const config = training({ epochs: 1 });
+    await train(context, weights, { name: 'toy', task, training: config }, ownBatches(4, 4));
+    expect(changed(before, weights)).toEqual(['second', 'head.weight', 'head.bias']);
+    const unknown = { name: 'toy', task, training: config, stage: 'third' };
+    await expect(train(context, weights, unknown, ownBatches(4, 4))).rejects.toMatchObject({
+      code: 'INPUT',
+      expected: 'one of part, whole',
+    });
   });
 
   it('refuses to run where nothing trains', async () => {

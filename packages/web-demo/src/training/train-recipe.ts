@@ -1,7 +1,6 @@
 import type { Backend, Weights } from '@kora-bench/core';
-import { modelParameters } from '@kora-bench/core';
 import type { TrainObserver, TrainResult } from '@kora-bench/trainer';
-import { finalStage, train, WeightStore } from '@kora-bench/trainer';
+import { startWeights, train } from '@kora-bench/trainer';
 import type { PictureBatch } from './batches.js';
 import { pictureBatches } from './batches.js';
 import { method, model, seed, task, training } from './recipe.js';
@@ -18,14 +17,7 @@ export function trainRecipe(
   backbone: Weights,
   observer: TrainObserver<PictureBatch>,
 ): Promise<TrainResult> {
-  const weights = new WeightStore({ tensors: backbone, fingerprint: model.name });
-  weights.initializeMissing(modelParameters(model, method, task), seed);
-  const spec = {
-    name: 'web-demo',
-    task,
-    stage: finalStage(method),
-    trains: ({ owner }: { readonly owner: string }) => owner !== 'backbone',
-    training,
-  };
-  return train({ backend, model, method, seed }, weights, spec, pictureBatches, [observer]);
+  const context = { backend, model, method, seed };
+  const weights = startWeights(context, { tensors: backbone, fingerprint: model.name }, task);
+  return train(context, weights, { name: 'web-demo', task, training }, pictureBatches, [observer]);
 }
