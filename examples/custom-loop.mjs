@@ -10,7 +10,7 @@ import { classificationTask } from '@kora-bench/tasks';
 import { evaluateBatches, startWeights, train, trainedWeights } from '@kora-bench/trainer';
 import sharp from 'sharp';
 
-const [folder = '.', name = 'vit_micro_patch8_64'] = process.argv.slice(2);
+const [folder = 'images', name = 'vit_micro_patch8_64'] = process.argv.slice(2);
 const checkpoint = await loadModel(name, dataFolders());
 const { mean, std, imageSize } = checkpoint.preprocessing;
 const [height, width] = imageSize;

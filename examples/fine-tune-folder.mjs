@@ -9,7 +9,7 @@ import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { classification } from '@kora-bench/tasks';
 import { fineTune } from '@kora-bench/trainer';
 
-const [folder = '.', model = 'vit_micro_patch8_64'] = process.argv.slice(2);
+const [folder = 'images', model = 'vit_micro_patch8_64'] = process.argv.slice(2);
 const data = await openFolderDataset(folder, dataFolders());
 const checkpoint = await loadModel(model, dataFolders());
 const backend = await onnxruntime.create('cpu', onnxruntime.options.parse({}));
