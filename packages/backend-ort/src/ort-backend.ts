@@ -1,19 +1,10 @@
-import type {
-  Backend,
-  CompositeKind,
-  DeviceState,
-  Executable,
-  HostTensors,
-  Program,
-  Weights,
-} from '@kora-bench/core';
+import type { Backend, DeviceState, Executable, HostTensors, Program, Weights } from '@kora-bench/core';
 import { checkWeights, RunQueue } from '@kora-bench/core';
 import type { OrtDevice } from './devices.js';
 import type { Engine } from './engine/engine.js';
 import type { Runner } from './engine/runner.js';
 import { encodeProgram, openSession } from './engine/session.js';
 import { SessionRunner } from './engine/session-runner.js';
-import { nativeComposites } from './export/emit-composite.js';
 import { exportProgram } from './export/export-program.js';
 import type { OrtOptions } from './options.js';
 import { OrtExecutable } from './ort-executable.js';
@@ -29,7 +20,6 @@ export class OrtBackend implements Backend {
   readonly name = 'onnxruntime';
   readonly device: string;
   readonly versions: Readonly<Record<string, string>>;
-  readonly composites: ReadonlySet<CompositeKind> = nativeComposites;
   readonly #engine: Engine;
   readonly #device: OrtDevice;
   readonly #options: OrtOptions;

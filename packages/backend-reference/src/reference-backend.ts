@@ -42,7 +42,6 @@ function createBackend({ lower }: ReferenceOptions): Backend {
     name: 'reference',
     device: 'cpu (float64 interpreter, 1 thread)',
     versions: {},
-    composites,
     async compile(program, weights) {
       return new ReferenceExecutable(lowerComposites(program, composites), weights);
     },

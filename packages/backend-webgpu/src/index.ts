@@ -1,10 +1,10 @@
 import type { BackendDefinition } from '@kora-bench/core';
 import { BackendError } from '@kora-bench/core';
-import { openDevice } from './device/open-device.js';
-import { probeDevice } from './device/probe.js';
+import type { TileStore } from './compile/tune-tiles.js';
+import { inNode } from './device/gpu.js';
+import { openDevice, probeDevice } from './device/open-device.js';
 import type { WebgpuOptions } from './options.js';
 import { webgpuOptions } from './options.js';
-import { openTileStore } from './tuning/open-tile-store.js';
 import { WebgpuBackend } from './webgpu-backend.js';
 
 export type { WebgpuOptions } from './options.js';
@@ -35,5 +35,17 @@ const definition: BackendDefinition<WebgpuOptions> = {
   },
   probe: async () => [await probeDevice(device, webgpuOptions.parse({}))],
 };
+
+/**
+ * Where tiles for a device are kept: a file in Node; nowhere in a browser, whose pages find them anew.
+ * @param about all that decides how good a tile is, by name: the device, its driver, the precision
+ */
+async function openTileStore(about: Readonly<Record<string, string>>): Promise<TileStore> {
+  if (!inNode) return { load: async () => ({}), save: async () => undefined };
+  // Bundlers for browsers must not follow this import: they do not see what it is of.
+  const path: string = './compile/node-tile-file.js';
+  const { tileFile }: typeof import('./compile/node-tile-file.js') = await import(/* @vite-ignore */ path);
+  return tileFile(JSON.stringify(about));
+}
 
 export default definition;

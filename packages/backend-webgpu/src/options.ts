@@ -26,7 +26,7 @@ export const webgpuOptions = z.strictObject({
    * device gives. A batch that does not fit is worked on in parts.
    */
   memoryLimitBytes: z.int().positive().optional(),
-  /** Features of the GPU that are not used, nor tried, even where it has them. */
+  /** Features of the GPU that are neither used nor checked, even where it has them. */
   disabledFeatures: z.array(z.enum(featureNames)).default([]),
   /**
    * How long one run of a program may take, in seconds, before the driver counts as hung. A program's first
@@ -35,4 +35,5 @@ export const webgpuOptions = z.strictObject({
   timeoutSeconds: z.number().positive().default(300),
 });
 
+/** Options as they are after parsing. */
 export type WebgpuOptions = z.infer<typeof webgpuOptions>;

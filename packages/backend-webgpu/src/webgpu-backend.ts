@@ -8,23 +8,21 @@ import type {
   Weights,
 } from '@kora-bench/core';
 import { checkWeights, RunQueue } from '@kora-bench/core';
-import type { Compiler } from './compile-program.js';
-import { compileProgram } from './compile-program.js';
-import { allocate } from './device/allocate.js';
+import type { Compiler } from './compile/compile-program.js';
+import { compileProgram } from './compile/compile-program.js';
+import { PipelineCache } from './compile/pipeline-cache.js';
+import type { TileStore } from './compile/tune-tiles.js';
+import { TileTuner } from './compile/tune-tiles.js';
 import type { DeviceFeatures } from './device/features.js';
 import type { OpenDevice } from './device/open-device.js';
 import { Waiter } from './device/waiter.js';
-import { Watch } from './device/watch.js';
+import { allocate, Watch } from './device/watch.js';
+import type { KernelTarget } from './kernels/kernel-target.js';
+import { matrixBytes } from './kernels/product-in-matrices.js';
+import { smallestSubgroup } from './kernels/product-in-subgroups.js';
 import type { WebgpuOptions } from './options.js';
-import { PipelineCache } from './pipeline-cache.js';
-import { nativeComposites } from './plan/node-roles.js';
-import type { TileStore } from './tuning/tile-store.js';
-import { TileTuner } from './tuning/tile-tuner.js';
-import { WebgpuExecutable } from './webgpu-executable.js';
-import { WebgpuState } from './webgpu-state.js';
-import type { KernelTarget } from './wgsl/kernel-target.js';
-import { matrixBytes } from './wgsl/matmul/product-in-matrices.js';
-import { smallestSubgroup } from './wgsl/matmul/product-in-subgroups.js';
+import { nativeComposites } from './plan/op-roles.js';
+import { WebgpuExecutable, WebgpuState } from './run/webgpu-executable.js';
 
 /** One WebGPU device. Runs are queued: they never overlap. */
 export class WebgpuBackend implements Backend {

@@ -24,10 +24,6 @@ class TightBackend implements Backend {
     return this.#roomy.versions;
   }
 
-  get composites() {
-    return this.#roomy.composites;
-  }
-
   async compile(program: Program, weights: Weights) {
     const whole = await this.#roomy.compile(program, weights);
     const { plannedBytes, weightBytes, stateBytes } = whole.memory!;

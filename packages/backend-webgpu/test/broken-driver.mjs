@@ -1,4 +1,4 @@
-// Imported before the process that tries the driver starts: breaks the driver in the way that FAULT names.
+// Imported into the child process of the driver check: breaks the driver in the way that FAULT names.
 import { writeSync } from 'node:fs';
 import { globals } from 'webgpu';
 

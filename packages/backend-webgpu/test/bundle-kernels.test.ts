@@ -3,11 +3,11 @@ import { add, GraphBuilder, layerNorm, makeProgram, matmul } from '@kora-bench/c
 import { vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { vitTiny } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';
+import { arrangeProgram, lowerProgram } from '../src/compile/prepare-program.js';
+import type { KernelTarget } from '../src/kernels/kernel-target.js';
+import { writeKernel } from '../src/kernels/write-kernel.js';
 import { bundleKernels } from '../src/plan/bundle-kernels.js';
 import { planKernels } from '../src/plan/plan-kernels.js';
-import { arrangeProgram, lowerProgram } from '../src/prepare-program.js';
-import type { KernelTarget } from '../src/wgsl/kernel-target.js';
-import { writeKernel } from '../src/wgsl/write-kernel.js';
 import { generalGpu, softwareDriver } from './kernel-targets.js';
 
 const mostBuffers = 16;

@@ -1,4 +1,4 @@
-import type { KernelTarget } from '../src/wgsl/kernel-target.js';
+import type { KernelTarget } from '../src/kernels/kernel-target.js';
 
 /** A GPU that can do what most can. */
 export const generalGpu: KernelTarget = {

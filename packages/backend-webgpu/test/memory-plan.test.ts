@@ -6,13 +6,13 @@ import { classificationTask } from '@kora-bench/tasks';
 import { vitTiny } from '@kora-bench/testing/vit-configs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BufferUse } from '../src/memory/plan-buffers.js';
-import { planBuffers } from '../src/memory/plan-buffers.js';
-import { planMemory } from '../src/memory/plan-memory.js';
-import { lowerProgram } from '../src/prepare-program.js';
-import { planParts, planWhole } from '../src/schedule/planned-run.js';
-import { scheduleRun } from '../src/schedule/schedule-run.js';
-import type { KernelTarget } from '../src/wgsl/kernel-target.js';
+import type { BufferUse } from '../src/compile/plan-buffers.js';
+import { planBuffers } from '../src/compile/plan-buffers.js';
+import { planMemory } from '../src/compile/plan-memory.js';
+import { planParts, planWhole } from '../src/compile/plan-run.js';
+import { lowerProgram } from '../src/compile/prepare-program.js';
+import { scheduleRun } from '../src/compile/schedule-run.js';
+import type { KernelTarget } from '../src/kernels/kernel-target.js';
 
 /*
  * Plans need no device, and a device's memory would keep the models small; so these tests call the planner
@@ -46,18 +46,18 @@ it('never gives memory to two values at once, nor one buffer to what a step read
       const bytesOf = (id: number) => 4 * sizes[id % sizes.length]!;
       const kept = new Set([0]);
       const { buffers, lowerBoundBytes } = planBuffers(uses, bytesOf, kept, alignment);
-      const placeOf = new Map(
-        buffers.flatMap((buffer) => buffer.places.map((place) => [place.id, { ...place, buffer }] as const)),
+      const heldBy = new Map(
+        buffers.flatMap((buffer) => buffer.held.map((value) => [value.id, { ...value, buffer }] as const)),
       );
       const written = uses.flatMap(({ writes }) => writes);
-      expect([...placeOf.keys()].sort((a, b) => a - b)).toEqual(written);
+      expect([...heldBy.keys()].sort((a, b) => a - b)).toEqual(written);
 
       let most = 0;
       uses.forEach(({ writes, reads }, step) => {
         const isAlive = (id: number) =>
           uses.findIndex((use) => use.writes.includes(id)) <= step &&
           (kept.has(id) || uses.findLastIndex((use) => [...use.writes, ...use.reads].includes(id)) >= step);
-        const alive = written.filter(isAlive).map((id) => placeOf.get(id)!);
+        const alive = written.filter(isAlive).map((id) => heldBy.get(id)!);
         most = Math.max(
           most,
           alive.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -73,7 +73,7 @@ it('never gives memory to two values at once, nor one buffer to what a step read
           }
         }
         for (const write of writes)
-          for (const read of reads) expect(placeOf.get(write)!.buffer).not.toBe(placeOf.get(read)!.buffer);
+          for (const read of reads) expect(heldBy.get(write)!.buffer).not.toBe(heldBy.get(read)!.buffer);
       });
       expect(lowerBoundBytes).toBe(most);
     }),

@@ -12,8 +12,8 @@ import {
   sum,
 } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
+import { arrangeProgram, lowerProgram } from '../src/compile/prepare-program.js';
 import { planKernels } from '../src/plan/plan-kernels.js';
-import { arrangeProgram, lowerProgram } from '../src/prepare-program.js';
 
 /** What each kernel stores, as the numbers of its outputs' nodes. */
 function kernelsOf(program: Program, mostBuffers: number) {

@@ -14,7 +14,7 @@ import {
   sum,
 } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
-import { halfBits } from '../src/device/half-bits.js';
+import { halfBits } from '../src/device/buffers.js';
 import { withAdapter } from './with-adapter.js';
 
 const [rows, inner, outer] = [70, 64, 96];

@@ -4,14 +4,12 @@ import { vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { vitTiny } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';
 import { create, globals } from 'webgpu';
-import type { Bundle } from '../src/plan/bundle-kernels.js';
+import { arrangeProgram, lowerProgram } from '../src/compile/prepare-program.js';
+import type { KernelTarget, Tile } from '../src/kernels/kernel-target.js';
+import { writeKernel } from '../src/kernels/write-kernel.js';
 import { bundleKernels } from '../src/plan/bundle-kernels.js';
-import type { Kernel } from '../src/plan/kernel.js';
+import type { Bundle, Kernel } from '../src/plan/kernel.js';
 import { planKernels } from '../src/plan/plan-kernels.js';
-import { arrangeProgram, lowerProgram } from '../src/prepare-program.js';
-import type { KernelTarget } from '../src/wgsl/kernel-target.js';
-import type { Tile } from '../src/wgsl/matmul/tile.js';
-import { writeKernel } from '../src/wgsl/write-kernel.js';
 import { generalGpu as general, softwareDriver } from './kernel-targets.js';
 
 /*

@@ -8,7 +8,6 @@ export async function tellingBackend(memory: ProgramMemory): Promise<Backend> {
     name: backend.name,
     device: backend.device,
     versions: backend.versions,
-    composites: backend.composites,
     async compile(program, weights) {
       const executable = await backend.compile(program, weights);
       return {

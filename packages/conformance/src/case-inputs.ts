@@ -59,7 +59,7 @@ export class CaseInputs {
   readonly frozen = (shape: Shape, values: Values = normal()): Tensor => {
     const name = this.#nextName('weight');
     this.weights.set(name, this.#make(name, shape, values));
-    return this.builder.frozen(name, shape);
+    return this.builder.frozen(name, shape, values.dtype);
   };
 
   readonly stateOf = (shape: Shape, values: Values = normal()): Tensor => {

@@ -1,5 +1,5 @@
 import type { Backend, HostTensor, HostTensors, Program, Tensor, Weights } from '@kora-bench/core';
-import { lowerComposites, makeProgram } from '@kora-bench/core';
+import { makeProgram } from '@kora-bench/core';
 import { CaseInputs } from './case-inputs.js';
 import type { Comparison } from './comparison.js';
 import { compareTensors } from './comparison.js';
@@ -38,10 +38,7 @@ export function traceCase({ name, build }: OpCase): TracedCase {
 
 /** Runs a traced case once and returns all outputs. */
 export async function runTraced(backend: Backend, traced: TracedCase): Promise<Record<string, HostTensor>> {
-  const executable = await backend.compile(
-    lowerComposites(traced.program, backend.composites),
-    traced.weights,
-  );
+  const executable = await backend.compile(traced.program, traced.weights);
   const state = await backend.createState(traced.state);
   try {
     return await executable.run({ feeds: traced.feeds, state, fetch: [...traced.program.outputs.keys()] });

@@ -12,7 +12,7 @@ import {
   worstOf,
 } from '@kora-bench/conformance';
 import type { Backend, HostTensor, Program } from '@kora-bench/core';
-import { add, cast, hostTensor, mul, rewriteProgram } from '@kora-bench/core';
+import { add, cast, compositeKinds, hostTensor, mul, rewriteProgram } from '@kora-bench/core';
 import { describe, expect, it } from 'vitest';
 
 /** The reference with a change to the program before it is compiled. */
@@ -56,6 +56,18 @@ describe('the suite fails on', () => {
     expect(compared.find(({ value }) => value === 'state "parameters"')!.relativeError).toBeGreaterThan(
       defaultTolerances.training,
     );
+  });
+
+  it('a backend that leaves composites for its caller to lower', async () => {
+    const primitivesOnly = await broken((program) => {
+      const foreign = program.nodes.find(({ op }) => compositeKinds.some((kind) => kind === op.kind));
+      if (foreign !== undefined) throw new Error(`There is no kernel for ${foreign.op.kind}.`);
+      return program;
+    });
+    const reference = await createOracle();
+    await expect(compareCase(primitivesOnly, reference, geluCase)).rejects.toThrow('no kernel for gelu');
+    const mlp = find(toyTrainingCases, 'an MLP classifier, SGD');
+    await expect(compareTraining(primitivesOnly, reference, mlp, 1)).rejects.toThrow('no kernel for');
   });
 
   it('an update that is not applied', async () => {

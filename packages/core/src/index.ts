@@ -1,8 +1,7 @@
 export * from './autodiff/gradients.js';
 export * from './backend/backend.js';
 export { ownState, PairedState, type StateStorage } from './backend/paired-state.js';
-export * from './backend/run-check.js';
-export { RunQueue } from './backend/run-queue.js';
+export * from './backend/runs.js';
 export * from './data/image-split.js';
 export * from './data/preprocessing.js';
 export * from './data/targets.js';
@@ -19,5 +18,5 @@ export * from './peft/index.js';
 export * from './random/index.js';
 export * from './safetensors/index.js';
 export * from './tensor/host-tensor.js';
-export { Tensor } from './tensor/tensor.js';
+export { Tensor, type TracedGraph } from './tensor/tensor.js';
 export * from './training/index.js';

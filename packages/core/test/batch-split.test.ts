@@ -78,6 +78,18 @@ describe('splitBatch', () => {
     expect(body.nodes.filter(({ op }) => op.kind === 'state')).toHaveLength(1);
   });
 
+  it('computes every node in one place, and hands out each value once', () => {
+    const cut = cutBatch(program, 6, 2);
+    const { outer, body, sums, joined } = splitBatch(program, cut);
+    const computed = ({ nodes }: Program) => nodes.filter(({ inputs }) => inputs.length > 0).length;
+    expect(computed(outer) + computed(body)).toBe(computed(program));
+    const results = [...sums, ...joined].map(({ output }) => output);
+    expect(new Set(results).size).toBe(results.length);
+    expect([...body.outputs.keys()].sort()).toEqual([...results].sort());
+    const fed = outer.nodes.flatMap(({ op }) => (op.kind === 'feed' ? [op.name] : []));
+    expect(results.filter((name) => !fed.includes(name))).toEqual([]);
+  });
+
   it('finds no batch in a program whose feeds are scalars', () => {
     const b = new GraphBuilder();
     expect(batchOf(makeProgram({ y: add(b.feed('x', []), constant(b, 1)) }))).toBeUndefined();

@@ -62,6 +62,16 @@ describe('GraphBuilder', () => {
     ].map(({ id }) => id);
     expect(new Set(ids).size).toBe(4);
     expect(constant(b, Float64Array.of(1, 2)).id).toBe(ids[0]);
+    expect(constant(b, Number.NaN).id).toBe(constant(b, Number.NaN).id);
+    expect(constant(b, -0).id).not.toBe(constant(b, 0).id);
+  });
+
+  it('tells large constants apart by a single element', () => {
+    const b = builder();
+    const table = Float32Array.from({ length: 1 << 16 }, (_, i) => i);
+    const first = constant(b, table);
+    expect(constant(b, table.slice()).id).toBe(first.id);
+    expect(constant(b, table.with(1 << 15, 0)).id).not.toBe(first.id);
   });
 
   it('nests scopes and restores them after an error', () => {

@@ -1,4 +1,4 @@
-import type { GraphBuilder, Tensor } from '@kora-bench/core';
+import type { Tensor, TracedGraph } from '@kora-bench/core';
 import { broadcastTo, concat, constant, linear, matmul, reshape } from '@kora-bench/core';
 
 /*
@@ -83,7 +83,7 @@ export function upsampleBilinear(
 }
 
 /** `[output, input]`, two numbers per row that sum to 1. */
-function interpolationMatrix(builder: GraphBuilder, input: number, taps: BilinearTaps): Tensor {
+function interpolationMatrix(builder: TracedGraph, input: number, taps: BilinearTaps): Tensor {
   const output = taps.lower.length;
   const matrix = new Float64Array(output * input);
   for (let i = 0; i < output; i++) {

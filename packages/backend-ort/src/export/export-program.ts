@@ -34,9 +34,9 @@ export function exportProgram({ program, split }: PreparedProgram, weights: Weig
   for (const { name, node } of sourcesOf(program, 'frozen')) {
     graph.initializer(
       frozenName(name),
-      'f32',
+      node.dtype,
       node.shape,
-      bytesOf(typedArrayOf('f32', weights.get(name)!.data)),
+      bytesOf(typedArrayOf(node.dtype, weights.get(name)!.data)),
     );
   }
   nameFrozen(outer, names);

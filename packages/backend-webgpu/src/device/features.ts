@@ -1,5 +1,7 @@
 /** The optional abilities of GPUs that are used where they are. */
 export const featureNames = ['f16', 'subgroups', 'subgroupMatrix', 'timestamps'] as const;
+
+/** The name of one of them. */
 export type FeatureName = (typeof featureNames)[number];
 
 /** Component types of matrices that programs use; GPUs offer integers too. */
@@ -42,6 +44,7 @@ export function requiredFeatures(features: DeviceFeatures): GPUFeatureName[] {
   return wanted.map((name) => webgpuNames[name]);
 }
 
+/** Whether kernels may use a feature. */
 export function hasFeature(features: DeviceFeatures, name: FeatureName): boolean {
   const value = features[name];
   return typeof value === 'object' && 'length' in value ? value.length > 0 : Boolean(value);

@@ -1,6 +1,15 @@
 import { BackendError, firstLine } from '@kora-bench/core';
-import { inNode } from './in-node.js';
-import { importDawn } from './node-half.js';
+import type { FeatureName } from './features.js';
+
+/** What a user may ask of a device. */
+export interface DeviceRequest {
+  readonly powerPreference?: GPUPowerPreference | undefined;
+  readonly disabledFeatures: readonly FeatureName[];
+}
+
+/** Whether the process is Node's, which a page's is not. */
+export const inNode =
+  (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
 
 /** What opens adapters: the browser's own, or Dawn in Node through the `webgpu` package. */
 export interface GpuEntry {
@@ -23,9 +32,15 @@ export function openGpu(): Promise<GpuEntry> {
   return opened;
 }
 
-/** `navigator.gpu`, where the surroundings have it. */
+/** `navigator.gpu`, in a browser or wherever somebody has provided it. */
 export function surroundingGpu(): GPU | undefined {
   return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+}
+
+/** Only Node has this module, and bundlers for browsers must not follow the import: they do not see what it is of. */
+function importDawn(): Promise<typeof import('./node-dawn.js')> {
+  const path: string = './node-dawn.js';
+  return import(/* @vite-ignore */ path);
 }
 
 async function findGpu(): Promise<GpuEntry> {
@@ -43,4 +58,59 @@ async function findGpu(): Promise<GpuEntry> {
       cause,
     });
   }
+}
+
+/** What helps where there is no usable adapter. */
+export const driverFix =
+  'Install a Vulkan driver. Without a GPU, Mesa 25’s lavapipe does (Debian 12: mesa-vulkan-drivers from ' +
+  'bookworm-backports, and libvulkan1); Mesa 22.3 is too old. Or choose another backend.';
+
+/**
+ * The adapter that the user asks for. Each gives one device only.
+ * @throws BackendError when there is none
+ */
+export async function requestAdapter(
+  { gpu }: GpuEntry,
+  { powerPreference }: Pick<DeviceRequest, 'powerPreference'>,
+): Promise<GPUAdapter> {
+  const adapter = await gpu.requestAdapter(powerPreference && { powerPreference });
+  if (adapter !== null) return adapter;
+  throw new BackendError('No GPU was found.', {
+    where: 'webgpu',
+    expected: 'an adapter',
+    received: 'none',
+    fix: driverFix,
+  });
+}
+
+/** An adapter in words and numbers; plain data. */
+export interface AdapterFacts {
+  /** Vendor and model, as far as the driver reports them. */
+  readonly name: string;
+  /** Name and version of the driver; empty where the browser keeps it to itself. */
+  readonly driver: string;
+  /** Whether it computes on the CPU. */
+  readonly software: boolean;
+  /** Of one buffer, in bytes. */
+  readonly maxBufferSize: number;
+  /** Of the part of a buffer that a kernel sees, in bytes. */
+  readonly maxStorageBufferBindingSize: number;
+  /** Memory that a workgroup shares, in bytes. */
+  readonly maxComputeWorkgroupStorageSize: number;
+}
+
+/** What there is to know of an adapter. */
+export function describeAdapter({ info, limits }: GPUAdapter): AdapterFacts {
+  const { vendor, architecture, device, description } = info;
+  const model = (device || architecture).replace(/-+$/, '');
+  const name = [vendor, model].filter((part) => part !== '').join(' ');
+  return {
+    name: name || description || 'unnamed GPU',
+    driver: description,
+    software:
+      info.isFallbackAdapter || /llvmpipe|swiftshader/i.test(`${architecture} ${device} ${description}`),
+    maxBufferSize: limits.maxBufferSize,
+    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+  };
 }

@@ -1,6 +1,6 @@
 import type { BackendError } from '@kora-bench/core';
 import { firstLine, KoraError } from '@kora-bench/core';
-import { hung, lost, outOfMemory, refused } from './device-errors.js';
+import { hung, lost, outOfMemory, refused } from './errors.js';
 import type { Waiter } from './waiter.js';
 
 /** How many times as long the first job of its identity may take: drivers compile kernels then. */
@@ -8,6 +8,7 @@ const firstPatience = 10;
 /** How long the report of why something failed may come after the failure, in milliseconds. */
 const reportDelay = 100;
 
+/** How long is waited, and in which way. */
 export interface WatchSettings {
   readonly waiter: Waiter;
   /** How long a job may take before the driver counts as hung. */
@@ -103,4 +104,35 @@ export class Watch {
     this.#failure ??= refused({ message: firstLine(cause) });
     return this.#failure;
   }
+}
+
+/**
+ * Makes buffers and waits until the device has their memory. Unlike an error that a run meets, one met here
+ * leaves the device usable: something smaller can be tried.
+ * @param make makes them, and may start to fill them, without waiting for anything
+ * @param release lets go of what `make` made
+ * @throws BackendError when the device has no memory left
+ */
+export async function allocate<T>(
+  device: GPUDevice,
+  watch: Watch,
+  make: () => T,
+  release: (made: T) => unknown,
+): Promise<T> {
+  watch.check();
+  // Filling a buffer that got no memory is an error of its own.
+  device.pushErrorScope('validation');
+  device.pushErrorScope('out-of-memory');
+  let made: T | undefined;
+  let errors: Promise<[memory: GPUError | null, other: GPUError | null]>;
+  try {
+    made = make();
+  } finally {
+    errors = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    errors.catch(() => undefined);
+  }
+  const [memory, other] = await watch.finish(errors, () => errors);
+  if (memory === null && other === null) return made;
+  release(made);
+  throw memory === null ? refused(other!) : outOfMemory(memory);
 }

@@ -1,11 +1,8 @@
 import type { NodeId, Program } from '@kora-bench/core';
 import { sizeOf } from '@kora-bench/core';
-import type { WrittenKernel } from '../wgsl/write-kernel.js';
-import type { Kernel } from './kernel.js';
-import { narrowSide } from './node-roles.js';
-
-/** Kernels that run in one dispatch; none reads what another of them writes. */
-export type Bundle = readonly Kernel[];
+import type { WrittenKernel } from '../wgsl/kernel-code.js';
+import type { Bundle, Kernel } from './kernel.js';
+import { narrowSide } from './op-roles.js';
 
 /** A bundle, and how many lanes the workgroups of all its kernels have. */
 export interface SizedBundle {
@@ -128,8 +125,7 @@ class OpenBundle implements SizedBundle {
     });
     const codes = members.map(({ code }) => code);
     const buffers =
-      new Set(codes.flatMap(({ writes }) => writes)).size +
-      new Set(codes.flatMap(({ readings }) => readings)).size;
+      new Set(codes.flatMap(({ writes }) => writes)).size + new Set(codes.flatMap(({ bound }) => bound)).size;
     const fit =
       buffers <= mostBuffers &&
       codes.every(({ workgroupSize }) => workgroupSize === lanes) &&

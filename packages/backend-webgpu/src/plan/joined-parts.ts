@@ -3,6 +3,7 @@ import { sizeOf, stridesOf } from '@kora-bench/core';
 import type { Destination, Kernel } from './kernel.js';
 import type { PlanView } from './plan-view.js';
 
+/** How the parts of each `concat` get into its buffer. */
 export interface JoinedParts {
   /** Where the kernels of some values write instead of a buffer of their own. */
   readonly inPlace: ReadonlyMap<NodeId, Destination>;

@@ -1,4 +1,5 @@
 import type { NodeId, Shape } from '@kora-bench/core';
+import type { Storage } from '../wgsl/numbers.js';
 
 /** Where a kernel writes: the element with coordinates c goes to `offset + Σ cᵢ · stridesᵢ` of the buffer. */
 export interface Destination {
@@ -31,3 +32,18 @@ export interface Kernel {
   readonly terms: readonly NodeId[];
   readonly outputs: readonly KernelOutput[];
 }
+
+/** All kernels of a program, and how they keep what they compute. */
+export interface KernelPlan {
+  /** In an order to run in. */
+  readonly kernels: readonly Kernel[];
+  /** Nodes with a buffer of their own. */
+  readonly stored: ReadonlySet<NodeId>;
+  /** Values that may be too small for 16 bits. */
+  readonly backward: ReadonlySet<NodeId>;
+  /** How the elements of a node with a buffer are kept. */
+  storageOf(id: NodeId): Storage;
+}
+
+/** Kernels that run in one dispatch; none reads what another of them writes. */
+export type Bundle = readonly Kernel[];

@@ -1,13 +1,16 @@
 import {
   broadcastTo,
+  cast,
   concat,
   constant,
+  mul,
   narrow,
   oneHot,
   pad,
   reshape,
   slice,
   transpose,
+  where,
 } from '@kora-bench/core';
 import { booleans, integers, listed } from '../case-inputs.js';
 import type { OpCase } from '../op-case.js';
@@ -104,6 +107,16 @@ export const layoutCases: readonly OpCase[] = [
       scalar: oneHot(feed([], integers(3)), 3),
       'depth 1': oneHot(feed([3], listed([0], 'i32')), 1),
       'out of range': oneHot(feed([4], listed([-1, 0, 3, 2], 'i32')), 3),
+    }),
+  },
+  {
+    name: 'frozen tables of integers and masks',
+    build: ({ feed, frozen }) => ({
+      itself: frozen([7], integers(9)),
+      mask: frozen([2, 3], booleans),
+      'as numbers': mul(feed([3, 5]), cast(frozen([5], integers(9)), 'f32')),
+      chosen: where(frozen([3, 5], booleans), feed([3, 5]), feed([5])),
+      'one-hot': oneHot(frozen([4], integers(3)), 3),
     }),
   },
   {

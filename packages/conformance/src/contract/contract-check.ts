@@ -7,7 +7,7 @@ import type {
   Tensor,
   Weights,
 } from '@kora-bench/core';
-import { GraphBuilder, hostTensor, lowerComposites, makeProgram } from '@kora-bench/core';
+import { GraphBuilder, hostTensor, makeProgram } from '@kora-bench/core';
 
 /** One promise of the backend contract; throws (by vitest's `expect`) where it is broken. */
 export interface ContractCheck {
@@ -25,13 +25,13 @@ export function programOf(build: (builder: GraphBuilder) => Built): Program {
   return makeProgram(outputs, updates);
 }
 
-/** Compiles as the suite's compiler does: foreign composites lowered first. */
+/** Compiles a program, without frozen weights unless told otherwise. */
 export function compile(
   backend: Backend,
   program: Program,
   weights: Weights = new Map(),
 ): Promise<Executable> {
-  return backend.compile(lowerComposites(program, backend.composites), weights);
+  return backend.compile(program, weights);
 }
 
 export function vector(...values: number[]): HostTensor {

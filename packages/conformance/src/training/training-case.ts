@@ -1,5 +1,4 @@
 import type { Backend, HostTensor, HostTensors, Program, Weights } from '@kora-bench/core';
-import { lowerComposites } from '@kora-bench/core';
 import { compareTensors, relativeErrorOfChange } from '../comparison.js';
 
 /** A whole training step with all that it needs. */
@@ -62,7 +61,7 @@ async function train(
   { program, feeds, state, weights }: Training,
   steps: number,
 ): Promise<Trained> {
-  const executable = await backend.compile(lowerComposites(program, backend.composites), weights);
+  const executable = await backend.compile(program, weights);
   const held = await backend.createState(state);
   try {
     let outputs: HostTensors = {};

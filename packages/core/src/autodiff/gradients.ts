@@ -1,11 +1,11 @@
 import { ShapeError } from '../errors/kora-error.js';
-import { callerLine } from '../graph/caller-line.js';
 import type { NodeId } from '../graph/graph.js';
-import type { GraphBuilder } from '../graph/graph-builder.js';
 import { formatShape } from '../graph/shape.js';
 import { add } from '../ops/elementwise.js';
 import { definitionOf } from '../ops/registry.js';
+import { callerLine } from '../ops/requirements.js';
 import { constant } from '../ops/sources.js';
+import type { TracedGraph } from '../tensor/tensor.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
@@ -84,7 +84,7 @@ function inputAdjoints(
 }
 
 /** Marks the nodes up to `root` from which a path leads down to one of `targets`. */
-function leadingTo(builder: GraphBuilder, root: NodeId, targets: ReadonlySet<NodeId>): Uint8Array {
+function leadingTo(builder: TracedGraph, root: NodeId, targets: ReadonlySet<NodeId>): Uint8Array {
   const marks = new Uint8Array(root + 1);
   for (let id = 0; id <= root; id++) {
     marks[id] = targets.has(id) || builder.node(id).inputs.some((input) => marks[input] === 1) ? 1 : 0;

@@ -1,13 +1,6 @@
 import type { z } from 'zod';
 import type { Program } from '../graph/graph.js';
-import type { CompositeKind } from '../graph/op.js';
-import type { HostTensor } from '../tensor/host-tensor.js';
-
-/** Values of frozen weights by name. A backend reads each at most once per compilation. */
-export type Weights = ReadonlyMap<string, HostTensor>;
-
-/** Named host tensors, as fed to a program or fetched from it. */
-export type HostTensors = Readonly<Record<string, HostTensor>>;
+import type { HostTensor, HostTensors, Weights } from '../tensor/host-tensor.js';
 
 /**
  * Values that live on the device between runs: trainable parameters, optimiser moments.
@@ -67,10 +60,10 @@ export interface Backend {
   readonly device: string;
   /** Versions of the engine and driver, for records. */
   readonly versions: Readonly<Record<string, string>>;
-  /** Composites that this backend implements; the compiler lowers all others. */
-  readonly composites: ReadonlySet<CompositeKind>;
   /**
-   * Compiles `program` with the values of its frozen weights.
+   * Compiles any `program`, as traced, with the values of its frozen weights. Nobody prepares it before: a
+   * backend rewrites the program as suits its engine, and replaces the composites that it has no kernel for
+   * with `lowerComposites`.
    * @throws InputError when a frozen weight is missing or misshapen
    * @throws BackendError when the engine refuses the program
    */

@@ -1,36 +1,36 @@
 import { InputError, ShapeError } from '../errors/kora-error.js';
 import { formatShape, type Shape, sameShape } from '../graph/shape.js';
-import type { HostTensor } from '../tensor/host-tensor.js';
-import type { DeviceState, HostTensors } from './backend.js';
-import type { RunQueue } from './run-queue.js';
+import type { HostTensor, HostTensors } from '../tensor/host-tensor.js';
+import type { DeviceState } from './backend.js';
+import type { RunQueue } from './runs.js';
 
 /** Where an engine keeps the values of a state. All of them are `f32`. */
-export interface StateStorage<Place> {
-  allocate(name: string, shape: Shape): Place;
-  write(place: Place, value: HostTensor): void;
+export interface StateStorage<Handle> {
+  allocate(name: string, shape: Shape): Handle;
+  write(place: Handle, value: HostTensor): void;
   /** A copy. */
-  read(place: Place, shape: Shape): HostTensor | Promise<HostTensor>;
-  release(place: Place): void;
+  read(place: Handle, shape: Shape): HostTensor | Promise<HostTensor>;
+  release(place: Handle): void;
 }
 
-interface Slot<Place> {
+interface Slot<Handle> {
   readonly shape: Shape;
   /** The current value. */
-  front: Place;
+  front: Handle;
   /** Where the next value is written; made for the first update. */
-  back: Place | undefined;
+  back: Handle | undefined;
 }
 
 /**
  * Named values that a run reads from one place and writes into another. The two change places when the
  * whole run has succeeded: nothing is copied, and a run that fails changes nothing.
  */
-export class PairedState<Place> implements DeviceState {
+export class PairedState<Handle> implements DeviceState {
   readonly #queue: RunQueue;
-  readonly #storage: StateStorage<Place>;
-  readonly #slots = new Map<string, Slot<Place>>();
+  readonly #storage: StateStorage<Handle>;
+  readonly #slots = new Map<string, Slot<Handle>>();
 
-  constructor(queue: RunQueue, storage: StateStorage<Place>, values: HostTensors) {
+  constructor(queue: RunQueue, storage: StateStorage<Handle>, values: HostTensors) {
     this.#queue = queue;
     this.#storage = storage;
     for (const [name, value] of Object.entries(values)) {
@@ -76,7 +76,7 @@ export class PairedState<Place> implements DeviceState {
   }
 
   /** Where the current value is. @throws InputError unless it has `shape` */
-  current(name: string, shape: Shape): Place {
+  current(name: string, shape: Shape): Handle {
     const slot = this.#slot(name);
     if (!sameShape(slot.shape, shape)) {
       throw new InputError(`The state "${name}" does not fit the program.`, {
@@ -90,7 +90,7 @@ export class PairedState<Place> implements DeviceState {
   }
 
   /** Where the next value of `name` goes. */
-  next(name: string): Place {
+  next(name: string): Handle {
     const slot = this.#slot(name);
     slot.back ??= this.#storage.allocate(name, slot.shape);
     return slot.back;
@@ -106,7 +106,7 @@ export class PairedState<Place> implements DeviceState {
     }
   }
 
-  #slot(name: string): Slot<Place> {
+  #slot(name: string): Slot<Handle> {
     const slot = this.#slots.get(name);
     if (slot !== undefined) return slot;
     throw new InputError(`There is no state named "${name}".`, {

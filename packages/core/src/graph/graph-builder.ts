@@ -1,43 +1,39 @@
 import { InternalError, ShapeError } from '../errors/kora-error.js';
 import { definitionOf } from '../ops/registry.js';
+import { callerLine } from '../ops/requirements.js';
+import type { TracedGraph } from '../tensor/tensor.js';
 import { Tensor } from '../tensor/tensor.js';
-import { callerLine } from './caller-line.js';
-import type { Graph, GraphNode, NodeId } from './graph.js';
+import type { GraphNode, NodeId } from './graph.js';
 import type { Op } from './op.js';
 import type { DType, Shape } from './shape.js';
 import { formatShape, sameShape } from './shape.js';
-import { structuralKey } from './structural-key.js';
+import { sameOp, structuralKey } from './structural-key.js';
 
 /**
  * Collects the nodes of one graph. Equal expressions become one node (hash-consing), so building or
  * rebuilding a graph through a builder eliminates common subexpressions.
  */
-export class GraphBuilder implements Graph {
+export class GraphBuilder implements TracedGraph {
   readonly nodes: GraphNode[] = [];
   readonly #known = new Map<string, NodeId>();
   #scope = '';
 
-  /** A value given anew at each call, e.g. a batch of images. */
   feed(name: string, shape: Shape, dtype: DType = 'f32'): Tensor {
     return this.#source({ kind: 'feed', name }, shape, dtype);
   }
 
-  /** A weight that never changes; its value is given when the program is compiled. */
-  frozen(name: string, shape: Shape): Tensor {
-    return this.#source({ kind: 'frozen', name }, shape, 'f32');
+  frozen(name: string, shape: Shape, dtype: DType = 'f32'): Tensor {
+    return this.#source({ kind: 'frozen', name }, shape, dtype);
   }
 
-  /** A value that lives on the device between calls and may be updated by the program. */
   state(name: string, shape: Shape): Tensor {
     return this.#source({ kind: 'state', name }, shape, 'f32');
   }
 
-  /** Runs `body` with `name` added to the scope of every node it builds. */
   withScope<T>(name: string, body: () => T): T {
     return this.withinScope(this.#scope === '' ? name : `${this.#scope}.${name}`, body);
   }
 
-  /** Runs `body` with exactly `scope` as the scope of every node it builds. */
   withinScope<T>(scope: string, body: () => T): T {
     const outer = this.#scope;
     this.#scope = scope;
@@ -48,10 +44,6 @@ export class GraphBuilder implements Graph {
     }
   }
 
-  /**
-   * Adds `op` applied to `inputs`, or finds the equal node that exists.
-   * @throws ShapeError | DTypeError naming the caller's line.
-   */
   emit(op: Op, inputs: readonly Tensor[], scope: string = this.#scope): Tensor {
     for (const input of inputs) {
       if (input.builder !== this) {
@@ -61,9 +53,14 @@ export class GraphBuilder implements Graph {
         });
       }
     }
-    const key = structuralKey(op, inputs);
-    const known = this.#known.get(key);
-    if (known !== undefined) return new Tensor(this, known);
+    let key = structuralKey(
+      op,
+      inputs.map((input) => input.id),
+    );
+    for (let known = this.#known.get(key); known !== undefined; known = this.#known.get(key)) {
+      if (sameOp(op, this.node(known).op)) return new Tensor(this, known);
+      key += '+';
+    }
     const { shape, dtype } = definitionOf(op).infer(op, inputs);
     return this.#add(key, op, inputs, shape, dtype, scope);
   }

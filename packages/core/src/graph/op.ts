@@ -4,11 +4,13 @@ import type { DType, Shape } from './shape.js';
 /*
  * The closed op set. To add an op:
  *   1. its variant in the union below (primitive or composite);
- *   2. a file in `../ops/` with its builder function and its OpDefinition: shape rule, gradient rule,
- *      reference evaluation, FLOPs and, for a composite, its lowering;
- *   3. its entry in `../ops/registry.ts` (the compiler asks for it);
- *   4. for a primitive, a case in every backend (their exhaustive switches ask for it);
+ *   2. a file in `../ops/` with its builder function and its OpDefinition: all that passes know of it stands
+ *      there, and what it leaves out is taken for the safe answer;
+ *   3. its entry in `../ops/registry.ts`, and its builder function's in `../ops/index.ts`;
+ *   4. for a primitive, a case in every backend that has kernels of its own;
  *   5. an exemplar in `packages/conformance`.
+ * The type checker asks for 3 and 4 (switches over ops are exhaustive), and of a primitive for a gradient
+ * rule, of a composite for its lowering; the coverage test of conformance asks for 5.
  */
 
 /** Elementwise functions of one real argument. */
@@ -29,7 +31,7 @@ export type SourceOp =
   | { readonly kind: 'state'; readonly name: string }
   | { readonly kind: 'constant'; readonly shape: Shape; readonly data: HostData };
 
-/** Ops that every backend implements. */
+/** Ops that every backend has kernels for. */
 export type PrimitiveOp =
   | { readonly kind: 'unary'; readonly fn: UnaryFn }
   | { readonly kind: 'binary'; readonly fn: BinaryFn }
@@ -51,7 +53,7 @@ export type PrimitiveOp =
   | { readonly kind: 'concat'; readonly axis: number }
   | { readonly kind: 'oneHot'; readonly depth: number };
 
-/** Ops with a lowering into primitives; a backend implements those that it is good at. */
+/** Ops with a lowering into primitives; a backend has kernels for those that it is good at. */
 export type CompositeOp =
   | { readonly kind: 'linear' }
   | { readonly kind: 'layerNorm'; readonly eps: number }
@@ -68,5 +70,6 @@ export type CompositeOp =
 
 export type Op = SourceOp | PrimitiveOp | CompositeOp;
 export type OpKind = Op['kind'];
+export type PrimitiveKind = PrimitiveOp['kind'];
 export type CompositeKind = CompositeOp['kind'];
 export type OpOf<K extends OpKind> = Extract<Op, { kind: K }>;

@@ -1,7 +1,8 @@
 import { sameShape, sizeOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition, Typed } from './definition.js';
+import { perMatrix } from './axis-rules.js';
+import type { CompositeDefinition, Typed } from './definition.js';
 import { add, exp, log, mul, sub } from './elementwise.js';
 import { fill } from './evaluation.js';
 import { matmul, matmulDefinition } from './matmul.js';
@@ -20,7 +21,8 @@ const last = { axes: [-1], keepDims: true };
  * unfused, they share P, δ and dS as common subexpressions.
  */
 
-export const attentionDefinition: OpDefinition<'attention'> = {
+export const attentionDefinition: CompositeDefinition<'attention'> = {
+  ...perMatrix,
   infer(_op, [q, k, v]) {
     requireDType('attention', 'f32', q!, k!, v!);
     const batch = q!.shape.slice(0, -2);
@@ -55,6 +57,9 @@ export const attentionDefinition: OpDefinition<'attention'> = {
   lower(op, [q, k, v]) {
     return matmul(softmax(scores(q!, k!, op.scale)), v!);
   },
+  // Queries are independent of each other.
+  narrow: (_op, { inputs: [q, k, v], shape, axis, cut, apply }) =>
+    axis === shape.length - 2 ? apply([cut(q!, axis), k!, v!]) : undefined,
   flops(_op, [q, k, v]) {
     const scores = (sizeOf(q!.shape) / q!.shape.at(-1)!) * k!.shape.at(-2)!;
     return scores * (2 * q!.shape.at(-1)! + 2 * v!.shape.at(-1)! + 6);
@@ -62,7 +67,8 @@ export const attentionDefinition: OpDefinition<'attention'> = {
 };
 
 /** log Σ exp(scale·q·kᵀ) per query: `[…, N, d]` and `[…, M, d]` → `[…, N, 1]`. */
-export const attentionStatisticsDefinition: OpDefinition<'attentionStatistics'> = {
+export const attentionStatisticsDefinition: CompositeDefinition<'attentionStatistics'> = {
+  ...perMatrix,
   infer(_op, [q, k]) {
     requireDType('attentionStatistics', 'f32', q!, k!);
     return { shape: [...q!.shape.slice(0, -1), 1], dtype: 'f32' };
@@ -87,7 +93,8 @@ export const attentionStatisticsDefinition: OpDefinition<'attentionStatistics'> 
   },
 };
 
-export const attentionGradDefinition: OpDefinition<'attentionGrad'> = {
+export const attentionGradDefinition: CompositeDefinition<'attentionGrad'> = {
+  ...perMatrix,
   infer(op, [q, k, v]) {
     return { shape: { q: q!, k: k!, v: v! }[op.wrt].shape, dtype: 'f32' };
   },

@@ -1,11 +1,11 @@
 import { sizeOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition } from './definition.js';
+import { everyOperand } from './axis-rules.js';
+import type { CompositeDefinition } from './definition.js';
 import { add, exp, log, mul, neg, sub } from './elementwise.js';
 import { fill, storageFor } from './evaluation.js';
-import { reshape } from './layout.js';
-import { oneHot } from './one-hot.js';
+import { oneHot, reshape } from './layout.js';
 import { max, sum } from './reduce.js';
 import { requireDType, requireShape } from './requirements.js';
 import { softmax } from './softmax.js';
@@ -15,7 +15,8 @@ import { softmax } from './softmax.js';
  * the target is (1 − s)·onehot + s/C, the loss −Σ target·logSoftmax(logits).
  */
 
-export const crossEntropyDefinition: OpDefinition<'crossEntropy'> = {
+export const crossEntropyDefinition: CompositeDefinition<'crossEntropy'> = {
+  blockRule: (_op, { cut }) => everyOperand(cut),
   infer(_op, [logits, labels]) {
     requireDType('crossEntropy(logits)', 'f32', logits!);
     requireDType('crossEntropy(labels)', 'i32', labels!);
@@ -49,7 +50,8 @@ export const crossEntropyDefinition: OpDefinition<'crossEntropy'> = {
   flops: (_op, [logits]) => 8 * sizeOf(logits!.shape),
 };
 
-export const crossEntropyGradDefinition: OpDefinition<'crossEntropyGrad'> = {
+export const crossEntropyGradDefinition: CompositeDefinition<'crossEntropyGrad'> = {
+  blockRule: (_op, { cut }) => everyOperand(cut),
   infer: (_op, [logits]) => ({ shape: logits!.shape, dtype: 'f32' }),
   evaluate(op, [logits, labels, dy], output) {
     const classes = logits!.shape[1]!;

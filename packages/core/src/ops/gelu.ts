@@ -1,9 +1,9 @@
 import { sizeOf } from '../graph/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition } from './definition.js';
+import { pointwise } from './axis-rules.js';
+import type { CompositeDefinition } from './definition.js';
 import { add, erf, exp, mul } from './elementwise.js';
-import { erf as erfOf } from './erf.js';
-import { fill } from './evaluation.js';
+import { erf as erfOf, fill } from './evaluation.js';
 import { requireDType } from './requirements.js';
 
 /*
@@ -11,7 +11,8 @@ import { requireDType } from './requirements.js';
  * gelu′(x) = Φ(x) + x·φ(x) with the standard normal's Φ and φ.
  */
 
-export const geluDefinition: OpDefinition<'gelu'> = {
+export const geluDefinition: CompositeDefinition<'gelu'> = {
+  ...pointwise,
   infer(_op, [x]) {
     requireDType('gelu', 'f32', x!);
     return { shape: x!.shape, dtype: 'f32' };
@@ -24,7 +25,8 @@ export const geluDefinition: OpDefinition<'gelu'> = {
   flops: (_op, _inputs, output) => 8 * sizeOf(output.shape),
 };
 
-export const geluGradDefinition: OpDefinition<'geluGrad'> = {
+export const geluGradDefinition: CompositeDefinition<'geluGrad'> = {
+  ...pointwise,
   infer(_op, [x, dy]) {
     requireDType('geluGrad', 'f32', x!, dy!);
     return { shape: x!.shape, dtype: 'f32' };

@@ -1,7 +1,8 @@
 import { sizeOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition } from './definition.js';
+import { rowMap } from './axis-rules.js';
+import type { CompositeDefinition } from './definition.js';
 import { add, mul, reciprocal, sqrt, sub } from './elementwise.js';
 import { fill, storageFor } from './evaluation.js';
 import { mean, sumTo } from './reduce.js';
@@ -13,7 +14,8 @@ import { requireDType, requireShape } from './requirements.js';
  * Adjoint of x, with g = dy·γ:  (g − mean(g) − x̂·mean(g·x̂)) / √(variance + eps).
  */
 
-export const layerNormDefinition: OpDefinition<'layerNorm'> = {
+export const layerNormDefinition: CompositeDefinition<'layerNorm'> = {
+  ...rowMap,
   infer(_op, [x, gamma, beta]) {
     requireDType('layerNorm', 'f32', x!, gamma!, beta!);
     requireAffine(x!, gamma!);
@@ -39,7 +41,9 @@ export const layerNormDefinition: OpDefinition<'layerNorm'> = {
   flops: (_op, _inputs, output) => 8 * sizeOf(output.shape),
 };
 
-export const layerNormGradDefinition: OpDefinition<'layerNormGrad'> = {
+export const layerNormGradDefinition: CompositeDefinition<'layerNormGrad'> = {
+  blockRule: (_op, { cut, output }) =>
+    output.shape.length > 1 && !cut[1] ? { kind: 'blocks', cut: [true, false, true] } : undefined,
   infer(_op, [x, gamma]) {
     requireAffine(x!, gamma!);
     return { shape: x!.shape, dtype: 'f32' };

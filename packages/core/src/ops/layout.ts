@@ -1,12 +1,13 @@
 import type { Shape } from '../graph/shape.js';
-import { broadcastShapes, formatShape, sameShape, sizeOf, stridesOf } from '../graph/shape.js';
+import { formatShape, sameShape, sizeOf, stridesOf } from '../graph/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition } from './definition.js';
-import { broadcastReader, fill } from './evaluation.js';
-import { sumTo } from './reduce.js';
-import { requireShape } from './requirements.js';
+import { blockShape, keptAxis } from './axis-rules.js';
+import type { PrimitiveDefinition } from './definition.js';
+import { noGradient } from './definition.js';
+import { fill } from './evaluation.js';
+import { requireDType, requireShape } from './requirements.js';
 
-export const reshapeDefinition: OpDefinition<'reshape'> = {
+export const reshapeDefinition: PrimitiveDefinition<'reshape'> = {
   infer(op, [x]) {
     requireShape(
       sizeOf(op.shape) === sizeOf(x!.shape),
@@ -19,9 +20,22 @@ export const reshapeDefinition: OpDefinition<'reshape'> = {
   evaluate: (_op, [x], output) => ({ ...x!, shape: output.shape }),
   gradient: (_op, { inputs, dy }) => [reshape(dy, inputs[0]!.shape)],
   flops: () => 0,
+  rearranges: 'view',
+  exampleAxis: (_op, [x], { shape }) =>
+    typeof x!.axis === 'number' ? (keptAxis(x!.shape, shape, x!.axis) ?? 'mixed') : 'mixed',
+  blockRule: (op, { cut, count }) => ({
+    kind: 'blocks',
+    cut,
+    op: { ...op, shape: blockShape(op.shape, count) },
+  }),
+  stack: (op, { count, operands: [x] }) => reshape(x!.tensor, [count, ...op.shape]),
+  narrow(_op, { inputs: [x], shape, axis, narrowed, cut }) {
+    const at = keptAxis(shape, x!.shape, axis);
+    return at === undefined ? undefined : reshape(cut(x!, at), narrowed);
+  },
 };
 
-export const transposeDefinition: OpDefinition<'transpose'> = {
+export const transposeDefinition: PrimitiveDefinition<'transpose'> = {
   infer(op, [x]) {
     const sorted = [...op.perm].sort((a, b) => a - b);
     requireShape(
@@ -54,24 +68,25 @@ export const transposeDefinition: OpDefinition<'transpose'> = {
     return [transpose(dy, inverse)];
   },
   flops: () => 0,
+  rearranges: 'copy',
+  exampleAxis: (op, [x]) => (typeof x!.axis === 'number' ? op.perm.indexOf(x!.axis) : 'mixed'),
+  blockRule: (op, { cut }) => (op.perm[0] === 0 ? { kind: 'blocks', cut } : undefined),
+  stack: (op, { operands: [x] }) =>
+    x!.tensor.builder.emit({ ...op, perm: [0, ...op.perm.map((axis) => axis + 1)] }, [x!.tensor]),
+  narrow: (op, { inputs: [x], axis, cut }) => transpose(cut(x!, op.perm[axis]!), op.perm),
 };
 
-export const broadcastDefinition: OpDefinition<'broadcast'> = {
-  infer(op, [x]) {
-    const shape = broadcastShapes(x!.shape, op.shape);
-    requireShape(
-      shape !== undefined && sameShape(shape, op.shape),
-      `broadcastTo cannot make ${formatShape(op.shape)}.`,
-      'a shape that broadcasts to it by NumPy’s rules',
-      x!,
-    );
-    return { shape: op.shape, dtype: x!.dtype };
+export const oneHotDefinition: PrimitiveDefinition<'oneHot'> = {
+  infer(op, [indices]) {
+    requireDType('oneHot', 'i32', indices!);
+    return { shape: [...indices!.shape, op.depth], dtype: 'f32' };
   },
-  evaluate(op, [x], output) {
-    return fill(output, broadcastReader(x!, op.shape));
-  },
-  gradient: (_op, { inputs, dy }) => [sumTo(dy, inputs[0]!.shape)],
+  evaluate: (op, [indices], output) =>
+    fill(output, (i) => (indices!.data[Math.floor(i / op.depth)] === i % op.depth ? 1 : 0)),
+  gradient: noGradient,
   flops: () => 0,
+  exampleAxis: (_op, [indices]) => indices!.axis,
+  blockRule: (_op, { cut }) => ({ kind: 'blocks', cut }),
 };
 
 /** The same elements, row-major, in another shape; one extent may be −1. */
@@ -94,4 +109,9 @@ export function transpose(
 /** Repeats `x` to `shape` by NumPy's rules. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : x.builder.emit({ kind: 'broadcast', shape: [...shape] }, [x]);
+}
+
+/** `[…] i32 → […, depth] f32`: 1 at the index, 0 elsewhere; an index outside 0 … depth−1 gives only zeros. */
+export function oneHot(indices: Tensor, depth: number): Tensor {
+  return indices.builder.emit({ kind: 'oneHot', depth }, [indices]);
 }

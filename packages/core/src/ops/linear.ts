@@ -1,6 +1,7 @@
 import { sizeOf } from '../graph/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition } from './definition.js';
+import { alignStacked, rowMap } from './axis-rules.js';
+import type { CompositeDefinition } from './definition.js';
 import { add } from './elementwise.js';
 import { fill } from './evaluation.js';
 import { reshape } from './layout.js';
@@ -8,7 +9,8 @@ import { matmul, matmulDefinition } from './matmul.js';
 import { sum } from './reduce.js';
 import { requireDType, requireShape } from './requirements.js';
 
-export const linearDefinition: OpDefinition<'linear'> = {
+export const linearDefinition: CompositeDefinition<'linear'> = {
+  ...rowMap,
   infer(_op, [x, weight, bias]) {
     requireDType('linear', 'f32', x!, weight!, ...(bias === undefined ? [] : [bias]));
     requireShape(
@@ -55,6 +57,14 @@ export const linearDefinition: OpDefinition<'linear'> = {
     const product = matmul(flat, weight!, { transposeB: true });
     const shape = [...x!.shape.slice(0, -1), weight!.shape[0]!];
     return reshape(bias === undefined ? product : add(product, bias), shape);
+  },
+  // Rows of a member are flattened, as each member has a weight of its own.
+  stack(_op, { operands: [x, weight, bias], shape }) {
+    const width = weight!.tensor.shape.at(-1)!;
+    const flat = reshape(x!.tensor, x!.shared ? [-1, width] : [x!.tensor.shape[0]!, -1, width]);
+    const product = matmul(flat, weight!.tensor, { transposeB: true });
+    const result = bias === undefined ? product : add(product, alignStacked(bias, 2));
+    return reshape(result, [-1, ...shape]);
   },
   flops: (_op, [, weight, bias], output) =>
     sizeOf(output.shape) * (2 * weight!.shape[1]! + (bias === undefined ? 0 : 1)),

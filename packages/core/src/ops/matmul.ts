@@ -2,7 +2,8 @@ import type { Shape } from '../graph/shape.js';
 import { broadcastShapes, sizeOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition, Typed } from './definition.js';
+import { agreedAxis, alongFirstAxis, onlyFirst, pointwise } from './axis-rules.js';
+import type { ExampleAxis, FollowedOperand, PrimitiveDefinition, Typed } from './definition.js';
 import { asFloat64, broadcastIndex } from './evaluation.js';
 import { reshape } from './layout.js';
 import { sumTo } from './reduce.js';
@@ -15,7 +16,7 @@ export interface MatmulOptions {
   readonly transposeB?: boolean;
 }
 
-export const matmulDefinition: OpDefinition<'matmul'> = {
+export const matmulDefinition: PrimitiveDefinition<'matmul'> = {
   infer(op, [a, b]) {
     requireDType('matmul', 'f32', a!, b!);
     requireShape(
@@ -57,7 +58,36 @@ export const matmulDefinition: OpDefinition<'matmul'> = {
     return [needs(0) ? sumTo(da(), a.shape) : undefined, needs(1) ? sumTo(db(), b.shape) : undefined];
   },
   flops: (op, [a], output) => 2 * sizeOf(output.shape) * matrix(a!.shape, op.transposeA)[1],
+  exampleAxis({ transposeA, transposeB }, [a, b], { shape }) {
+    const rowsOfA = a!.shape.length - (transposeA ? 1 : 2);
+    const columnsOfB = b!.shape.length - (transposeB ? 2 : 1);
+    return agreedAxis([
+      axisInProduct(a!, { free: rowsOfA, becomes: shape.length - 2 }, shape),
+      axisInProduct(b!, { free: columnsOfB, becomes: shape.length - 1 }, shape),
+    ]);
+  },
+  blockRule({ transposeA, transposeB }, context) {
+    const { operands, cut } = context;
+    if (operands.some(({ shape }) => shape.length > 2)) return alongFirstAxis(context);
+    if (onlyFirst(cut)) return transposeA ? undefined : { kind: 'blocks', cut };
+    // The rows of both are contracted: a product is the sum over the blocks of rows.
+    return transposeA && !transposeB && cut[0] && cut[1] ? { kind: 'sum', cut } : undefined;
+  },
+  stack: pointwise.stack,
 };
+
+/** Where a batch axis, or the axis `free` that is not contracted, is in a product of `shape`. */
+function axisInProduct(
+  operand: FollowedOperand,
+  { free, becomes }: { free: number; becomes: number },
+  shape: Shape,
+): ExampleAxis {
+  const { axis } = operand;
+  if (axis === 'none' || axis === 'mixed') return axis;
+  if (axis >= operand.shape.length - 2) return axis === free ? becomes : 'mixed';
+  const at = axis + shape.length - operand.shape.length;
+  return shape[at] === operand.shape[axis] ? at : 'mixed';
+}
 
 function matrix(shape: Shape, transposed: boolean): [rows: number, columns: number] {
   const [rows, columns] = [shape.at(-2)!, shape.at(-1)!];

@@ -1,12 +1,13 @@
 import type { ReduceFn } from '../graph/op.js';
 import type { Shape } from '../graph/shape.js';
-import { sameShape, sizeOf } from '../graph/shape.js';
+import { broadcastShapes, formatShape, sameShape, sizeOf } from '../graph/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition } from './definition.js';
+import { alignStacked, blockShape, pointwise } from './axis-rules.js';
+import type { PrimitiveDefinition } from './definition.js';
 import { cast, div, equal, mul } from './elementwise.js';
-import { broadcastIndex, fill, storageFor } from './evaluation.js';
+import { broadcastIndex, broadcastReader, fill, storageFor } from './evaluation.js';
 import { broadcastTo, reshape } from './layout.js';
-import { requireDType, resolveAxis } from './requirements.js';
+import { requireDType, requireShape, resolveAxis } from './requirements.js';
 
 export interface ReduceOptions {
   /** Axes to reduce, negative from the end; all by default. */
@@ -15,7 +16,7 @@ export interface ReduceOptions {
   readonly keepDims?: boolean;
 }
 
-export const reduceDefinition: OpDefinition<'reduce'> = {
+export const reduceDefinition: PrimitiveDefinition<'reduce'> = {
   infer(op, [x]) {
     requireDType(op.fn, 'f32', x!);
     return { shape: reducedShape(x!.shape, op.axes, op.keepDims), dtype: 'f32' };
@@ -50,6 +51,47 @@ export const reduceDefinition: OpDefinition<'reduce'> = {
     }
   },
   flops: (_op, [x]) => sizeOf(x!.shape),
+  exampleAxis({ axes, keepDims }, [x]) {
+    const { axis } = x!;
+    if (typeof axis !== 'number' || axes.includes(axis)) return 'mixed';
+    return keepDims ? axis : axis - axes.filter((gone) => gone < axis).length;
+  },
+  blockRule({ fn, axes }, { cut }) {
+    if (!axes.includes(0)) return { kind: 'blocks', cut };
+    return fn === 'sum' ? { kind: 'sum', cut } : undefined;
+  },
+  stack: (op, { operands: [x] }) =>
+    x!.tensor.builder.emit({ ...op, axes: op.axes.map((axis) => axis + 1) }, [x!.tensor]),
+};
+
+export const broadcastDefinition: PrimitiveDefinition<'broadcast'> = {
+  infer(op, [x]) {
+    const shape = broadcastShapes(x!.shape, op.shape);
+    requireShape(
+      shape !== undefined && sameShape(shape, op.shape),
+      `broadcastTo cannot make ${formatShape(op.shape)}.`,
+      'a shape that broadcasts to it by NumPy’s rules',
+      x!,
+    );
+    return { shape: op.shape, dtype: x!.dtype };
+  },
+  evaluate(op, [x], output) {
+    return fill(output, broadcastReader(x!, op.shape));
+  },
+  gradient: (_op, { inputs, dy }) => [sumTo(dy, inputs[0]!.shape)],
+  flops: () => 0,
+  rearranges: 'copy',
+  exampleAxis: pointwise.exampleAxis,
+  blockRule: (op, { operands: [x], output: { shape }, cut, count }) =>
+    x!.shape.length === shape.length && x!.shape[0] === shape[0]
+      ? { kind: 'blocks', cut, op: { ...op, shape: blockShape(shape, count) } }
+      : undefined,
+  equalBlock: (op, [x], { shape }, count) =>
+    x!.shape.length < shape.length || x!.shape[0] === 1
+      ? { ...op, shape: blockShape(shape, count) }
+      : undefined,
+  stack: (op, { count, operands: [x], shape }) =>
+    x!.tensor.builder.emit({ ...op, shape: [count, ...op.shape] }, [alignStacked(x!, shape.length)]),
 };
 
 function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): Shape {

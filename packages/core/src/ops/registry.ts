@@ -1,26 +1,25 @@
 import type { CompositeKind, Op, OpKind } from '../graph/op.js';
 import { attentionDefinition, attentionGradDefinition, attentionStatisticsDefinition } from './attention.js';
 import { crossEntropyDefinition, crossEntropyGradDefinition } from './cross-entropy.js';
-import type { OpDefinition } from './definition.js';
+import type { DefinitionOf, OpDefinition } from './definition.js';
 import {
   binaryDefinition,
   castDefinition,
   compareDefinition,
   unaryDefinition,
   whereDefinition,
-} from './elementwise.js';
+} from './elementwise-definitions.js';
 import { geluDefinition, geluGradDefinition } from './gelu.js';
 import { layerNormDefinition, layerNormGradDefinition } from './layer-norm.js';
-import { broadcastDefinition, reshapeDefinition, transposeDefinition } from './layout.js';
+import { oneHotDefinition, reshapeDefinition, transposeDefinition } from './layout.js';
 import { linearDefinition } from './linear.js';
 import { matmulDefinition } from './matmul.js';
-import { oneHotDefinition } from './one-hot.js';
-import { reduceDefinition } from './reduce.js';
+import { broadcastDefinition, reduceDefinition } from './reduce.js';
 import { concatDefinition, padDefinition, sliceDefinition } from './slicing.js';
 import { softmaxDefinition, softmaxGradDefinition } from './softmax.js';
 import { constantDefinition, feedDefinition, frozenDefinition, stateDefinition } from './sources.js';
 
-const definitions: { readonly [K in OpKind]: OpDefinition<K> } = {
+const definitions: { readonly [K in OpKind]: DefinitionOf<K> } = {
   feed: feedDefinition,
   frozen: frozenDefinition,
   state: stateDefinition,

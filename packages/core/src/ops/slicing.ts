@@ -1,14 +1,14 @@
 import { ShapeError } from '../errors/kora-error.js';
-import { callerLine } from '../graph/caller-line.js';
 import type { Shape } from '../graph/shape.js';
 import { sameShape, sizeOf, stridesOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition } from './definition.js';
+import { agreedAxis, blockShape, everyOperand } from './axis-rules.js';
+import type { ExampleAxis, FollowedOperand, PrimitiveDefinition, Typed } from './definition.js';
 import { storageFor } from './evaluation.js';
-import { requireDType, requireShape, resolveAxis } from './requirements.js';
+import { callerLine, requireDType, requireShape, resolveAxis } from './requirements.js';
 
-export const sliceDefinition: OpDefinition<'slice'> = {
+export const sliceDefinition: PrimitiveDefinition<'slice'> = {
   infer(op, [x]) {
     const fits =
       op.starts.length === x!.rank &&
@@ -47,9 +47,14 @@ export const sliceDefinition: OpDefinition<'slice'> = {
     ];
   },
   flops: () => 0,
+  exampleAxis: (_op, [x], output) => untouchedAxis(x!, output),
+  blockRule: (op, { operands: [x], output, cut, count }) =>
+    output.shape[0] === x!.shape[0]
+      ? { kind: 'blocks', cut, op: { ...op, ends: blockShape(op.ends, count) } }
+      : undefined,
 };
 
-export const padDefinition: OpDefinition<'pad'> = {
+export const padDefinition: PrimitiveDefinition<'pad'> = {
   infer(op, [x]) {
     const fits =
       op.before.length === x!.rank &&
@@ -88,9 +93,12 @@ export const padDefinition: OpDefinition<'pad'> = {
     ];
   },
   flops: () => 0,
+  exampleAxis: (_op, [x], output) => untouchedAxis(x!, output),
+  blockRule: (_op, { operands: [x], output, cut }) =>
+    output.shape[0] === x!.shape[0] ? { kind: 'blocks', cut } : undefined,
 };
 
-export const concatDefinition: OpDefinition<'concat'> = {
+export const concatDefinition: PrimitiveDefinition<'concat'> = {
   infer(op, inputs) {
     const [first] = inputs;
     const shape = [...first!.shape];
@@ -135,7 +143,19 @@ export const concatDefinition: OpDefinition<'concat'> = {
     });
   },
   flops: () => 0,
+  rearranges: 'copy',
+  exampleAxis(op, operands) {
+    // A part that depends on no example repeats the same values along the batch axis: no mixing.
+    const axis = agreedAxis(operands.map((operand) => operand.axis));
+    return axis === op.axis ? 'mixed' : axis;
+  },
+  blockRule: (op, { cut }) => (op.axis === 0 ? undefined : everyOperand(cut)),
 };
+
+/** The axis of the examples, where all of them are kept and none is added. */
+function untouchedAxis({ axis, shape }: FollowedOperand, output: Typed): ExampleAxis {
+  return typeof axis === 'number' && shape[axis] === output.shape[axis] ? axis : 'mixed';
+}
 
 function copyBlock(
   from: HostTensor,

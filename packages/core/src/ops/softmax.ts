@@ -1,6 +1,7 @@
 import { sizeOf } from '../graph/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { OpDefinition } from './definition.js';
+import { alongRows, rowMap } from './axis-rules.js';
+import type { CompositeDefinition } from './definition.js';
 import { div, exp, mul, sub } from './elementwise.js';
 import { storageFor } from './evaluation.js';
 import { max, sum } from './reduce.js';
@@ -8,7 +9,9 @@ import { requireDType, requireShape } from './requirements.js';
 
 const last = { axes: [-1], keepDims: true };
 
-export const softmaxDefinition: OpDefinition<'softmax'> = {
+export const softmaxDefinition: CompositeDefinition<'softmax'> = {
+  ...alongRows,
+  narrow: rowMap.narrow,
   infer(_op, [x]) {
     requireDType('softmax', 'f32', x!);
     requireShape(x!.rank >= 1, 'softmax works along the last axis.', 'rank 1 or more', x!);
@@ -34,7 +37,8 @@ export const softmaxDefinition: OpDefinition<'softmax'> = {
   flops: (_op, _inputs, output) => 5 * sizeOf(output.shape),
 };
 
-export const softmaxGradDefinition: OpDefinition<'softmaxGrad'> = {
+export const softmaxGradDefinition: CompositeDefinition<'softmaxGrad'> = {
+  ...alongRows,
   infer(_op, [y, dy]) {
     requireDType('softmaxGrad', 'f32', y!, dy!);
     return { shape: y!.shape, dtype: 'f32' };

@@ -1,10 +1,9 @@
 import { InternalError } from '../errors/kora-error.js';
-import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
 import type { HostData } from '../tensor/host-tensor.js';
 import { hostTensor } from '../tensor/host-tensor.js';
-import type { Tensor } from '../tensor/tensor.js';
+import type { Tensor, TracedGraph } from '../tensor/tensor.js';
 import type { OpDefinition } from './definition.js';
 
 function named<K extends 'feed' | 'frozen' | 'state'>(kind: K): OpDefinition<K> {
@@ -30,7 +29,7 @@ export const constantDefinition: OpDefinition<'constant'> = {
 };
 
 /** A value fixed at trace time; meant for scalars and small tables. */
-export function constant(builder: GraphBuilder, value: number | HostData, shape?: Shape): Tensor {
+export function constant(builder: TracedGraph, value: number | HostData, shape?: Shape): Tensor {
   const data = typeof value === 'number' ? Float64Array.of(value) : value;
   const filled = hostTensor(shape ?? (typeof value === 'number' ? [] : [data.length]), data);
   return builder.emit({ kind: 'constant', shape: filled.shape, data }, []);

@@ -1,7 +1,8 @@
 import type { GraphNode, NodeId, Program } from '../graph/graph.js';
 import { sourcesOf } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
-import { blockRule } from './block-rule.js';
+import type { BlockRule } from '../ops/definition.js';
+import { definitionOf } from '../ops/registry.js';
 import { bytesOf, nodeCost } from './cost.js';
 
 /** Where a value is computed when the batch is worked on in parts. */
@@ -20,8 +21,8 @@ export interface BatchCut {
   readonly parts: number;
   /** By node. */
   readonly places: readonly Place[];
-  /** Which operands a node that each part computes reads in blocks. */
-  readonly cuts: ReadonlyMap<NodeId, readonly boolean[]>;
+  /** How each part computes a node: for all in `body` and `sum` but feeds, and for no other. */
+  readonly rules: ReadonlyMap<NodeId, BlockRule>;
   /** The parts' share of all FLOPs. */
   readonly share: number;
   /** Bytes of the largest value of one part. */
@@ -47,12 +48,19 @@ export function batchOf(program: Program): number | undefined {
  */
 export function cutBatch(program: Program, batch: number, parts: number): BatchCut {
   const places: Place[] = [];
-  const cuts = new Map<NodeId, readonly boolean[]>();
+  const rules = new Map<NodeId, BlockRule>();
   const flops = { parts: 0, all: 0 };
   let [largestBytes, computed, summed] = [0, 0, 0];
   for (const node of program.nodes) {
-    const place = placeOf(program, node, places, cuts, batch, parts);
+    const rule = ruleOf(program, node, places, parts);
+    const place = placeOf(
+      node,
+      rule,
+      node.inputs.map((id) => places[id]!),
+      batch,
+    );
     places.push(place);
+    if (rule !== undefined) rules.set(node.id, rule);
     const work = nodeCost(program, node).flops;
     flops.all += work;
     if (place === 'body' || place === 'sum') flops.parts += work;
@@ -63,31 +71,31 @@ export function cutBatch(program: Program, batch: number, parts: number): BatchC
     if (place === 'sum') summed += sizeOf(node.shape);
   }
   const share = flops.all === 0 ? 0 : flops.parts / flops.all;
-  return { parts, places, cuts, share, largestBytes, computed, summed };
+  return { parts, places, rules, share, largestBytes, computed, summed };
 }
 
-function placeOf(
+/** The rule by which parts can compute `node`; `undefined` where they cannot, or it is no matter of parts. */
+function ruleOf(
   program: Program,
   node: GraphNode,
   places: readonly Place[],
-  cuts: Map<NodeId, readonly boolean[]>,
-  batch: number,
   parts: number,
-): Place {
-  const { op } = node;
-  if (op.kind === 'feed') return node.shape.length > 0 && node.shape[0] === batch ? 'body' : 'before';
+): BlockRule | undefined {
   const from = node.inputs.map((id) => places[id]!);
-  if (from.some((place) => place === 'after' || place === 'sum')) return 'after';
-  if (!from.includes('body')) return 'before';
+  if (!from.includes('body') || from.some((place) => place === 'after' || place === 'sum')) return undefined;
   const operands = node.inputs.map((id) => program.nodes[id]!);
-  const rule = blockRule(
-    node,
-    operands,
-    from.map((place) => place === 'body'),
-    parts,
-  );
-  const divisible = rule?.cut.every((isCut, i) => !isCut || operands[i]!.shape[0]! % parts === 0);
-  if (rule === undefined || divisible !== true) return 'after';
-  cuts.set(node.id, rule.cut);
+  const cut = from.map((place) => place === 'body');
+  const context = { operands, output: node, cut, count: parts };
+  const rule = definitionOf(node.op).blockRule?.(node.op, context);
+  if (rule === undefined) return undefined;
+  const divisible = ({ shape }: GraphNode) => shape.length > 0 && shape[0]! % parts === 0;
+  const fits = operands.every((operand, i) => !rule.cut[i] || divisible(operand));
+  return fits && (rule.kind === 'sum' || divisible(node)) ? rule : undefined;
+}
+
+function placeOf(node: GraphNode, rule: BlockRule | undefined, from: readonly Place[], batch: number): Place {
+  if (node.op.kind === 'feed') return node.shape.length > 0 && node.shape[0] === batch ? 'body' : 'before';
+  if (from.every((place) => place === 'before')) return 'before';
+  if (rule === undefined) return 'after';
   return rule.kind === 'sum' ? 'sum' : 'body';
 }

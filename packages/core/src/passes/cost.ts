@@ -14,7 +14,8 @@ export function nodeCost(graph: Graph, node: GraphNode): Cost {
   const inputs = node.inputs.map((id) => graph.nodes[id]!);
   const flops = definitionOf(node.op).flops(node.op, inputs, node);
   const moved = inputs.reduce((sum, input) => sum + bytesOf(input), bytesOf(node));
-  return { flops, bytes: node.inputs.length === 0 || node.op.kind === 'reshape' ? 0 : moved };
+  const still = node.inputs.length === 0 || definitionOf(node.op).rearranges === 'view';
+  return { flops, bytes: still ? 0 : moved };
 }
 
 export function programCost(graph: Graph): Cost {
@@ -31,4 +32,27 @@ export function programCost(graph: Graph): Cost {
 /** Size of a value in memory: 4 bytes per number, 1 per bool. */
 export function bytesOf(node: GraphNode): number {
   return sizeOf(node.shape) * (node.dtype === 'bool' ? 1 : 4);
+}
+
+/**
+ * The lower bound on memory for intermediate values when nodes run in order and each value is freed
+ * after its last use, in bytes; sources are not counted.
+ */
+export function peakLiveBytes(graph: Graph, roots: Iterable<number>): number {
+  const lastUse = new Map<number, number>();
+  for (const node of graph.nodes) for (const input of node.inputs) lastUse.set(input, node.id);
+  for (const root of roots) lastUse.set(root, graph.nodes.length);
+  const dying = new Map<number, GraphNode[]>();
+  let live = 0;
+  let peak = 0;
+  for (const node of graph.nodes) {
+    if (node.inputs.length > 0) {
+      live += bytesOf(node);
+      const end = lastUse.get(node.id) ?? node.id;
+      dying.set(end, [...(dying.get(end) ?? []), node]);
+    }
+    peak = Math.max(peak, live);
+    for (const dead of dying.get(node.id) ?? []) live -= bytesOf(dead);
+  }
+  return peak;
 }

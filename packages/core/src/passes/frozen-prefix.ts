@@ -1,13 +1,31 @@
-import type { NodeId, Program } from '../graph/graph.js';
+import type { Graph, NodeId, Program } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
-import type { Op } from '../graph/op.js';
 import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
+import { structuralHashes } from '../graph/structural-key.js';
+import type { ExampleAxis } from '../ops/definition.js';
+import { definitionOf } from '../ops/registry.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { programCost } from './cost.js';
-import { exampleAxes } from './example-axis.js';
 import { makeProgram, reemit } from './rewrite.js';
-import { structuralHashes } from './structural-hash.js';
+
+/**
+ * Follows the batch axis from the feeds named in `perExample` (axis 0 there) through the graph, by what each
+ * op tells of itself. Conservative: what it cannot prove independent is `mixed`. Everything that depends on
+ * other feeds or on states counts as `none` here; the caller tells those apart.
+ */
+export function exampleAxes(graph: Graph, perExample: ReadonlySet<string>): ExampleAxis[] {
+  const axes: ExampleAxis[] = [];
+  for (const node of graph.nodes) {
+    const { op } = node;
+    const operands = node.inputs.map((id) => ({ axis: axes[id]!, shape: graph.nodes[id]!.shape }));
+    if (op.kind === 'feed') axes.push(perExample.has(op.name) ? 0 : 'none');
+    else if (operands.every(({ axis }) => axis === 'none')) axes.push('none');
+    else if (operands.some(({ axis }) => axis === 'mixed')) axes.push('mixed');
+    else axes.push(definitionOf(op).exampleAxis?.(op, operands, node) ?? 'mixed');
+  }
+  return axes;
+}
 
 /** A value at the border between the frozen prefix and the rest, kept once per example. */
 export interface CachedValue {
@@ -83,9 +101,6 @@ function frozenNodes(program: Program, perExample: ReadonlySet<string>): Uint8Ar
   return frozen;
 }
 
-/** Ops without arithmetic whose inputs take no more room than their result. */
-const rearranging: ReadonlySet<Op['kind']> = new Set(['reshape', 'broadcast', 'transpose', 'concat']);
-
 /**
  * The frozen per-example values that the rest reads. A value that merely rearranges, repeats or joins kept
  * values is rebuilt in the rest instead.
@@ -111,8 +126,8 @@ function borderOf(
     seen.add(id);
     const node = program.nodes[id]!;
     if (node.op.kind === 'frozen' || node.op.kind === 'constant') continue;
-    const view = rearranging.has(node.op.kind) && node.inputs.every(keepable);
-    if (keepable(id) && !view) border.add(id);
+    const again = definitionOf(node.op).rearranges !== undefined && node.inputs.every(keepable);
+    if (keepable(id) && !again) border.add(id);
     else if (node.op.kind === 'feed') return undefined;
     else pending.push(...node.inputs);
   }

@@ -2,8 +2,8 @@ import type { GraphNode, NodeId, Program } from '../graph/graph.js';
 import type { Op } from '../graph/op.js';
 import { sizeOf } from '../graph/shape.js';
 import { describeOp } from '../graph/structural-key.js';
+import { definitionOf } from '../ops/registry.js';
 import { Contraction } from './contraction.js';
-import { stackable } from './stack-op.js';
 
 /** Nodes of the same op on the same shapes, none of which depends on another. */
 export interface ParallelGroup {
@@ -64,9 +64,10 @@ function similarNodes(nodes: readonly GraphNode[], largest: number): Map<string,
     const fits = [node, ...node.inputs.map((id) => nodes[id]!)].every(
       ({ shape }) => sizeOf(shape) <= largest,
     );
-    if (!fits || !stackable.has(node.op.kind)) continue;
+    const { rearranges, stack } = definitionOf(node.op);
+    if (!fits || stack === undefined) continue;
     // A new shape costs nothing by itself: what it is for decides what it should lie beside.
-    const uses = node.op.kind === 'reshape' ? usesOf(nodes, readers[node.id]!) : '';
+    const uses = rearranges === 'view' ? usesOf(nodes, readers[node.id]!) : '';
     const look = `${looks[node.id]!} ${uses}`;
     const found = similar.get(look);
     if (found === undefined) similar.set(look, [node.id]);

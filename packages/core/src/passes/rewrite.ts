@@ -1,21 +1,24 @@
 import type { Graph, GraphNode, NodeId, Program } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
+import type { CompositeKind } from '../graph/op.js';
+import { compositeKinds, definitionOf } from '../ops/registry.js';
+import type { TracedGraph } from '../tensor/tensor.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
  * What a pass does with one node whose inputs have been rewritten already: return its replacement,
  * or `undefined` to keep it as it is.
  */
-export type Visit = (node: GraphNode, inputs: readonly Tensor[], builder: GraphBuilder) => Tensor | undefined;
+export type Visit = (node: GraphNode, inputs: readonly Tensor[], builder: TracedGraph) => Tensor | undefined;
 
 /** Builds `node` again in `builder`, with other inputs. */
-export function reemit(node: GraphNode, inputs: readonly Tensor[], builder: GraphBuilder): Tensor {
+export function reemit(node: GraphNode, inputs: readonly Tensor[], builder: TracedGraph): Tensor {
   const { op } = node;
   switch (op.kind) {
     case 'feed':
       return builder.feed(op.name, node.shape, node.dtype);
     case 'frozen':
-      return builder.frozen(op.name, node.shape);
+      return builder.frozen(op.name, node.shape, node.dtype);
     case 'state':
       return builder.state(op.name, node.shape);
     default:
@@ -60,6 +63,21 @@ export function rewriteProgram(program: Program, visit?: Visit): Program {
     outputs: new Map(names.map((name, i) => [name, swept[i]!.id])),
     updates: new Map(states.map((name, i) => [name, swept[names.length + i]!.id])),
   };
+}
+
+/**
+ * Replaces every composite that is not in `native` by its lowering, until only native ones remain. Every
+ * backend calls it in `compile` with the composites that it has kernels for.
+ */
+export function lowerComposites(program: Program, native: ReadonlySet<CompositeKind>): Program {
+  const foreign = new Set<string>(compositeKinds.filter((kind) => !native.has(kind)));
+  let current = program;
+  while (current.nodes.some((node) => foreign.has(node.op.kind))) {
+    current = rewriteProgram(current, (node, inputs) =>
+      foreign.has(node.op.kind) ? definitionOf(node.op).lower?.(node.op, inputs) : undefined,
+    );
+  }
+  return current;
 }
 
 /** Drops the originals of what a rewrite replaced, where it left any behind. */

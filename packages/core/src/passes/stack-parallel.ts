@@ -1,13 +1,13 @@
 import type { NodeId, Program } from '../graph/graph.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
 import { reshape } from '../ops/layout.js';
+import { definitionOf } from '../ops/registry.js';
 import { concat, narrow } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ParallelGroup } from './parallel-groups.js';
 import { parallelGroups } from './parallel-groups.js';
 import { reemit, rewriteProgram } from './rewrite.js';
 import { simplify } from './simplify.js';
-import { stackOp } from './stack-op.js';
 
 /** Values of at most this many elements are worth copying to save the fixed cost of an op. */
 const largestStacked = 1 << 16;
@@ -51,7 +51,8 @@ export function stackParallel(program: Program): Program {
           ? value(first.inputs[i]!)
           : stackOf(members.map((member) => nodes[member]!.inputs[i]!)),
       }));
-      stacks.set(group, stackOp(first, members.length, operands));
+      const { op, shape } = first;
+      stacks.set(group, definitionOf(op).stack!(op, { count: members.length, operands, shape }));
     });
   }
   const moved = (roots: ReadonlyMap<string, NodeId>) =>

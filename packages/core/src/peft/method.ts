@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import type { Weights } from '../backend/backend.js';
 import type { SiteHook } from '../nn/site.js';
 import type { VitConfig } from '../nn/vit-config.js';
+import type { Weights } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ParameterSpec } from './parameter.js';
 

@@ -1,8 +1,7 @@
 import { FormatError, type KoraErrorDetails } from '../errors/kora-error.js';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.js';
-import { isSafetensorsDType, SAFETENSORS_ITEM_BYTES, type SafetensorsDType } from './dtype.js';
-import { firstDuplicateKey } from './duplicate-key.js';
-import { decodeUtf8 } from './utf8.js';
+import { isSafetensorsDType, SAFETENSORS_ITEM_BYTES, type SafetensorsDType } from './element-types.js';
+import { decodeUtf8, firstDuplicateKey } from './header-text.js';
 
 /** Where one tensor lies in a safetensors file. */
 export interface SafetensorsEntry {

@@ -1,10 +1,9 @@
-export { decodeSafetensor } from './decode.js';
-export type { SafetensorsDType } from './dtype.js';
+export type { SafetensorsDType } from './element-types.js';
 export {
   parseSafetensorsHeader,
   type SafetensorsEntry,
   type SafetensorsHeader,
   safetensorsHeaderEnd,
 } from './header.js';
-export { readSafetensors, type SafetensorsContent } from './read.js';
+export { decodeSafetensor, readSafetensors, type SafetensorsContent } from './read.js';
 export { type WriteSafetensorsOptions, writeSafetensors } from './write.js';

@@ -1,10 +1,9 @@
 import { InputError, ShapeError } from '../errors/kora-error.js';
 import { formatShape, sizeOf } from '../graph/shape.js';
 import type { HostData, HostTensor } from '../tensor/host-tensor.js';
-import { SAFETENSORS_ITEM_BYTES } from './dtype.js';
-import { float32ToHalf } from './half.js';
+import { float32ToHalf, SAFETENSORS_ITEM_BYTES } from './element-types.js';
 import { SAFETENSORS_LENGTH_BYTES } from './header.js';
-import { encodeUtf8 } from './utf8.js';
+import { encodeUtf8 } from './header-text.js';
 
 export interface WriteSafetensorsOptions {
   /** How `f32` tensors are stored; `F16` halves the file and rounds to nearest. Default `F32`. */

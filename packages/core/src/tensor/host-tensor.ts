@@ -13,6 +13,12 @@ export interface HostTensor {
   readonly data: HostData;
 }
 
+/** Values of frozen weights by name. A backend reads each at most once per compilation. */
+export type Weights = ReadonlyMap<string, HostTensor>;
+
+/** Named host tensors, as fed to a program or fetched from it. */
+export type HostTensors = Readonly<Record<string, HostTensor>>;
+
 /**
  * Wraps `data` as a row-major tensor of `shape`.
  * @throws ShapeError when the length of `data` is not the product of `shape`.

@@ -1,5 +1,5 @@
-import type { HostTensors } from '../backend/backend.js';
 import { add, div, mul, sqrt, sub } from '../ops/elementwise.js';
+import type { HostTensors } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** Plain values of an optimiser, as they stand in configurations and records. */
