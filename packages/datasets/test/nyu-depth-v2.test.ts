@@ -126,6 +126,7 @@ describe('the labelled file', () => {
     ['double', false],
     ['uint16', true],
     ['uint16', false],
+    ['int64', true],
   ] as const)('splits.mat of %s, compressed: %s', async (as, compressed) => {
     const { context, splits } = await placed();
     writeMatlabV5(splits, { trainNdxs: [1, 2], other: [7], testNdxs: [3] }, { compressed, as });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError, type ImageSplit, MissingDataError } from '@kora-bench/core';
 import { folderDataset, openFolderDataset } from '@kora-bench/datasets';
@@ -73,6 +73,12 @@ describe('one folder for each class', () => {
     const files = labelled(['train/', 'test/'], ['n01/images', 'n02/images']);
     const { train } = await open(placed(files));
     expect(train.targets.label!.classNames).toEqual(['n01', 'n02']);
+  });
+
+  test('images beside the class folders are left out, and that is noted', async () => {
+    const { train } = await open(placed(new Map([...labelled(['train/', 'test/']), ['train/x.jpg', image]])));
+    expect(train.length).toBe(4);
+    expect(train.notes.join()).toMatch(/1 images in train\/ itself belong to no class/);
   });
 
   test('without test, val serves as test and says so', async () => {
@@ -202,6 +208,24 @@ describe('images and masks', () => {
     expect(train.targets.mask!.classNames).toEqual(['class 0', 'class 1', 'class 2', 'class 3', 'class 4']);
     expect((await readAll(train)).mask!.filter((_, i) => i % 80 === 0)).toEqual(Int32Array.from([1, -1]));
     expect((await readAll(held)).mask![80]).toBe(4);
+  });
+
+  test('the number of classes is kept until a mask changes; folders in folders are pairs too', async () => {
+    const deep = new Map([...files()].map(([path, bytes]) => [path.replace('/', '/street/'), bytes]));
+    deep.set('images/c.jpg', image).set('masks/c.png', masked(0));
+    const path = placed(deep);
+    const context = { dataDir: '', cacheDir: temporaryFolder() };
+    const classes = async () =>
+      (await openFolderDataset(path, context)).train.targets.mask!.classNames.length;
+    expect(await classes()).toBe(2);
+    const kept = join(context.cacheDir, 'mask-classes');
+    expect(readdirSync(kept)).toHaveLength(1);
+    expect(await classes()).toBe(2);
+    writeFileSync(join(path, 'masks/street/a.png'), masked(6));
+    expect(await classes()).toBe(7);
+    writeFileSync(join(kept, readdirSync(kept)[0]!), 'damaged');
+    writeFileSync(join(kept, readdirSync(kept)[1]!), 'damaged');
+    expect(await classes()).toBe(7);
   });
 
   test('dataset.json names the values without a class', async () => {

@@ -46,10 +46,12 @@ test('an image of one colour keeps its colour at every size', () => {
   const interpolation = fc.constantFrom('bicubic' as const, 'bilinear' as const);
   const cropPct = fc.double({ min: 0.5, max: 1, noNaN: true });
   const byte = fc.integer({ min: 0, max: 255 });
+  const geometry = fc.record({ imageSize: fc.tuple(size, size), interpolation, cropPct });
   fc.assert(
-    fc.property(size, size, size, size, interpolation, cropPct, byte, (h, w, H, W, kind, crop, value) => {
+    fc.property(size, size, byte, geometry, (h, w, value, to) => {
       const image = new Uint8Array(h * w * 3).fill(value);
-      const result = preparePixels(image, h, w, { imageSize: [H, W], interpolation: kind, cropPct: crop });
+      const result = preparePixels(image, h, w, to);
+      const [H, W] = to.imageSize;
       expect(result.length).toBe(H * W * 3);
       expect(result.every((v) => v === value)).toBe(true);
     }),

@@ -66,7 +66,7 @@ export function batches(
   options: BatchOptions,
 ): AsyncGenerator<Batch, void, undefined> {
   const { preprocessing, augmentation = 'none', seed = 0, epoch = 0, dropLast = false } = options;
-  checkArguments(split, order, batchSize, augmentation, dropLast);
+  checkArguments(split, order, batchSize, { augmentation, dropLast });
   checkGeometry(preprocessing);
   checkNormalisation(preprocessing);
   const [height, width] = preprocessing.imageSize;
@@ -150,8 +150,7 @@ function checkArguments(
   split: ImageSplit,
   order: ArrayLike<number>,
   batchSize: number,
-  augmentation: Augmentation,
-  dropLast: boolean,
+  { augmentation, dropLast }: { readonly augmentation: Augmentation; readonly dropLast: boolean },
 ): void {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new InputError('The batch size is not valid.', {

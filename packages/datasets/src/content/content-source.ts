@@ -56,17 +56,19 @@ export function selectEntries<E extends ContentEntry>(
   all: readonly E[],
   selection: ContentSelection,
 ): { readonly root: string; readonly entries: readonly E[] } {
-  const root = selection.root(all.map(({ path }) => path));
+  // Names that begin with a dot are notes of editors and systems, in folders as in archives.
+  const visible = all.filter(({ path }) => !/(?:^|\/)\./.test(path));
+  const root = selection.root(visible.map(({ path }) => path));
   if (root === undefined) {
     throw new FormatError('The data set is not in here.', {
       where: location,
       expected: selection.expected,
-      received: `none such among ${all.length} files`,
+      received: `none such among ${visible.length} files`,
       fix: 'Download or unpack the data set again, or name its folder.',
     });
   }
   const { wanted = () => true } = selection;
-  const entries = all
+  const entries = visible
     .filter(({ path }) => path.startsWith(root))
     .map((entry) => ({ ...entry, path: entry.path.slice(root.length) }))
     .filter(({ path }) => wanted(path))

@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import sharp from 'sharp';
-import { decodeExample, UndecodableExample } from './decode-example.js';
+import { decodeExample } from './decode-example.js';
+import { UndecodableExample } from './decode-targets.js';
 import type { DecodeFailure, DecodeReply, DecodeRequest } from './stored-example.js';
 
 // The pool is the parallelism: threads inside libvips would only compete with it.

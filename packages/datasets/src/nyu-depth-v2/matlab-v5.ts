@@ -9,8 +9,8 @@ import { FormatError } from '@kora-bench/core';
 const headerBytes = 128;
 const compressedType = 15;
 const matrixType = 14;
-/** Array classes from double (6) to uint32 (13) are plain numbers. */
-const numericClasses = { first: 6, last: 13 } as const;
+/** Array classes from double (6) to uint64 (15) are plain numbers. */
+const numericClasses = { first: 6, last: 15 } as const;
 
 interface Element {
   readonly type: number;
@@ -29,6 +29,8 @@ const numberReaders: Readonly<
   6: { bytes: 4, read: (data, at) => data.readUInt32LE(at) },
   7: { bytes: 4, read: (data, at) => data.readFloatLE(at) },
   9: { bytes: 8, read: (data, at) => data.readDoubleLE(at) },
+  12: { bytes: 8, read: (data, at) => Number(data.readBigInt64LE(at)) },
+  13: { bytes: 8, read: (data, at) => Number(data.readBigUInt64LE(at)) },
 };
 
 /**

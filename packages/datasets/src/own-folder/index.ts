@@ -63,7 +63,7 @@ export async function openFolderDataset(path: string, context: DataContext): Pro
 
 async function openSource(source: ContentSource, path: string, context: DataContext): Promise<ImageDataset> {
   const layout = recogniseLayout(source);
-  const read = await examplesReader(source, path, layout);
+  const read = await examplesReader(source, path, layout, context);
   const build = async (folder: string, split: SplitName, notes: readonly string[] = []) => {
     const { notes: own = [], ...examples } = await read(folder);
     const description = { dataset: nameOf(path), split, source, ...examples, notes: [...own, ...notes] };
@@ -97,6 +97,7 @@ async function examplesReader(
   source: ContentSource,
   path: string,
   { kind, splits }: FolderLayout,
+  { cacheDir }: DataContext,
 ): Promise<(folder: string) => FolderExamples | Promise<FolderExamples>> {
   if (kind === 'value') return (folder) => valuedExamples(source, folder);
   if (kind === 'label') {
@@ -108,7 +109,7 @@ async function examplesReader(
   }
   const settings = await readSettings(source);
   if (kind === 'depth') return (folder) => measuredExamples(source, folder, settings);
-  const classNames = await maskClassNames(source, settings);
+  const classNames = await maskClassNames(source, settings, cacheDir);
   return (folder) => maskedExamples(source, folder, classNames, settings);
 }
 

@@ -1,9 +1,14 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { FormatError, type Targets } from '@kora-bench/core';
+import { writeWholeFile } from '@kora-bench/whole-file';
 import { parse } from 'csv-parse/sync';
 import { z } from 'zod';
+import { warnOnce } from '../cache/warn-once.js';
 import { mapConcurrently } from '../concurrency.js';
 import { type ContentSource, linesOf, readTexts } from '../content/content-source.js';
-import { maskIndices, UndecodableExample } from '../decode/decode-example.js';
+import { maskIndices, UndecodableExample } from '../decode/decode-targets.js';
 import type { TargetEncoding } from '../decode/stored-example.js';
 import { type FileExample, imageFile, pairFiles } from '../split/file-split.js';
 import { childrenOf, pairFolders } from './layout.js';
@@ -66,10 +71,14 @@ export function labelledExamples(
   const labelOf = new Map(classNames.map((name, label): [string, number] => [name, label]));
   const examples: FileExample[] = [];
   const labels: number[] = [];
+  let outside = 0;
   source.entries.forEach(({ path }, image) => {
     if (!path.startsWith(prefix) || !imageFile.test(path)) return;
     const [name, ...below] = path.slice(prefix.length).split('/') as [string, ...string[]];
-    if (below.length === 0) return;
+    if (below.length === 0) {
+      outside++;
+      return;
+    }
     const label = labelOf.get(name);
     if (label === undefined) {
       throw new FormatError('An image is of a class that the training images do not have.', {
@@ -82,7 +91,12 @@ export function labelledExamples(
     examples.push({ image });
     labels.push(label);
   });
-  return { examples, targets: { label: { classNames, labels: Int32Array.from(labels) } } };
+  const note = `${outside} images in ${prefix || 'the folder'} itself belong to no class and are left out.`;
+  return {
+    examples,
+    targets: { label: { classNames, labels: Int32Array.from(labels) } },
+    notes: outside === 0 ? [] : [note],
+  };
 }
 
 function classFolders(source: ContentSource, prefix: string): readonly string[] {
@@ -94,9 +108,12 @@ function classFolders(source: ContentSource, prefix: string): readonly string[] 
 
 /** @throws FormatError when there are folders without images among these */
 export function requireImages(source: ContentSource, folders: readonly string[]): void {
-  const empty = folders.filter(
-    (folder) => !source.entries.some(({ path }) => path.startsWith(`${folder}/`) && imageFile.test(path)),
-  );
+  const filled = new Set<string>();
+  for (const { path } of source.entries) {
+    if (!imageFile.test(path)) continue;
+    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) filled.add(path.slice(0, at));
+  }
+  const empty = folders.filter((folder) => !filled.has(folder));
   if (empty.length === 0) return;
   throw new FormatError('A class has no images.', {
     where: `${source.location}: ${empty[0]}/`,
@@ -123,13 +140,14 @@ export function maskedExamples(
 
 /**
  * The classes of masks: the lines of `classes.txt`, in the order of indices. Without it all masks are read
- * once for the largest index.
+ * for the largest index, which is then kept in `cacheDir`.
  *
  * @throws FormatError when `classes.txt` is empty, or a mask cannot be decoded
  */
 export async function maskClassNames(
   source: ContentSource,
   { unlabelled }: FolderSettings,
+  cacheDir: string,
 ): Promise<readonly string[]> {
   if (childrenOf(source, '').has('classes.txt')) {
     const names = linesOf((await readTexts(source, ['classes.txt']))['classes.txt']);
@@ -142,19 +160,36 @@ export async function maskClassNames(
     });
   }
   const masks = [...source.entries.keys()].filter((entry) =>
-    /(?:^|\/)masks\/[^/]+\.png$/i.test(source.entries[entry]!.path),
+    /(?:^|\/)masks\/.*\.png$/i.test(source.entries[entry]!.path),
   );
+  const state = JSON.stringify({ unlabelled, checksums: await source.checksums(masks) });
+  const key = createHash('sha256').update(state).digest('hex').slice(0, 24);
+  const kept = join(cacheDir, 'mask-classes', `${key}.json`);
+  const known: unknown = await readFile(kept, 'utf8')
+    .then(JSON.parse)
+    .catch(() => undefined);
+  const classes = typeof known === 'number' ? known : await countClasses(source, masks, unlabelled);
+  if (known === undefined) {
+    await writeWholeFile(kept, JSON.stringify(classes)).catch((error) =>
+      warnOnce('mask-classes', `The number of classes in ${source.location} cannot be kept: ${error}.`),
+    );
+  }
+  return Array.from({ length: classes }, (_, index) => `class ${index}`);
+}
+
+async function countClasses(
+  source: ContentSource,
+  masks: readonly number[],
+  unlabelled: readonly number[],
+): Promise<number> {
   const reader = await source.open();
   try {
     const largest = await mapConcurrently(masks, masksAtOnce, async (entry) => {
-      const { values } = await decoded(
-        reader.read(entry),
-        `${source.location}: ${source.entries[entry]!.path}`,
-      );
+      const where = `${source.location}: ${source.entries[entry]!.path}`;
+      const { values } = await decoded(reader.read(entry), where);
       return values.reduce((most, value) => (unlabelled.includes(value) ? most : Math.max(most, value)), -1);
     });
-    const classes = largest.reduce((most, value) => Math.max(most, value), 0) + 1;
-    return Array.from({ length: classes }, (_, index) => `class ${index}`);
+    return largest.reduce((most, value) => Math.max(most, value), 0) + 1;
   } finally {
     await reader.close();
   }

@@ -163,19 +163,25 @@ function renderBlob(
   };
   const shadow = 0.12 * random.uniform();
   if (chance(random, 0.5)) dropShadow(canvas, kind.silhouette, pose, [shadow, shadow]);
-  blob(canvas, kind, pose, random, behind);
+  blob(canvas, random, kind, { pose, behind });
   if (kind.arrangement === 'twin') {
     const side = chance(random, 0.5) ? 1 : -1;
     const twin = { ...pose, x: pose.x - side * 0.62 * scale, y: pose.y + 0.66 * scale, scale: 0.5 * scale };
-    blob(canvas, kind, twin, random, behind);
+    blob(canvas, random, kind, { pose: twin, behind });
   }
   return { pixels: expose(canvas, random, exposure) };
 }
 
-function blob(canvas: Canvas, kind: BlobClass, pose: Pose, random: RandomStream, behind: number): void {
+/** A blob of its class, lighter or darker than the brightness behind it. */
+function blob(
+  canvas: Canvas,
+  random: RandomStream,
+  kind: BlobClass,
+  { pose, behind }: { readonly pose: Pose; readonly behind: number },
+): void {
   const middle = brightnessApart(random, behind, 0.28);
   const colours = colourPair(random, middle, between(random, 0.3, 0.6));
-  const material = randomMaterial(random, kind.texture, colours, 3, 0.25);
+  const material = randomMaterial(random, kind.texture, colours, { frequency: 3, relief: 0.25 });
   if (kind.arrangement === 'holed') {
     const { distance } = kind.silhouette;
     const holed = (u: number, v: number) => Math.max(distance(u, v), 0.36 - Math.sqrt(u * u + v * v));
@@ -183,7 +189,7 @@ function blob(canvas: Canvas, kind: BlobClass, pose: Pose, random: RandomStream,
     return;
   }
   if (kind.arrangement === 'rimmed') {
-    const rim = randomMaterial(random, 'plain', colourPair(random, 1 - middle, 0.1), 1);
+    const rim = randomMaterial(random, 'plain', colourPair(random, 1 - middle, 0.1), { frequency: 1 });
     paintShape(canvas, kind.silhouette, pose, rim);
     const { distance } = kind.silhouette;
     const inner = (u: number, v: number) => distance(u, v) + 0.17;
@@ -197,7 +203,7 @@ function blob(canvas: Canvas, kind: BlobClass, pose: Pose, random: RandomStream,
 function clutter(canvas: Canvas, classes: readonly BlobClass[], random: RandomStream): void {
   const shape = chance(random, 0.5) ? ellipse(0.6) : choose(random, classes).silhouette;
   const colours = colourPair(random, random.uniform(), 0.4);
-  const material = randomMaterial(random, choose(random, backgroundTextures), colours, 3);
+  const material = randomMaterial(random, choose(random, backgroundTextures), colours, { frequency: 3 });
   const pose: Pose = {
     x: between(random, -1, 1),
     y: between(random, -1, 1),

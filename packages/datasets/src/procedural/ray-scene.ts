@@ -101,7 +101,7 @@ function hitSolid(solid: Solid, o: Vector, d: Vector, hit: RayHit): boolean {
 }
 
 /** Records the intersection if it is the nearest so far and in front of the origin. */
-function accept(hit: RayHit, t: number, nx: number, ny: number, nz: number): boolean {
+function accept(hit: RayHit, t: number, [nx, ny, nz]: Vector): boolean {
   if (!(t > nearestHit && t < hit.t)) return false;
   hit.t = t;
   hit.nx = nx;
@@ -111,7 +111,7 @@ function accept(hit: RayHit, t: number, nx: number, ny: number, nz: number): boo
 }
 
 function hitGround(o: Vector, d: Vector, hit: RayHit): boolean {
-  return d[1] < 0 && accept(hit, -o[1] / d[1], 0, 1, 0);
+  return d[1] < 0 && accept(hit, -o[1] / d[1], [0, 1, 0]);
 }
 
 function hitSphere({ centre, radius }: Sphere, o: Vector, d: Vector, hit: RayHit): boolean {
@@ -125,7 +125,7 @@ function hitSphere({ centre, radius }: Sphere, o: Vector, d: Vector, hit: RayHit
   const root = Math.sqrt(discriminant);
   let t = (-b - root) / a;
   if (t <= nearestHit) t = (-b + root) / a;
-  return accept(hit, t, (x + t * d[0]) / radius, (y + t * d[1]) / radius, (z + t * d[2]) / radius);
+  return accept(hit, t, [(x + t * d[0]) / radius, (y + t * d[1]) / radius, (z + t * d[2]) / radius]);
 }
 
 function hitBox(box: Box, o: Vector, d: Vector, hit: RayHit): boolean {
@@ -149,13 +149,13 @@ function hitBox(box: Box, o: Vector, d: Vector, hit: RayHit): boolean {
   const enter = Math.max(nearX, nearY, Math.min(z0, z1));
   if (enter <= nearestHit || enter >= hit.t) return false;
   if (enter > Math.min(Math.max(x0, x1), Math.max(y0, y1), Math.max(z0, z1))) return false;
-  if (enter === nearY) return accept(hit, enter, 0, d[1] > 0 ? -1 : 1, 0);
+  if (enter === nearY) return accept(hit, enter, [0, d[1] > 0 ? -1 : 1, 0]);
   if (enter === nearX) {
     const outward = dx > 0 ? -1 : 1;
-    return accept(hit, enter, outward * cos, 0, -outward * sin);
+    return accept(hit, enter, [outward * cos, 0, -outward * sin]);
   }
   const outward = dz > 0 ? -1 : 1;
-  return accept(hit, enter, outward * sin, 0, outward * cos);
+  return accept(hit, enter, [outward * sin, 0, outward * cos]);
 }
 
 function hitCylinder(cylinder: Cylinder, o: Vector, d: Vector, hit: RayHit): boolean {
@@ -173,7 +173,7 @@ function hitCylinder(cylinder: Cylinder, o: Vector, d: Vector, hit: RayHit): boo
     const t = (-b - Math.sqrt(discriminant)) / a;
     const at = y + t * d[1];
     if (at >= -halfHeight && at <= halfHeight) {
-      nearer = accept(hit, t, (x + t * d[0]) / radius, 0, (z + t * d[2]) / radius);
+      nearer = accept(hit, t, [(x + t * d[0]) / radius, 0, (z + t * d[2]) / radius]);
     }
   }
   if (d[1] === 0) return nearer;
@@ -181,5 +181,5 @@ function hitCylinder(cylinder: Cylinder, o: Vector, d: Vector, hit: RayHit): boo
   const t = (cap * halfHeight - y) / d[1];
   const px = x + t * d[0];
   const pz = z + t * d[2];
-  return (px * px + pz * pz <= radius * radius && accept(hit, t, 0, cap, 0)) || nearer;
+  return (px * px + pz * pz <= radius * radius && accept(hit, t, [0, cap, 0])) || nearer;
 }

@@ -8,8 +8,7 @@ export function randomMaterial(
   random: RandomStream,
   texture: TextureName,
   colours: readonly [Rgb, Rgb],
-  frequency: number,
-  relief = 0,
+  { frequency, relief = 0 }: { readonly frequency: number; readonly relief?: number },
 ): Material {
   return {
     texture: allTextures[texture],
@@ -38,7 +37,10 @@ export function randomBackground(
   middle: number,
 ): void {
   const colours = colourPair(random, middle, between(random, 0.04, 0.24));
-  const material = randomMaterial(random, choose(random, textures), colours, between(random, 1.5, 5), 0.15);
+  const material = randomMaterial(random, choose(random, textures), colours, {
+    frequency: between(random, 1.5, 5),
+    relief: 0.15,
+  });
   paintBackground(canvas, material, random.uniform());
 }
 

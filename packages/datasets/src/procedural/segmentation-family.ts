@@ -93,7 +93,8 @@ function layShape({ canvas, mask }: Picture, random: RandomStream, ground: numbe
   const second = clamp01(brightness + choose(random, [-1, 1] as const) * between(random, 0, 0.16));
   const colours = [randomColour(random, brightness), randomColour(random, second)] as const;
   if (chance(random, 0.4)) dropShadow(canvas, shape, pose, [between(random, -0.06, 0.06), 0.06]);
-  paintShape(canvas, shape, pose, randomMaterial(random, choose(random, shapeTextures), colours, 3, 0.25));
+  const look = { frequency: 3, relief: 0.25 };
+  paintShape(canvas, shape, pose, randomMaterial(random, choose(random, shapeTextures), colours, look));
   markShape(canvas, shape, pose, (pixel) => {
     mask[pixel] = label;
   });

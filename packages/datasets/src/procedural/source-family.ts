@@ -194,10 +194,18 @@ function assembly(canvas: Canvas, blueprint: Blueprint, random: RandomStream, bo
     dropShadow(canvas, primitives[blueprint.body], pose, [shadow, 0.08]);
     for (const { shape, at } of placed) dropShadow(canvas, shape, at, [shadow, 0.08]);
   }
-  const material = randomMaterial(random, blueprint.texture, [colour, second], 2.8, 0.3);
+  const material = randomMaterial(random, blueprint.texture, [colour, second], {
+    frequency: 2.8,
+    relief: 0.3,
+  });
   paintShape(canvas, primitives[blueprint.body], pose, material);
   for (const { shape, at, tint } of placed) {
-    paintShape(canvas, shape, at, randomMaterial(random, 'plain', [tint, tint], 1, 0.2));
+    paintShape(
+      canvas,
+      shape,
+      at,
+      randomMaterial(random, 'plain', [tint, tint], { frequency: 1, relief: 0.2 }),
+    );
   }
 }
 
@@ -216,6 +224,6 @@ function clutter(canvas: Canvas, random: RandomStream, scale: number): void {
     canvas,
     shape,
     pose,
-    randomMaterial(random, choose(random, backgroundTextures), colours, 2.5, 0.2),
+    randomMaterial(random, choose(random, backgroundTextures), colours, { frequency: 2.5, relief: 0.2 }),
   );
 }

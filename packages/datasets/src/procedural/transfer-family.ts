@@ -143,7 +143,10 @@ function renderGlyph(glyph: GlyphClass, random: RandomStream, view: View): Rende
     randomColour(random, paper),
     randomColour(random, paper + Math.max(-0.16, Math.min(0.16, shade - paper))),
   ];
-  const sheet = randomMaterial(random, choose(random, paperTextures), ground, between(random, 2, 6), 0.12);
+  const sheet = randomMaterial(random, choose(random, paperTextures), ground, {
+    frequency: between(random, 2, 6),
+    relief: 0.12,
+  });
   paintBackground(canvas, sheet, 0.25 * random.uniformInt(4) + 0.02 * random.normal());
 
   const scale = between(random, 0.68, 0.88);

@@ -69,7 +69,7 @@ export async function fileSplit(description: FileSplitDescription, cacheDir: str
 }
 
 /**
- * The images of one folder, each with the file of the same name in another: `images/a.jpg` with
+ * The images of one folder, each with the file of the same path in another: `images/a.jpg` with
  * `masks/a.png`. A last word that says what the file is does not count: `a.color.png` and `a_depth.png` are
  * a pair.
  *
@@ -110,12 +110,12 @@ export function pairFiles(
 /** What images are named like; what sharp's prebuilt libvips decodes. */
 export const imageFile = /\.(?:jpe?g|png|webp|gif|tiff?)$/i;
 
-/** Names without ending, and places, of the files directly in a folder. */
+/** Paths below a folder without ending, and places, of the files in it. */
 function filesIn(source: ContentSource, folder: string, like: RegExp): (readonly [string, number])[] {
   const found: (readonly [string, number])[] = [];
   source.entries.forEach(({ path }, entry) => {
     const name = path.slice(folder.length + 1);
-    if (!path.startsWith(`${folder}/`) || name.includes('/') || !like.test(name)) return;
+    if (!path.startsWith(`${folder}/`) || !like.test(name)) return;
     const stem = name.slice(0, name.lastIndexOf('.'));
     found.push([stem.replace(/[._-](?:colou?rs?|rgb|images?|depth|masks?|labels?)$/i, ''), entry]);
   });

@@ -41,7 +41,7 @@ export async function openTinyImageNet(source: ContentSource, context: DataConte
       chosen.push(entry);
       labels.push(label);
     });
-    checkComplete(source.location, split, labels, wnids, valIds.size);
+    checkComplete(source.location, split, labels, { wnids, annotated: valIds.size });
     return fileSplit(
       {
         dataset: datasetName,
@@ -75,8 +75,7 @@ function checkComplete(
   location: string,
   split: keyof typeof officialCounts,
   labels: readonly number[],
-  wnids: readonly string[],
-  annotated: number,
+  { wnids, annotated }: { readonly wnids: readonly string[]; readonly annotated: number },
 ): void {
   const present = new Set(labels);
   const absent = wnids.filter((_, label) => !present.has(label));
