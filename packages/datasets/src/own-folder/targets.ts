@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError, type Targets } from '@kora-bench/core';
-import { writeWholeFile } from '@kora-bench/whole-file';
+import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { parse } from 'csv-parse/sync';
 import { z } from 'zod';
 import { warnOnce } from '../cache/warn-once.js';
@@ -170,7 +170,7 @@ export async function maskClassNames(
     .catch(() => undefined);
   const classes = typeof known === 'number' ? known : await countClasses(source, masks, unlabelled);
   if (known === undefined) {
-    await writeWholeFile(kept, JSON.stringify(classes)).catch((error) =>
+    await writeFileAtomic(kept, JSON.stringify(classes)).catch((error) =>
       warnOnce('mask-classes', `The number of classes in ${source.location} cannot be kept: ${error}.`),
     );
   }
