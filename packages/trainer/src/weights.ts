@@ -85,11 +85,9 @@ export class WeightStore {
   }
 }
 
-type Model = Pick<TrainerContext, 'model' | 'method' | 'seed'>;
-
 /** A checkpoint's weights with the method and the head at their start. */
 export function startWeights(
-  { model, method, seed }: Model,
+  { model, method, seed }: Pick<TrainerContext, 'model' | 'method' | 'seed'>,
   checkpoint: Pick<Checkpoint, 'tensors' | 'fingerprint'>,
   task: Task,
 ): WeightStore {
@@ -100,7 +98,7 @@ export function startWeights(
 
 /** What training made, to be saved: the head, the method's own weights, and those of the backbone that it trains. */
 export function trainedWeights(
-  { model, method }: Omit<Model, 'seed'>,
+  { model, method }: Pick<TrainerContext, 'model' | 'method'>,
   weights: WeightStore,
   task: Task,
 ): Weights {
