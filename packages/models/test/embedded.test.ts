@@ -2,11 +2,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import ortBackend from '@kora-bench/backend-ort';
 import { GraphBuilder, hostTensor, makeProgram, randomStream, vit } from '@kora-bench/core';
-import { resolveModel, vitMicroConfig, vitMicroFolder } from '@kora-bench/models';
+import { loadModel, vitMicroConfig, vitMicroFolder } from '@kora-bench/models';
 import { expect, test } from 'vitest';
 
 test('the embedded backbone loads without a data folder and tells images apart', async () => {
-  const { config, tensors } = await (await resolveModel('vit_micro_patch8_64')).load({ dataDir: '/nowhere' });
+  const { config, tensors } = await loadModel('vit_micro_patch8_64', { dataDir: '/nowhere' });
   expect(config).toEqual(vitMicroConfig);
   const builder = new GraphBuilder();
   const { features } = vit(

@@ -7,15 +7,16 @@ import type {
   Preprocessing,
   Task,
 } from '@kora-bench/core';
-import { buildEvalProgram, pixelTargetKinds, sizeOf } from '@kora-bench/core';
+import { buildEvalProgram, InputError, pixelTargetKinds, sizeOf } from '@kora-bench/core';
 import { type BatchTargets, imageTargets } from '@kora-bench/datasets/browser';
 import { fixedBatches, inOrder } from './batches.js';
 import type { KeptFeatures } from './kept-features.js';
 import { keptFeatures, memoryFeatures, worthwhilePrefix } from './kept-features.js';
 import { PassProgress } from './progress.js';
 import type { Session } from './session.js';
-import { openSession } from './session.js';
-import type { TrainerContext } from './train.js';
+import { openSession, withSession } from './session.js';
+import { finalStage } from './stages.js';
+import type { StepBatch, TrainerContext } from './train.js';
 import { inputsOf } from './train.js';
 import type { WeightStore } from './weights.js';
 
@@ -24,8 +25,8 @@ export interface EvaluateSpec {
   /** Names progress. */
   readonly name: string;
   readonly task: Task;
-  /** The method's stage to trace. */
-  readonly stage: string;
+  /** The method's stage to trace; its last one by default. */
+  readonly stage?: string;
   readonly preprocessing: Preprocessing;
   readonly batchSize: number;
 }
@@ -49,13 +50,10 @@ export async function* predict(
   spec: EvaluateSpec,
   split: ImageSplit,
 ): AsyncGenerator<PredictedBatch, void, undefined> {
-  const { backend, model, method } = context;
-  const { task, preprocessing, batchSize, stage } = spec;
+  const { backend, model } = context;
+  const { task, preprocessing, batchSize } = spec;
   const report = context.report ?? (() => undefined);
-  const { program, layout } = buildEvalProgram(
-    { model, method, task, batchSize, stage, trains: ({ owner }) => owner !== 'backbone' },
-    ['prediction'],
-  );
+  const { program, layout } = predictionProgram(context, spec);
   const kept = worthwhilePrefix(program);
   const features =
     kept &&
@@ -92,6 +90,16 @@ export async function* predict(
     features?.close();
     await session?.close();
   }
+}
+
+function predictionProgram(
+  { model, method }: TrainerContext,
+  { task, batchSize, stage = finalStage(method) }: Omit<EvaluateSpec, 'preprocessing'>,
+) {
+  return buildEvalProgram(
+    { model, method, task, batchSize, stage, trains: ({ owner }) => owner !== 'backbone' },
+    ['prediction'],
+  );
 }
 
 interface Input {
@@ -155,6 +163,7 @@ export async function evaluate(
   splits: readonly [ImageSplit, ...ImageSplit[]],
 ): Promise<Evaluation[]> {
   const [first] = splits;
+  for (const other of splits.slice(1)) requireSameImages(first, other);
   const scored = splits.map(() => ({
     evaluator: spec.task.evaluator(),
     scores: {} as Record<string, Float64Array>,
@@ -170,4 +179,51 @@ export async function evaluate(
     }
   }
   return scored.map(({ evaluator, scores }) => ({ ...evaluator.result(), scores }));
+}
+
+/**
+ * Scores a model on batches of the caller's own, as `train` takes them.
+ * @param batches images and targets; examples beyond a batch's `count` are left out
+ * @returns scores per example in the order of the batches
+ * @throws InputError when there is no batch
+ */
+export async function evaluateBatches(
+  context: TrainerContext,
+  weights: WeightStore,
+  spec: Omit<EvaluateSpec, 'preprocessing'>,
+  batches: AsyncIterable<StepBatch> | Iterable<StepBatch>,
+): Promise<Evaluation> {
+  const { backend, model } = context;
+  const { task, batchSize } = spec;
+  const { program, layout } = predictionProgram(context, spec);
+  const kinds = task.targets(model, batchSize).map(({ kind }) => kind);
+  const evaluator = task.evaluator();
+  const scores: Record<string, number[]> = {};
+  const running = { backend, program, weights: weights.values, parameters: weights.flat(layout) };
+  await withSession(running, async (session) => {
+    for await (const { feeds, count } of batches) {
+      const { prediction } = await session.run(feeds, ['prediction']);
+      const targets = Object.fromEntries(kinds.map((kind) => [kind, head(feeds[kind]!, count)]));
+      const added = evaluator.add({ prediction: head(prediction!, count), targets });
+      for (const [name, values] of Object.entries(added)) {
+        scores[name] ??= [];
+        scores[name].push(...Array.from(values));
+      }
+    }
+  });
+  const float64 = Object.entries(scores).map(([name, values]) => [name, Float64Array.from(values)]);
+  return { ...evaluator.result(), scores: Object.fromEntries(float64) };
+}
+
+function requireSameImages(first: ImageSplit, other: ImageSplit): void {
+  const differs = first.paths.findIndex((path, i) => path !== other.paths[i]);
+  if (differs < 0 && other.length === first.length) return;
+  const named = ({ dataset, split, length, paths }: ImageSplit) =>
+    `${dataset}, ${split}: ${length} images${differs < 0 ? '' : `, ${paths[differs] ?? 'none'} at ${differs}`}`;
+  throw new InputError('Splits that are scored in one pass have other images.', {
+    where: 'splits',
+    expected: `the images of the first: ${named(first)}`,
+    received: named(other),
+    fix: 'Evaluate them one after the other.',
+  });
 }

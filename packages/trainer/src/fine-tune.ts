@@ -10,15 +10,15 @@ import type {
   TrainingConfig,
   Weights,
 } from '@kora-bench/core';
-import { modelParameters, trainingSchema } from '@kora-bench/core';
+import { trainingSchema } from '@kora-bench/core';
 import { withValidation } from '@kora-bench/datasets/browser';
 import type { Evaluation } from './evaluate.js';
 import { evaluate } from './evaluate.js';
 import type { FeatureStore } from './kept-features.js';
 import type { ReportProgress } from './progress.js';
 import type { TrainerContext, TrainObserver, TrainResult } from './train.js';
-import { finalStage, trainMethod } from './train-method.js';
-import { WeightStore } from './weights.js';
+import { trainMethod } from './train-method.js';
+import { startWeights, trainedWeights } from './weights.js';
 
 export interface FineTuneSpec {
   readonly backend: Backend;
@@ -44,7 +44,7 @@ export interface FineTuned {
   readonly training: readonly TrainResult[];
   /** Every weight of the finished model by name, to be saved or looked at. */
   readonly weights: Weights;
-  /** The method's and the head's own weights alone. */
+  /** What training made: the head, the method's own weights, and those of the backbone that it trained. */
   readonly trained: Weights;
   /** Scores a split, e.g. `data.test`. */
   evaluate(split: ImageSplit): Promise<Evaluation>;
@@ -75,22 +75,19 @@ export async function fineTune(spec: FineTuneSpec): Promise<FineTuned> {
     ...(spec.features && { features: spec.features }),
     ...(spec.report && { report: spec.report }),
   };
-  const weights = new WeightStore(checkpoint);
-  const parameters = modelParameters(checkpoint.config, method, task);
-  weights.initializeMissing(parameters, seed);
+  const weights = startWeights(context, checkpoint, task);
   const results = await trainMethod(
     context,
     weights,
     { name: 'fine-tune', taskFor, split, preprocessing, training, trains: 'all' },
     () => spec.observers ?? [],
   );
-  const own = parameters.filter(({ owner }) => owner !== 'backbone');
   return {
     training: results,
     weights: weights.values,
-    trained: new Map(own.map(({ name }) => [name, weights.get(name)])),
+    trained: trainedWeights(context, weights, task),
     async evaluate(chosen) {
-      const how = { name: `evaluate ${chosen.split}`, task, stage: finalStage(method), preprocessing };
+      const how = { name: `evaluate ${chosen.split}`, task, preprocessing };
       const found = await evaluate(context, weights, { ...how, batchSize: training.batchSize }, [chosen]);
       return found[0]!;
     },

@@ -6,7 +6,14 @@ export {
   fixedBatches,
   inOrder,
 } from './batches.js';
-export { type EvaluateSpec, type Evaluation, evaluate, type PredictedBatch, predict } from './evaluate.js';
+export {
+  type EvaluateSpec,
+  type Evaluation,
+  evaluate,
+  evaluateBatches,
+  type PredictedBatch,
+  predict,
+} from './evaluate.js';
 export { type FineTuned, type FineTuneSpec, fineTune } from './fine-tune.js';
 export {
   createMemoryTable,
@@ -24,12 +31,16 @@ export {
 } from './kept-features.js';
 export { PassProgress, type ProgressEvent, type ReportProgress } from './progress.js';
 export { initialState, openSession, type Session, type SessionSpec, withSession } from './session.js';
+export { finalStage } from './stages.js';
 export {
+  type OwnBatches,
+  type SplitData,
   type StepBatch,
   type StepOutput,
   type TrainData,
   type TrainerContext,
   type TrainingEnded,
+  type TrainingEpoch,
   type TrainingStarted,
   type TrainingStep,
   type TrainObserver,
@@ -37,5 +48,5 @@ export {
   type TrainSpec,
   train,
 } from './train.js';
-export { classPart, finalStage, plannedStages, type TrainMethodSpec, trainMethod } from './train-method.js';
-export { initialCheckpoint, WeightStore } from './weights.js';
+export { classPart, plannedStages, type TrainMethodSpec, trainMethod } from './train-method.js';
+export { initialCheckpoint, startWeights, trainedWeights, WeightStore } from './weights.js';

@@ -79,8 +79,11 @@ async function withState(
       return { ...current, data: Float32Array.from(current.data) };
     },
     async close() {
-      await state?.dispose();
-      await executable.dispose();
+      try {
+        await state?.dispose();
+      } finally {
+        await executable.dispose();
+      }
     },
   };
 }

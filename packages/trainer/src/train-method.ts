@@ -99,8 +99,3 @@ export function classPart(
     classNames.slice(from, to),
   );
 }
-
-/** The stage whose forward pass is the finished method's. */
-export function finalStage(method: ConfiguredMethod): string {
-  return stagesOf(method).at(-1)!.name;
-}

@@ -15,6 +15,7 @@ import type {
 } from '@kora-bench/core';
 import {
   buildTrainProgram,
+  InputError,
   imagesFeed,
   learningRateAt,
   modelParameters,
@@ -32,6 +33,7 @@ import type { ReportProgress } from './progress.js';
 import { PassProgress } from './progress.js';
 import type { Session } from './session.js';
 import { openSession } from './session.js';
+import { finalStage, trainsIn } from './stages.js';
 import type { WeightStore } from './weights.js';
 
 /** What every training and evaluation of a model shares. */
@@ -59,7 +61,7 @@ export interface TrainingStarted {
   readonly totalSteps: number;
 }
 
-export interface TrainingStep {
+export interface TrainingStep<B extends StepBatch = StepBatch> {
   /** From 0. */
   readonly step: number;
   readonly totalSteps: number;
@@ -70,7 +72,15 @@ export interface TrainingStep {
   readonly seconds: number;
   /** What was asked for: `loss` [], `gradientNorm` [], `gradients` [P]. */
   readonly outputs: Readonly<Partial<Record<StepOutput, HostTensor>>>;
-  readonly batch: StepBatch;
+  readonly batch: B;
+}
+
+export interface TrainingEpoch {
+  /** From 0. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Mean over the examples of the steps whose loss was brought back; null where none was. */
+  readonly loss: number | null;
 }
 
 export interface TrainingEnded {
@@ -80,17 +90,26 @@ export interface TrainingEnded {
   readonly memory: ProgramMemory | undefined;
 }
 
-/** Watches a training: audits, loss curves, a page. Every member is optional. */
-export interface TrainObserver {
-  started?(training: TrainingStarted): void;
-  /** Outputs of the next step to bring back from the device. */
+/**
+ * Watches a training: audits, loss curves, a page. Every member is optional, and the training waits for those
+ * that return a promise.
+ */
+export interface TrainObserver<B extends StepBatch = StepBatch> {
+  /** The program is compiled; the first step comes next. */
+  started?(training: TrainingStarted): void | Promise<void>;
+  /** Outputs of the next step to bring back from the device; nothing by default, as each costs time. */
   wants?(step: number, totalSteps: number): readonly StepOutput[];
-  stepped?(step: TrainingStep): void | Promise<void>;
-  ended?(training: TrainingEnded): void;
+  stepped?(step: TrainingStep<B>): void | Promise<void>;
+  epochEnded?(epoch: TrainingEpoch): void | Promise<void>;
+  ended?(training: TrainingEnded): void | Promise<void>;
 }
 
-/** What one step works on: feeds of images or of kept features, and of targets, for B examples. */
+/**
+ * What one step works on. A batch always has B examples, as the program was compiled for; one that is not full
+ * repeats an example, which then weighs nothing.
+ */
 export interface StepBatch {
+  /** `images` `[B, 3, H, W]`, normalised, or the kept features made of them; and the task's targets by kind. */
   readonly feeds: HostTensors;
   /** How many of the B examples are real. */
   readonly count: number;
@@ -101,24 +120,31 @@ export interface TrainSpec {
   /** E.g. `source/fusion`; names progress, shuffles and errors. */
   readonly name: string;
   readonly task: Task;
-  /** The method's stage to trace. */
-  readonly stage: string;
-  trains(parameter: OwnedParameter): boolean;
+  /** The method's stage to trace; its last one by default. */
+  readonly stage?: string;
+  /** What trains; by default what the method trains in this stage, and the head. */
+  trains?(parameter: OwnedParameter): boolean;
   readonly training: TrainingConfig;
 }
 
-/** Where examples come from: a split, or batches of the caller's own. */
-export type TrainData =
-  | {
-      readonly split: ImageSplit;
-      readonly preprocessing: Preprocessing;
-      /** Take examples in the split's own order in every epoch. */
-      readonly unshuffled?: boolean;
-    }
-  | {
-      readonly stepsPerEpoch: number;
-      batches(epoch: number): AsyncIterable<StepBatch> | Iterable<StepBatch>;
-    };
+/** The examples of a split, shuffled anew in every epoch. */
+export interface SplitData {
+  readonly split: ImageSplit;
+  readonly preprocessing: Preprocessing;
+  /** Take examples in the split's own order in every epoch. */
+  readonly unshuffled?: boolean;
+}
+
+/** Batches of the caller's own. Observers get them as they are, with all that they carry besides. */
+export interface OwnBatches<B extends StepBatch = StepBatch> {
+  /** So many batches are taken in every epoch; `batches` may have more. */
+  readonly stepsPerEpoch: number;
+  /** @param epoch from 0 */
+  batches(epoch: number): AsyncIterable<B> | Iterable<B>;
+}
+
+/** Where examples come from. */
+export type TrainData<B extends StepBatch = StepBatch> = SplitData | OwnBatches<B>;
 
 export interface TrainResult {
   readonly name: string;
@@ -145,69 +171,70 @@ export interface TrainResult {
 
 /**
  * Trains from the values in `weights` and leaves the trained ones there.
+ * @throws InputError when nothing would train, or an epoch of the caller's own batches has too few
  * @throws TrainingError when a loss or a parameter is not finite
  * @throws BackendError | InputError | FormatError from the engine and the data
  */
-export async function train(
+export async function train<B extends StepBatch = StepBatch>(
   context: TrainerContext,
   weights: WeightStore,
   spec: TrainSpec,
-  data: TrainData,
-  observers: readonly TrainObserver[] = [],
+  data: TrainData<B>,
+  observers: readonly TrainObserver<B>[] = [],
 ): Promise<TrainResult> {
   const { backend, model, method } = context;
   const { training, task } = spec;
   const { batchSize, optimizer, clipNorm } = training;
+  const parameters = modelParameters(model, method, task);
+  const stage = spec.stage ?? finalStage(method);
+  const trains = spec.trains ?? trainsIn(method, stage);
+  requireTrainable(parameters.some(trains), spec.name);
   const traced = buildTrainProgram({
     model,
     method,
     task,
     batchSize,
-    stage: spec.stage,
-    trains: spec.trains,
+    stage,
+    trains,
     optimizer,
     ...(clipNorm === null ? {} : { clipNorm }),
   });
   const { layout } = traced;
-  const split = 'split' in data ? data : undefined;
-  const kept = split && training.augmentation === 'none' ? worthwhilePrefix(traced.program) : undefined;
+  const keeps = 'split' in data && training.augmentation === 'none';
+  const kept = keeps ? worthwhilePrefix(traced.program) : undefined;
   const program = kept?.rest ?? traced.program;
   const before = weights.flat(layout);
 
   const started = performance.now();
   const opening =
-    kept &&
-    keptFeatures({
-      backend,
-      partition: kept,
-      weights,
-      split: split!.split,
-      preprocessing: split!.preprocessing,
-      batchSize,
-      store: context.features ?? memoryFeatures,
-      phase: spec.name,
-      report: context.report ?? (() => undefined),
-    });
+    kept && 'split' in data
+      ? keptFeatures({
+          backend,
+          partition: kept,
+          weights,
+          split: data.split,
+          preprocessing: data.preprocessing,
+          batchSize,
+          store: context.features ?? memoryFeatures,
+          phase: spec.name,
+          report: context.report ?? (() => undefined),
+        })
+      : undefined;
   const opened = openSession({ backend, program, weights: weights.values, parameters: before, optimizer });
   const [features, session] = await together(opening, opened);
   try {
+    const batches: OwnBatches =
+      'split' in data ? splitBatches(context, spec, { ...data, features, program }) : data;
+    const totalSteps = batches.stepsPerEpoch * training.epochs;
     const curve = lossCurve();
-    const stepsPerEpoch = split
-      ? Math.ceil(split.split.length / batchSize)
-      : (data as Exclude<TrainData, { split: ImageSplit }>).stepsPerEpoch;
-    const totalSteps = stepsPerEpoch * training.epochs;
     const watching: readonly TrainObserver[] = [curve, ...observers];
-    const parameters = modelParameters(model, method, task);
+    const { unreached } = traced;
     for (const observer of watching)
-      observer.started?.({ name: spec.name, layout, parameters, unreached: traced.unreached, totalSteps });
-    const batchesOf = (epoch: number) =>
-      'split' in data
-        ? splitBatches(context, spec, { ...data, features, program }, epoch)
-        : data.batches(epoch);
-    const images = await runSteps({ context, spec, session, totalSteps, batchesOf, observers: watching });
+      await observer.started?.({ name: spec.name, layout, parameters, unreached, totalSteps });
+    const images = await runSteps({ context, spec, session, totalSteps, batches, observers: watching });
     const after = await session.parameters();
     requireFiniteParameters(after, spec.name);
-    for (const observer of observers) observer.ended?.({ before, after, memory: session.memory });
+    for (const observer of observers) await observer.ended?.({ before, after, memory: session.memory });
     weights.setFlat(after, layout);
     return {
       name: spec.name,
@@ -254,24 +281,18 @@ interface Steps {
   readonly spec: TrainSpec;
   readonly session: Session;
   readonly totalSteps: number;
-  batchesOf(epoch: number): AsyncIterable<StepBatch> | Iterable<StepBatch>;
+  readonly batches: OwnBatches;
   readonly observers: readonly TrainObserver[];
 }
 
 /** Runs all steps of all epochs; the number of images that went through them. */
-async function runSteps({
-  context,
-  spec,
-  session,
-  totalSteps,
-  batchesOf,
-  observers,
-}: Steps): Promise<number> {
+async function runSteps({ context, spec, session, totalSteps, batches, observers }: Steps): Promise<number> {
   const { optimizer, schedule, learningRate: base, epochs, batchSize } = spec.training;
   const progress = new PassProgress(context.report ?? (() => undefined), spec.name, totalSteps);
   let step = 0;
   for (let epoch = 0; epoch < epochs; epoch++) {
-    for await (const batch of batchesOf(epoch)) {
+    let known = { examples: 0, loss: 0 };
+    for await (const batch of firstOf(batches, epoch, spec.name)) {
       const began = performance.now();
       const learningRate = learningRateAt(schedule, base, step, totalSteps);
       const fetch = new Set(observers.flatMap((observer) => observer.wants?.(step, totalSteps) ?? []));
@@ -284,54 +305,73 @@ async function runSteps({
       const loss = outputs['loss']?.data[0] ?? null;
       if (loss !== null) requireFinite(loss, step, spec.name);
       const seconds = (performance.now() - began) / 1000;
+      const { count } = batch;
       for (const observer of observers)
-        await observer.stepped?.({
-          step,
-          totalSteps,
-          learningRate,
-          count: batch.count,
-          seconds,
-          outputs,
-          batch,
-        });
+        await observer.stepped?.({ step, totalSteps, learningRate, count, seconds, outputs, batch });
+      if (loss !== null) known = { examples: known.examples + count, loss: known.loss + count * loss };
       step++;
-      progress.step(batch.count, loss);
+      progress.step(count, loss);
     }
+    const loss = known.examples === 0 ? null : known.loss / known.examples;
+    for (const observer of observers) await observer.epochEnded?.({ epoch, epochs, loss });
   }
   return progress.images;
 }
 
-/** The batches of one epoch of a split: images or, where they are kept, the features made of them. */
-async function* splitBatches(
+/** As many batches of an epoch as it has steps. */
+async function* firstOf(
+  { stepsPerEpoch, batches }: OwnBatches,
+  epoch: number,
+  phase: string,
+): AsyncGenerator<StepBatch> {
+  let taken = 0;
+  if (stepsPerEpoch > 0) {
+    for await (const batch of batches(epoch)) {
+      yield batch;
+      if (++taken === stepsPerEpoch) return;
+    }
+  }
+  // Schedules are stretched over all steps, so fewer would end at another learning rate than asked for.
+  throw new InputError('An epoch has too few batches.', {
+    where: `${phase}, epoch ${epoch}`,
+    expected: `${Math.max(1, stepsPerEpoch)} batches, as stepsPerEpoch says`,
+    received: String(taken),
+    fix: 'Set stepsPerEpoch to the number of batches.',
+  });
+}
+
+/** The batches of a split: images or, where they are kept, the features made of them. */
+function splitBatches(
   { seed }: TrainerContext,
   { name, training }: TrainSpec,
-  data: Extract<TrainData, { split: ImageSplit }> & {
-    readonly features: KeptFeatures | undefined;
-    readonly program: Program;
-  },
-  epoch: number,
-): AsyncGenerator<StepBatch> {
+  data: SplitData & { readonly features: KeptFeatures | undefined; readonly program: Program },
+): OwnBatches {
   const { split, preprocessing, features, program } = data;
   const { batchSize, augmentation } = training;
-  const order = data.unshuffled
-    ? inOrder(split.length)
-    : randomStream(seed, `shuffle/${name}/${epoch}`).permutation(split.length);
-  if (features !== undefined && !readsPixelTargets(program, split)) {
-    for (let at = 0; at < order.length; at += batchSize) {
-      const indices = order.subarray(at, at + batchSize);
-      const feeds = { ...features.gather(indices), ...imageTargets(split, indices, batchSize) };
-      yield { feeds, count: indices.length };
-    }
-    return;
-  }
-  const reader = await split.open(preprocessing);
-  try {
-    const options = { preprocessing, augmentation, seed, epoch };
-    for await (const batch of fixedBatches({ split, reader, order, batchSize, ...options }))
-      yield { feeds: { ...inputsOf(batch, features), ...batch.targets }, count: batch.count };
-  } finally {
-    await reader.close();
-  }
+  return {
+    stepsPerEpoch: Math.ceil(split.length / batchSize),
+    async *batches(epoch) {
+      const order = data.unshuffled
+        ? inOrder(split.length)
+        : randomStream(seed, `shuffle/${name}/${epoch}`).permutation(split.length);
+      if (features !== undefined && !readsPixelTargets(program, split)) {
+        for (let at = 0; at < order.length; at += batchSize) {
+          const indices = order.subarray(at, at + batchSize);
+          const feeds = { ...features.gather(indices), ...imageTargets(split, indices, batchSize) };
+          yield { feeds, count: indices.length };
+        }
+        return;
+      }
+      const reader = await split.open(preprocessing);
+      try {
+        const options = { preprocessing, augmentation, seed, epoch };
+        for await (const batch of fixedBatches({ split, reader, order, batchSize, ...options }))
+          yield { feeds: { ...inputsOf(batch, features), ...batch.targets }, count: batch.count };
+      } finally {
+        await reader.close();
+      }
+    },
+  };
 }
 
 /** The feeds that stand for a batch's images. */
@@ -361,6 +401,16 @@ function lossCurve() {
       if (outputs.loss !== undefined) points.push({ step, loss: outputs.loss.data[0]!, learningRate });
     },
   } satisfies TrainObserver & { points: unknown };
+}
+
+function requireTrainable(something: boolean, phase: string): void {
+  if (something) return;
+  throw new InputError(`Nothing trains in ${phase}.`, {
+    where: phase,
+    expected: 'a parameter of the head, the method or the backbone that trains',
+    received: 'none',
+    fix: 'Correct `trains`.',
+  });
 }
 
 function requireFinite(loss: number, step: number, phase: string): void {

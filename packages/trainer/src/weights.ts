@@ -6,10 +6,19 @@ import type {
   ParameterLayout,
   ParameterSpec,
   Preprocessing,
+  Task,
   VitConfig,
   Weights,
 } from '@kora-bench/core';
-import { initialValue, joinFlat, splitFlat, vitWeightShapes } from '@kora-bench/core';
+import {
+  initialValue,
+  isTrainable,
+  joinFlat,
+  modelParameters,
+  splitFlat,
+  vitWeightShapes,
+} from '@kora-bench/core';
+import type { TrainerContext } from './train.js';
 
 /**
  * The current value of every weight of a model, by name: the checkpoint's, the method's and the head's.
@@ -71,8 +80,32 @@ export class WeightStore {
 
   /** Whether `name` still has the checkpoint's own value. */
   isPretrained(name: string): boolean {
-    return this.#values.get(name) === this.#pretrained.get(name);
+    const value = this.#values.get(name);
+    return value !== undefined && value === this.#pretrained.get(name);
   }
+}
+
+/** A checkpoint's weights with the method and the head at their start. */
+export function startWeights(
+  { model, method, seed }: Pick<TrainerContext, 'model' | 'method' | 'seed'>,
+  checkpoint: Pick<Checkpoint, 'tensors' | 'fingerprint'>,
+  task: Task,
+): WeightStore {
+  const weights = new WeightStore(checkpoint);
+  weights.initializeMissing(modelParameters(model, method, task), seed);
+  return weights;
+}
+
+/** What training made, to be saved: the head, the method's own weights, and those of the backbone that it trains. */
+export function trainedWeights(
+  { model, method }: Pick<TrainerContext, 'model' | 'method'>,
+  weights: WeightStore,
+  task: Task,
+): Weights {
+  const made = modelParameters(model, method, task).filter(
+    (parameter) => parameter.owner !== 'backbone' || isTrainable(parameter, method),
+  );
+  return new Map(made.map(({ name }) => [name, weights.get(name)]));
 }
 
 /**

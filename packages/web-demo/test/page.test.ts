@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PageResult } from '../src/page/result.js';
 import { readBackbone } from '../src/training/backbone.js';
 import { steps } from '../src/training/recipe.js';
-import { train } from '../src/training/train.js';
+import { trainRecipe } from '../src/training/train-recipe.js';
 import { findChromium, launch, noChromium } from './chromium.js';
 import type { ServedPage } from './serve-page.js';
 import { servePage } from './serve-page.js';
@@ -31,7 +31,10 @@ async function trainInNode(backend: Backend): Promise<number[]> {
   const backbone = readBackbone(await readFile(join(vitMicroFolder, 'model.safetensors')));
   const losses: number[] = [];
   try {
-    for await (const event of train(backend, backbone)) if (event.kind === 'step') losses.push(event.loss);
+    await trainRecipe(backend, backbone, {
+      wants: () => ['loss'],
+      stepped: ({ outputs }) => void losses.push(outputs.loss!.data[0]!),
+    });
   } finally {
     await backend.dispose();
   }

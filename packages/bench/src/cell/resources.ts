@@ -1,5 +1,5 @@
 import type { Backend, Checkpoint, ConfiguredMethod, DataContext } from '@kora-bench/core';
-import { resolveModel } from '@kora-bench/models';
+import { loadModel } from '@kora-bench/models';
 import type { RunConfig } from '../config/run-config.js';
 import { findRegistered } from '../input/nearest-name.js';
 import type { Cell } from '../records/record-schema.js';
@@ -33,8 +33,7 @@ export async function openResources(
 ): Promise<CellResources> {
   const context: DataContext = { dataDir, cacheDir };
   const method = findRegistered(registry.methods, 'method', cell.method, 'cell.method');
-  const model = await resolveModel(cell.model, [...registry.models.values()]);
-  const checkpoint = await model.load(context);
+  const checkpoint = await loadModel(cell.model, context, {}, [...registry.models.values()]);
   const backend = findRegistered(registry.backends, 'backend', cell.backend, 'cell.backend');
   return {
     method: { definition: method, options: method.options.parse(cell.options) },

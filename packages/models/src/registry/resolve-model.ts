@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, isAbsolute, resolve } from 'node:path';
-import { InputError } from '@kora-bench/core';
+import { type Checkpoint, InputError } from '@kora-bench/core';
 import { distance } from 'fastest-levenshtein';
 import { inspectCheckpointFolder, loadCheckpointFolder } from '../checkpoint/load-checkpoint-folder.js';
-import type { ModelDefinition } from '../model-definition.js';
+import type { LoadOptions, ModelContext, ModelDefinition } from '../model-definition.js';
 import { models } from './models.js';
 
 /**
@@ -33,6 +33,24 @@ export async function resolveModel(
     received: nameOrPath,
     fix: isFolder ? `To load the folder, write ./${nameOrPath}.` : `Did you mean ${nearest}?`,
   });
+}
+
+/**
+ * The weights of a registered name, or of a checkpoint's folder when a path is given, as {@link resolveModel}
+ * finds it.
+ *
+ * @param context where downloaded weights are
+ * @param definitions what is registered
+ * @throws InputError for an unknown name
+ * @throws MissingDataError | FormatError | CheckpointError as the model's `load` does
+ */
+export async function loadModel(
+  nameOrPath: string,
+  context: ModelContext,
+  options?: LoadOptions,
+  definitions: readonly ModelDefinition[] = models,
+): Promise<Checkpoint> {
+  return (await resolveModel(nameOrPath, definitions)).load(context, options);
 }
 
 /** A model that is registered nowhere: a folder with `config.json` and `model.safetensors`. */

@@ -4,7 +4,7 @@ import { MissingDataError } from '@kora-bench/core';
 import weightsUrl from '@kora-bench/models/assets/vit_micro_patch8_64/model.safetensors?url';
 import { readBackbone } from '../training/backbone.js';
 import { batchSize, steps } from '../training/recipe.js';
-import { train } from '../training/train.js';
+import { trainRecipe } from '../training/train-recipe.js';
 import { checkWebgpu } from './check-webgpu.js';
 import { element } from './element.js';
 import { showFacts } from './facts.js';
@@ -52,11 +52,14 @@ async function trainAndShow(backend: Backend, backbone: Weights): Promise<void> 
   let imagesPerSecond = 0;
   status.textContent = 'Compiling …';
   await painted();
-  for await (const event of train(backend, backbone)) {
-    if (event.kind === 'compiled') {
+  await trainRecipe(backend, backbone, {
+    async started() {
       status.textContent = 'First step; many drivers compile the kernels now …';
-    } else {
-      const { step, loss, seconds, batch } = event;
+      await painted();
+    },
+    wants: () => ['loss'],
+    async stepped({ step, outputs, seconds, batch }) {
+      const loss = outputs.loss!.data[0]!;
       losses.push(loss);
       if (step > 0) {
         secondsAfterFirst += seconds;
@@ -67,9 +70,9 @@ async function trainAndShow(backend: Backend, backbone: Weights): Promise<void> 
       drawLossCurve(losses, steps);
       showPictures(batch);
       status.textContent = `Step ${step + 1} of ${steps}, loss ${loss.toFixed(4)}`;
-    }
-    await painted();
-  }
+      await painted();
+    },
+  });
   status.textContent = `Done: the loss went from ${losses[0]!.toFixed(4)} to ${losses.at(-1)!.toFixed(4)}.`;
   publish({ state: 'done', device, losses, imagesPerSecond });
 }

@@ -1,9 +1,9 @@
-import type { Batch } from '../training/batches.js';
+import type { PictureBatch } from '../training/batches.js';
 import { model } from '../training/recipe.js';
 import { element } from './element.js';
 
 /** Shows a batch's pictures, each with its class. */
-export function showPictures({ pictures, labels }: Batch): void {
+export function showPictures({ pictures, labels }: PictureBatch): void {
   const figures = pictures.map((rgb, i) => {
     const figure = document.createElement('figure');
     const caption = document.createElement('figcaption');

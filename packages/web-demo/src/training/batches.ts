@@ -1,4 +1,4 @@
-import { randomStream } from '@kora-bench/core';
+import { hostTensor, imagesFeed, randomStream } from '@kora-bench/core';
 import {
   augmentationMap,
   normalisationTable,
@@ -6,6 +6,7 @@ import {
   renderExample,
   sourceFamily,
 } from '@kora-bench/datasets/browser';
+import type { OwnBatches, StepBatch } from '@kora-bench/trainer';
 import { batchSize, classes, preprocessing, seed, steps } from './recipe.js';
 
 const dataset = 'procedural-source';
@@ -14,21 +15,22 @@ const [height, width] = preprocessing.imageSize;
 /** Each picture is seen once in a run. */
 const perClass = (steps * batchSize) / classes.length;
 
-export interface Batch {
-  /** Normalised images `[B, 3, H, W]`. */
-  readonly images: Float32Array;
+/** A batch with what a page shows of it. */
+export interface PictureBatch extends StepBatch {
   /** Places in the recipe's classes, `[B]`. */
   readonly labels: Int32Array;
-  /** The same images as RGB bytes `[H, W, 3]` each, to be shown. */
+  /** The images as RGB bytes `[H, W, 3]` each. */
   readonly pictures: readonly Uint8Array[];
 }
 
-/** All batches of a run in order: pictures of the data set's training split, rendered when asked for. */
-export function* trainingBatches(): Generator<Batch, void, undefined> {
+/** The batches of a run: pictures of the data set's training split, rendered when asked for. */
+export const pictureBatches: OwnBatches<PictureBatch> = { stepsPerEpoch: steps, batches: renderBatches };
+
+function* renderBatches(): Generator<PictureBatch, void, undefined> {
   const family = sourceFamily(seed);
   const order = randomStream(seed, 'web-demo/order').permutation(perClass * classes.length);
   const table = normalisationTable(preprocessing);
-  const unmoved = augmentationMap('none', height, width, seed, 0, 0);
+  const unmoved = augmentationMap('none', preprocessing.imageSize, { seed, epoch: 0, index: 0 });
   for (let step = 0; step < steps; step++) {
     const chosen = order.subarray(step * batchSize, (step + 1) * batchSize);
     const labels = chosen.map((place) => Math.floor(place / perClass));
@@ -45,6 +47,10 @@ export function* trainingBatches(): Generator<Batch, void, undefined> {
     const images = new Float32Array(batchSize * 3 * height * width);
     for (const [i, picture] of pictures.entries())
       normaliseImage(picture, table, unmoved, images.subarray(i * 3 * height * width));
-    yield { images, labels, pictures };
+    const feeds = {
+      [imagesFeed]: hostTensor([batchSize, 3, height, width], images),
+      label: hostTensor([batchSize], labels),
+    };
+    yield { feeds, count: batchSize, labels, pictures };
   }
 }

@@ -1,5 +1,5 @@
-import type { ConfiguredMethod, OptimizerConfig, Preprocessing, VitConfig } from '@kora-bench/core';
-import { defaultAdamW } from '@kora-bench/core';
+import type { ConfiguredMethod, Preprocessing, TrainingConfig, VitConfig } from '@kora-bench/core';
+import { trainingSchema } from '@kora-bench/core';
 import lora from '@kora-bench/method-lora';
 import { vitMicroConfig, vitMicroPreprocessing } from '@kora-bench/models/vit-micro-config';
 import { classificationTask } from '@kora-bench/tasks';
@@ -25,8 +25,11 @@ export const task = classificationTask(classes.length);
 export const seed = 0;
 export const steps = 20;
 export const batchSize = 8;
-export const learningRate = 5e-3;
-/** The share of all steps over which the learning rate rises. */
-export const warmup = 0.1;
-export const clipNorm = 1;
-export const optimizer: OptimizerConfig = defaultAdamW;
+export const training: TrainingConfig = trainingSchema.parse({
+  epochs: 1,
+  batchSize,
+  learningRate: 5e-3,
+  optimizer: { kind: 'adamw' },
+  schedule: { kind: 'constant', warmup: 0.1 },
+  clipNorm: 1,
+});

@@ -2,7 +2,7 @@ import type { DatasetCheck } from '@kora-bench/core';
 import { InputError, KoraError, MissingDataError } from '@kora-bench/core';
 import type { ModelDefinition } from '@kora-bench/models';
 import { download } from '@kora-bench/models';
-import { dataFolders } from '../../config/data-folders.js';
+import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { findRegistered } from '../../input/nearest-name.js';
 import { readPluginsFile } from '../../registry/plugins.js';
 import { loadKind } from '../../registry/registry.js';

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { DeviceProbe } from '@kora-bench/core';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
-import { dataFolders } from '../../config/data-folders.js';
+import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { runChild } from '../../orchestrator/child-process.js';
 import { explainEnd } from '../../orchestrator/explain-end.js';
 import { readPluginsFile } from '../../registry/plugins.js';

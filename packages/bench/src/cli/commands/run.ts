@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { dataFolders } from '../../config/data-folders.js';
+import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { loadSuite, quickSuite } from '../../config/load-suite.js';
 import type { RunFlags } from '../../config/run-flags.js';
 import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';

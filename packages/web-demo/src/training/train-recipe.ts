@@ -1,0 +1,23 @@
+import type { Backend, Weights } from '@kora-bench/core';
+import type { TrainObserver, TrainResult } from '@kora-bench/trainer';
+import { startWeights, train } from '@kora-bench/trainer';
+import type { PictureBatch } from './batches.js';
+import { pictureBatches } from './batches.js';
+import { method, model, seed, task, training } from './recipe.js';
+
+/**
+ * Trains the recipe's model with LoRA on any backend, in Node and in a page alike.
+ * @param backbone the frozen weights, of `readBackbone`
+ * @param observer is told every step as it happens
+ * @throws BackendError when the backend fails
+ * @throws TrainingError when a loss that the observer asked for is not finite
+ */
+export function trainRecipe(
+  backend: Backend,
+  backbone: Weights,
+  observer: TrainObserver<PictureBatch>,
+): Promise<TrainResult> {
+  const context = { backend, model, method, seed };
+  const weights = startWeights(context, { tensors: backbone, fingerprint: model.name }, task);
+  return train(context, weights, { name: 'web-demo', task, training }, pictureBatches, [observer]);
+}
