@@ -1,3 +1,5 @@
+export { type CkaResult, ckaResultSchema } from './analyses/cka.js';
+export { type MergeResult, mergeResultSchema } from './analyses/merge.js';
 export { type CellJob, type CellResources, openResources } from './cell/resources.js';
 export { runCell } from './cell/run-cell.js';
 export { loadSuite } from './config/load-suite.js';

@@ -92,13 +92,19 @@ function titleOf(
   { phase, evaluation, caveat, protocol, metric }: ScoreColumn,
   all: readonly ScoreColumn[],
 ): string {
-  if (caveat !== null) return `NOT ${phase}:\n${evaluation}\n${metricTitle(metric)}`;
+  if (caveat !== null) return `NOT ${broken(phase)}:\n${evaluation}\n${metricTitle(metric)}`;
   const several = new Set(all.filter((one) => one.phase === phase).map((one) => one.evaluation)).size > 1;
   const how = [
     ...(protocol === 'full' || phase.endsWith(protocol) ? [] : [protocol]),
     ...(several ? [evaluation] : []),
   ];
-  return [phase, ...how, metricTitle(metric)].join('\n');
+  return [broken(phase), ...how, metricTitle(metric)].join('\n');
+}
+
+/** A long name on two lines, so that no column is wider than it needs to be. */
+function broken(name: string): string {
+  const hyphen = name.indexOf('-');
+  return name.length <= 12 || hyphen < 0 ? name : `${name.slice(0, hyphen + 1)}\n${name.slice(hyphen + 1)}`;
 }
 
 const costColumns: readonly Column[] = [
