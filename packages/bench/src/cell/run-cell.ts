@@ -51,6 +51,7 @@ export async function runCell(
       seed: cell.seed,
       preprocessing: checkpoint.preprocessing,
       method,
+      model,
     }),
   );
   const finished = new Map<string, FinishedPhase>();

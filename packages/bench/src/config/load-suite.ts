@@ -115,7 +115,10 @@ async function readObject(path: string): Promise<Json> {
     });
   });
   const value = parseJsonFile(text, path);
-  if (isObject(value)) return value;
+  if (isObject(value)) {
+    for (const key of mergedByName) refuseTwins(value[key], `${key} in ${path}`);
+    return value;
+  }
   throw new InputError('The suite is not valid.', {
     where: path,
     expected: 'an object',
@@ -142,6 +145,20 @@ function merged(base: Json, over: Json): Json {
 
 /** Lists whose entries have names: an entry changes the one of its name, or is added behind. */
 const mergedByName: ReadonlySet<string> = new Set(['phases', 'analyses']);
+
+/** In one file the second of a name would change the first, which is hardly what was meant. */
+function refuseTwins(entries: unknown, where: string): void {
+  if (!Array.isArray(entries)) return;
+  const names = entries.map(nameOf);
+  const twin = names.find((name, index) => typeof name === 'string' && names.indexOf(name) !== index);
+  if (twin === undefined) return;
+  throw new InputError(`Two entries are named "${String(twin)}".`, {
+    where,
+    expected: 'names that are used once',
+    received: names.join(', '),
+    fix: 'Rename one of them, or write both as one.',
+  });
+}
 
 function mergedEntries(base: readonly unknown[], over: readonly unknown[]): unknown[] {
   const result = [...base];

@@ -15,18 +15,20 @@ export async function checkData(
   context: DataContext,
 ): Promise<void> {
   for (const model of config.models) await checkWeights(model, registry, context);
-  const [model] = config.models;
-  const { preprocessing } = await resolveModel(model!, [...registry.models.values()]);
   const datasets = await openDatasets(phases, context);
-  for (const method of methods) {
-    const settings = {
-      config,
-      method,
-      learningRate: method.learningRate ?? config.training.learningRate,
-      seed: config.seeds[0]!,
-      preprocessing,
-    };
-    for (const phase of phases) planPhase(phase, datasets.get(phase.config.data)!, settings);
+  for (const name of config.models) {
+    const model = await resolveModel(name, [...registry.models.values()]);
+    for (const method of methods) {
+      const settings = {
+        config,
+        method,
+        model: model.config,
+        learningRate: method.learningRate ?? config.training.learningRate,
+        seed: config.seeds[0]!,
+        preprocessing: model.preprocessing,
+      };
+      for (const phase of phases) planPhase(phase, datasets.get(phase.config.data)!, settings);
+    }
   }
 }
 

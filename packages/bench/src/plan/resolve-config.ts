@@ -63,9 +63,18 @@ export async function resolveConfig(
 }
 
 function chooseAnalyses({ analyses: entries, phases }: RunConfig): readonly ChosenAnalysis[] {
+  const names = entries.map((entry) => nameAndOptions(entry).name);
   return entries.map((entry, index) => {
     const field = `analyses[${index}]`;
     const { name, options } = nameAndOptions(entry);
+    if (names.indexOf(name) !== index) {
+      throw new InputError(`The analysis ${name} is asked for twice.`, {
+        where: field,
+        expected: 'analyses that are each named once: a record keeps one result of each',
+        received: names.join(', '),
+        fix: 'Remove one of them.',
+      });
+    }
     const definition = findRegistered(analyses, 'analysis', name, field);
     const checked = checkInput(definition.options, options, { prefix: `${field}.options` });
     const { phase } = checked as { readonly phase?: string };

@@ -105,7 +105,7 @@ async function resolveAsked({ suite: suiteName, quick }: RunOptions, flags: RunF
       ? await loadSuite(quick === true ? quickSuite : 'default')
       : await loadSuite(suiteName, quick === true);
   const config = applyFlags(suite.config, flags);
-  return { resolved: await resolveConfig(config, flagPaths(flags)), suite: suite.name };
+  return { resolved: await resolveConfig(config, flagPaths(flags, config)), suite: suite.name };
 }
 
 async function resolveStored(runDir: string) {

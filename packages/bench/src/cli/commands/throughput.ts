@@ -40,10 +40,8 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
     ...(model !== undefined && { model: [model] }),
   };
   const suite = await loadSuite('default');
-  const { config, methods, backends } = await resolveConfig(
-    applyFlags(suite.config, flags),
-    flagPaths(flags),
-  );
+  const changed = applyFlags(suite.config, flags);
+  const { config, methods, backends } = await resolveConfig(changed, flagPaths(flags, changed));
   const cells: ThroughputCell[] = [];
   const failed: FailedMeasurement[] = [];
   for (const { definition: engine, device, options: backendOptions } of backends) {
