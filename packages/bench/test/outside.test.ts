@@ -154,8 +154,8 @@ describe('a task, a data set, a protocol, a backbone and a backend of someone’
     expect(code).toBe(0);
     const { cells } = await readPlan(join(folder, 'reference'));
     const [other] = (await readRecords(join(folder, 'reference'), [cells[0]!.id])) as DoneRecord[];
-    const valueOf = ({ phases }: DoneRecord) => phases[0]!.draws[0]!.evaluations[0]!.values['angleError']!;
-    expect(valueOf(record)).toBeCloseTo(valueOf(other!), 5);
+    const errorOf = ({ phases }: DoneRecord) => phases[0]!.draws[0]!.evaluations[0]!.values['angleError']!;
+    expect(errorOf(record)).toBeCloseTo(errorOf(other!), 5);
   });
 
   test('list shows them beside the suite’s own', async () => {

@@ -2,9 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '@kora-bench/core';
-import { checkInput } from '../input/check-input.js';
+import { checkInput, suggestion } from '../input/check-input.js';
 import { parseJsonFile } from '../input/json.js';
-import { suggestion } from '../input/nearest-name.js';
 import type { RunConfig } from './run-config.js';
 import { runConfigSchema } from './run-config.js';
 

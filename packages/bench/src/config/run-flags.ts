@@ -1,6 +1,5 @@
 import { InputError } from '@kora-bench/core';
-import { checkInput } from '../input/check-input.js';
-import { suggestion } from '../input/nearest-name.js';
+import { checkInput, suggestion } from '../input/check-input.js';
 import type { MethodEntry, PhaseConfig, RunConfig } from './run-config.js';
 import { nameAndOptions, runConfigSchema } from './run-config.js';
 

@@ -1,4 +1,5 @@
-import { rate } from '../progress/progress-text.js';
+import type { ScoreColumn, SummaryRow } from './summary-row.js';
+import type { PlainColumn } from './text-table.js';
 import {
   absent,
   estimateText,
@@ -6,11 +7,10 @@ import {
   metricText,
   metricTitle,
   percent,
+  plainTable,
   plural,
-} from './format-number.js';
-import type { PlainColumn } from './plain-table.js';
-import { plainTable } from './plain-table.js';
-import type { ScoreColumn, SummaryRow } from './summary-row.js';
+  rate,
+} from './text-table.js';
 
 interface Column extends PlainColumn {
   cell(row: SummaryRow): string;

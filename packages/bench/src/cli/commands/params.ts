@@ -9,10 +9,8 @@ import { applyFlags, flagPaths } from '../../config/run-flags.js';
 import { canonicalJson } from '../../input/json.js';
 import { readPluginsFile } from '../../registry/plugins.js';
 import { loadKind } from '../../registry/registry.js';
-import { percent } from '../../table/format-number.js';
-import { plainTable } from '../../table/plain-table.js';
-import { exitCode } from '../exit-code.js';
-import { printJson, printResult } from '../output.js';
+import { percent, plainTable } from '../../table/text-table.js';
+import { exitCode, printJson, printResult } from './output.js';
 
 export interface ParamsOptions {
   readonly model: string;
