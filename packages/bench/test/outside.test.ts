@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DoneRecord } from '@kora-bench/bench';
@@ -156,6 +156,67 @@ describe('a task, a data set, a protocol, a backbone and a backend of someone’
     const [other] = (await readRecords(join(folder, 'reference'), [cells[0]!.id])) as DoneRecord[];
     const errorOf = ({ phases }: DoneRecord) => phases[0]!.draws[0]!.evaluations[0]!.values['angleError']!;
     expect(errorOf(record)).toBeCloseTo(errorOf(other!), 5);
+  });
+
+  describe('scripts/check-records.mjs', () => {
+    const script = fileURLToPath(new URL('../../../scripts/check-records.mjs', import.meta.url));
+    const check = (run: string) => spawnSync(process.execPath, [script, run], { encoding: 'utf8' });
+
+    test('passes the run', () => {
+      const { status, stdout, stderr } = check(join(folder, 'run'));
+      expect(status, stderr).toBe(0);
+      expect(stdout).toContain('1 valid records');
+    });
+
+    interface Paths {
+      readonly record: string;
+      readonly scores: string;
+    }
+    const edit = (path: string, change: (text: string) => string) => {
+      const before = readFileSync(path, 'utf8');
+      const after = change(before);
+      expect(after).not.toBe(before);
+      writeFileSync(path, after);
+    };
+    const damages: [string, RegExp, (paths: Paths) => void][] = [
+      [
+        'a short file of scores',
+        /has 9 lines for 10 examples/,
+        ({ scores }) => edit(scores, (text) => text.slice(0, text.trimEnd().lastIndexOf('\n') + 1)),
+      ],
+      ['a missing file of scores', /there is no scores\//, ({ scores }) => rmSync(scores)],
+      ['a missing record', /there is no record/, ({ record: path }) => rmSync(path)],
+      [
+        'a metric without a value',
+        /angle, test: angleError is null/,
+        ({ record: path }) =>
+          edit(path, (text) => text.replace(/"angleError": [\d.]+/, '"angleError": null')),
+      ],
+      [
+        'another phase than planned',
+        /has the phases other; the plan has angle/,
+        ({ record: path }) =>
+          edit(path, (text) =>
+            text.replace(/"name": "angle",\s+"from": null,\s+"task": {/, (found) =>
+              found.replace('angle', 'other'),
+            ),
+          ),
+      ],
+      [
+        'a record of the first form',
+        /schemaVersion/,
+        ({ record: path }) => edit(path, (text) => text.replace('"schemaVersion": 2', '"schemaVersion": 1')),
+      ],
+    ];
+    test.each(damages)('refuses %s', (_what, says, damage) => {
+      const run = join(temporaryFolder(), 'run');
+      cpSync(join(folder, 'run'), run, { recursive: true });
+      const { scores } = record.phases[0]!.draws[0]!.evaluations[0]!;
+      damage({ record: join(run, 'records', `${record.cell.id}.json`), scores: join(run, scores!) });
+      const { status, stderr } = check(run);
+      expect(stderr).toMatch(says);
+      expect(status).toBe(1);
+    });
   });
 
   test('list shows them beside the suite’s own', async () => {
