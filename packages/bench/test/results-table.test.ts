@@ -94,3 +94,23 @@ test('several seeds: the mean with Student’s interval, and fewer seeds are sai
   expect(text).toContain('± 5.0');
   expect(text).toContain('Fewer seeds are done for full.');
 });
+
+test('a run of several backbones: one row for each, with the backbone’s name', () => {
+  const onModel = (model: string, seed: number, top1: number) => {
+    const { cell, ...rest } = record('lora', seed, top1);
+    return { ...rest, cell: { ...cell, model } };
+  };
+  const records = [onModel('small', 0, 0.5), onModel('small', 1, 0.6), onModel('large', 0, 0.9)];
+  const summary = summarizeRun('x', null, records);
+  const top1 = summary.rows.map(({ model, seeds, scores }) => {
+    const { estimate } = scores.find(({ phase, metric }) => phase === 'source' && metric.key === 'top1')!;
+    return [model, seeds, estimate!.value];
+  });
+  expect(top1).toEqual([
+    ['small', [0, 1], expect.closeTo(0.55, 12)],
+    ['large', [0], 0.9],
+  ]);
+  const text = summaryText(summary);
+  expect(text).toMatch(/method +model +tuned/);
+  expect(text).toMatch(/lora +large/);
+});
