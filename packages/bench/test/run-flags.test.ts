@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunConfig } from '@kora-bench/bench';
-import { readPlan } from '@kora-bench/bench';
+import { loadSuite, readPlan, runConfigSchema } from '@kora-bench/bench';
 import { main } from '@kora-bench/bench/cli';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { fakeSuite, fixture, temporaryFolder } from './fake-run.js';
@@ -194,6 +194,45 @@ describe('suites', () => {
     expect(names(config)).toEqual(['source', 'transfer', 'far']);
     expect(phaseOf(config, 'source')).toMatchObject({ training: { epochs: 2 }, data: 'fake-classes' });
     expect(config.analyses).toEqual(['merge']);
+  });
+
+  test('keep no options of a protocol or optimiser that they replace by another', async () => {
+    const path = extending('replaced.json', {
+      phases: [{ name: 'transfer', protocol: { name: 'few-shot', options: { draws: 2 } } }],
+      training: { optimizer: { kind: 'adamw', beta1: 0.5 } },
+    });
+    writeFileSync(
+      join(folder, 'replaced-twice.json'),
+      JSON.stringify({ extends: path, training: { optimizer: { kind: 'sgd' } } }),
+    );
+    const { config } = await planOf('--suite', './replaced-twice.json');
+    expect(phaseOf(config, 'transfer').protocol).toEqual({ name: 'few-shot', options: { draws: 2 } });
+    expect(config.training.optimizer).toEqual({ kind: 'sgd', momentum: 0.9, weightDecay: 0 });
+    const { config: same } = await planOf(
+      '--suite',
+      extending('same.json', {
+        phases: [{ name: 'transfer', protocol: { name: 'stratified', options: { share: 0.5 } } }],
+      }),
+    );
+    expect(phaseOf(same, 'transfer').protocol).toEqual({
+      name: 'stratified',
+      options: { perClass: 5, share: 0.5 },
+    });
+  });
+
+  test('in the README are valid, and say what it says of them', async () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const blocks = [...readme.matchAll(/(?:^ {4}\S.*\n(?:^ {4}.*\n)*)/gm)].map(([block]) => block);
+    const [whole, extended] = blocks.filter((block) => block.includes('"phases"'));
+    const config = runConfigSchema.parse(JSON.parse(whole!));
+    expect(names(config)).toEqual(['source', 'transfer', 'depth']);
+    writeFileSync(join(folder, 'readme.json'), extended!);
+    const { config: changed } = await loadSuite('./readme.json');
+    expect(changed.phases.map(({ name, protocol }) => [name, protocol])).toEqual([
+      ['source', 'full'],
+      ['transfer', 'full'],
+      ['few', 'few-shot'],
+    ]);
   });
 
   test.each(['default', 'quick', 'depth', 'few-shot'])('%s can be planned as it is', async (name) => {

@@ -32,7 +32,7 @@ export async function suiteNames(): Promise<string[]> {
 
 /**
  * Reads a suite: a JSON file of a run's configuration. With `"extends"`, a suite's name or a path from the
- * file's folder, it holds only what differs from that one: objects are merged, phases and analyses are merged
+ * file's folder, it holds only what differs from that one: objects are merged unless they name something else, phases and analyses are merged
  * by name (one with `"remove": true` is left out), everything else is replaced.
  * @param nameOrPath a name in the package's `suites/`, or the path of a JSON file
  * @throws InputError for a suite that is missing or malformed
@@ -134,12 +134,20 @@ function merged(base: Json, over: Json): Json {
   const result: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const below = result[key];
-    if (isObject(below) && isObject(value)) result[key] = merged(below, value);
+    if (isObject(below) && isObject(value))
+      result[key] = namesAnother(key, below, value) ? value : merged(below, value);
     else if (mergedByName.has(key) && Array.isArray(value))
       result[key] = mergedEntries(Array.isArray(below) ? below : [], value);
     else result[key] = value;
   }
   return result;
+}
+
+/** The options of one protocol, task or optimiser mean nothing to another. */
+function namesAnother(key: string, below: Json, over: Json): boolean {
+  const field = key === 'optimizer' ? 'kind' : 'name';
+  const [before, now] = [below[field], over[field]];
+  return typeof before === 'string' && typeof now === 'string' && before !== now;
 }
 
 /** Lists whose entries have names: an entry changes the one of its name, or is added behind. */
