@@ -5,7 +5,15 @@
  *     node scripts/check-packages.mjs
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +31,10 @@ function pack(folder) {
   const out = join(work, 'archives', folder);
   mkdirSync(out, { recursive: true });
   run('npx', ['-y', 'pnpm@10.34.8', 'pack', '--pack-destination', out], join(root, 'packages', folder));
-  const archive = join(out, readdirSync(out).find((name) => name.endsWith('.tgz')));
+  const archive = join(
+    out,
+    readdirSync(out).find((name) => name.endsWith('.tgz')),
+  );
   run('tar', ['-xzf', archive, '-C', out], out);
   return { folder, archive, content: join(out, 'package') };
 }
@@ -36,7 +47,8 @@ function checkContent({ folder, content }) {
   for (const file of ['LICENSE', 'README.md'])
     if (!existsSync(join(content, file))) problems.push(`${folder}: ${file} is not in the archive`);
   for (const [name, target] of targetsOf(manifest.exports)) {
-    if (!existsSync(join(content, target))) problems.push(`${folder}: exports["${name}"] names ${target}, which is not there`);
+    if (!existsSync(join(content, target)))
+      problems.push(`${folder}: exports["${name}"] names ${target}, which is not there`);
   }
   const files = readdirSync(content, { recursive: true }).map(String);
   if (files.some((file) => file.startsWith('test'))) problems.push(`${folder}: tests are in the archive`);
@@ -60,8 +72,15 @@ function targetsOf(exports, name = '.') {
 function checkInstalled(packed) {
   const project = join(work, 'project');
   mkdirSync(project);
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true, type: 'module' }));
-  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...packed.map(({ archive }) => archive)], project);
+  writeFileSync(
+    join(project, 'package.json'),
+    JSON.stringify({ name: 'empty', private: true, type: 'module' }),
+  );
+  run(
+    'npm',
+    ['install', '--no-audit', '--no-fund', '--loglevel=error', ...packed.map(({ archive }) => archive)],
+    project,
+  );
   const record = run(
     process.execPath,
     [
@@ -71,7 +90,8 @@ function checkInstalled(packed) {
     project,
   );
   const { records } = JSON.parse(record);
-  if (records.length !== 1 || records[0].status !== 'done') problems.push('A cell in an empty project is not done.');
+  if (records.length !== 1 || records[0].status !== 'done')
+    problems.push('A cell in an empty project is not done.');
 }
 
 try {
@@ -79,12 +99,18 @@ try {
     existsSync(join(root, 'packages', name, 'package.json')),
   );
   const packed = folders
-    .filter((name) => JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')).name !== '@kora-bench/web-demo')
+    .filter(
+      (name) =>
+        JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')).name !==
+        '@kora-bench/web-demo',
+    )
     .map(pack);
   for (const one of packed) checkContent(one);
   if (problems.length === 0) checkInstalled(packed);
   for (const problem of problems) console.error(problem);
-  console.log(problems.length === 0 ? `${packed.length} packages can be published.` : `${problems.length} problems.`);
+  console.log(
+    problems.length === 0 ? `${packed.length} packages can be published.` : `${problems.length} problems.`,
+  );
   process.exitCode = problems.length === 0 ? 0 : 1;
 } finally {
   rmSync(work, { recursive: true, force: true });

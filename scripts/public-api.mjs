@@ -55,8 +55,14 @@ function difference(before, after) {
   const old = new Set(before.split('\n'));
   const now = new Set(after.split('\n'));
   return [
-    ...before.split('\n').filter((line) => !now.has(line)).map((line) => `  - ${line.trim()}`),
-    ...after.split('\n').filter((line) => !old.has(line)).map((line) => `  + ${line.trim()}`),
+    ...before
+      .split('\n')
+      .filter((line) => !now.has(line))
+      .map((line) => `  - ${line.trim()}`),
+    ...after
+      .split('\n')
+      .filter((line) => !old.has(line))
+      .map((line) => `  + ${line.trim()}`),
   ];
 }
 
@@ -75,7 +81,10 @@ for (const name of names) {
   if (before === text) continue;
   changed++;
   if (write) writeFileSync(path, text);
-  else console.error([`The public API of ${name} changed:`, ...difference(before, text).slice(0, 40)].join('\n'));
+  else
+    console.error(
+      [`The public API of ${name} changed:`, ...difference(before, text).slice(0, 40)].join('\n'),
+    );
 }
 for (const file of readdirSync(folder).filter((name) => !kept.has(name))) {
   changed++;

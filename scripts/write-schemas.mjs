@@ -1,7 +1,7 @@
 // Writes the JSON Schemas of records, suites and throughput cells to packages/bench/schema.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { jsonSchemas } from '../packages/bench/dist/records/json-schemas.js';
+import { jsonSchemas } from '../packages/bench/dist/json-schemas.js';
 
 const folder = fileURLToPath(new URL('../packages/bench/schema/', import.meta.url));
 mkdirSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { runConfigSchema } from './config/run-config.js';
 import { recordSchema } from './records/record-schema.js';
-import { throughputCellSchema } from './throughput/throughput-cell.js';
+import { throughputCellSchema } from './throughput/measure-throughput.js';
 
 /** The formats of the suite's files as JSON Schema (draft 2020-12), by file name in `schema/`. */
 export function jsonSchemas(): Readonly<Record<string, object>> {

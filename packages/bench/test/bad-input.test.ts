@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main } from '@kora-bench/bench/cli';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -38,8 +38,27 @@ async function complaint(...args: readonly string[]): Promise<string> {
   expect(stdout).not.toHaveBeenCalled();
   expect(stderr).not.toMatch(/^\s+at /m);
   expect({ code, stderr }).toMatchObject({ code: 2 });
+  // Nothing was begun that would have to be cleared away.
+  expect(existsSync(join(folder, 'runs'))).toBe(false);
   return stderr;
 }
+
+const phase = (changes: object) => ({ phases: [{ name: 'source', ...changes }] });
+
+/** A plugin with one data set, as its author would write it. */
+const dataPlugin = (name: string, fields: object) =>
+  file(
+    name,
+    `export default { open() {}, verify() {}, ...${JSON.stringify({
+      name: 'own-data',
+      description: 'for tests',
+      targets: ['label'],
+      classes: 2,
+      embedded: true,
+      howToGet: '',
+      ...fields,
+    })} };`,
+  );
 
 const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
   'an unknown command': [['prams'], /one of run, params/, /Did you mean params\?/],
@@ -69,20 +88,200 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
   'an unknown model': [['--model', 'vit_tinny_patch16_224'], /Did you mean vit_tiny_patch16_224\?/],
   'an unknown data set': [
     ['--source', 'cifar-100'],
-    /where: +source set by --source/,
+    /where: +phases\[0\]\.data set by --source/,
     /Did you mean cifar100\?/,
   ],
-  'a data set of another kind': [
+  'a data set without the target of the task': [
     ['--source', 'procedural-depth'],
-    /data for classification/,
-    /which is for depth/,
+    /procedural-depth lacks a target of the task classification/,
+    /where: +phases\[0\]\.data set by --source/,
+    /expected: +data with label \(one class per image\): one of procedural-source/,
+    /received: +procedural-depth, which has depth/,
+    /fix: +Choose another data set or another task/,
+  ],
+  'an unknown phase in --task': [
+    ['--task', 'source,depht'],
+    /where: +--task/,
+    /one of source, classification, transfer, depth/,
+    /received: +depht/,
+    /Did you mean depth\?/,
+  ],
+  'an unknown phase in --data': [
+    ['--data', 'sorce=cifar100'],
+    /where: +--data/,
+    /phase=name, the phase one of source, transfer, depth/,
+    /received: +sorce=cifar100/,
+    /Did you mean source\?/,
+  ],
+  'an unknown phase in --protocol': [
+    ['--protocol', 'tranfer=full'],
+    /where: +--protocol/,
+    /Did you mean transfer\?/,
+  ],
+  'an unknown phase in --set': [
+    ['--set', 'phases.dept.training.epochs=1'],
+    /where: +--set phases\.dept\.training\.epochs=1/,
+    /one of source, transfer, depth/,
+    /received: +dept\b/,
+    /Did you mean depth\?/,
+  ],
+  'an unknown field in --set': [
+    ['--set', 'phases.depth.training.epoch=1'],
+    /where: +phases\[2\]\.training\.epoch set by --set/,
+    /Did you mean epochs\?/,
+  ],
+  'a value that --set cannot set': [
+    ['--set', 'phases.depth.training.epochs=many'],
+    /where: +phases\[2\]\.training\.epochs set by --set/,
+    /an integer from 1 to 1000/,
+    /received: +"many"/,
+  ],
+  '--set without a value': [['--set', 'training.epochs'], /where: +--set/, /path=value/],
+  'an unknown protocol': [
+    ['--protocol', 'published'],
+    /where: +phases\[1\]\.protocol set by --protocol/,
+    /one of full, stratified, few-shot, as-published/,
+    /Did you mean as-published\?/,
   ],
   'an unknown task': [
-    ['--task', 'source,depht'],
-    /tasks\[1\] set by --task/,
-    /one of source, transfer, depth/,
+    ['--suite', extending('task.json', phase({ task: 'clasification' }))],
+    /where: +phases\[0\]\.task/,
+    /one of classification, /,
+    /received: +clasification/,
+    /Did you mean classification\?/,
   ],
-  'an unknown protocol': [['--protocol', 'published'], /one of stratified, as-published/],
+  'an unknown option of a task': [
+    [
+      '--suite',
+      extending('task-option.json', phase({ task: { name: 'classification', options: { k: 1 } } })),
+    ],
+    /phases\[0\]\.task\.options\.k/,
+    /Remove the field/,
+  ],
+  'an option of a protocol that is out of range': [
+    ['--suite', extending('shots.json', phase({ protocol: { name: 'few-shot', options: { perClass: 0 } } }))],
+    /where: +phases\[0\]\.protocol\.options\.perClass/,
+    /an integer of at least 1/,
+  ],
+  'an unknown field of a phase': [
+    ['--suite', extending('phase-field.json', phase({ epochs: 3 }))],
+    /phases\[0\]\.epochs in .*phase-field\.json/,
+    /one of the fields name, from, task, data, protocol, trains, training/,
+  ],
+  'an unknown field of a phase’s training': [
+    ['--suite', extending('phase-training.json', phase({ training: { epoch: 3 } }))],
+    /phases\[0\]\.training\.epoch in .*phase-training\.json/,
+    /Did you mean epochs\?/,
+  ],
+  'a phase name with capitals': [
+    ['--suite', extending('phase-name.json', { phases: [{ name: 'Far Away', task: 'depth', data: 'd' }] })],
+    /phases\[3\]\.name in /,
+    /"Far Away"/,
+  ],
+  'two phases of one name in one file': [
+    [
+      '--suite',
+      extending('twins.json', { phases: [{ name: 'source' }, { name: 'depth' }, { name: 'source' }] }),
+    ],
+    /Two entries are named "source"/,
+    /where: +phases in .*twins\.json/,
+    /received: +source, depth, source/,
+    /Rename one of them/,
+  ],
+  'two phases of one name after all changes': [
+    ['--suite', suite, '--set', 'phases.depth.name="source"'],
+    /Two phases have the same name/,
+    /where: +phases\[2\]\.name/,
+    /received: +source/,
+    /Rename one of them/,
+  ],
+  'an analysis that is asked for twice': [
+    ['--suite', suite, '--set', 'analyses=["cka","merge","cka"]'],
+    /The analysis cka is asked for twice/,
+    /where: +analyses\[2\]/,
+    /Remove one of them/,
+  ],
+  'a phase that starts from one that comes later': [
+    ['--suite', extending('later.json', phase({ from: 'depth' }))],
+    /where: +phases\[0\]\.from/,
+    /null: this is the first phase/,
+    /received: +depth/,
+    /Move the phase depth before source/,
+  ],
+  'a phase that starts from itself': [
+    ['--suite', extending('itself.json', { phases: [{ name: 'depth', from: 'depth' }] })],
+    /where: +phases\[2\]\.from/,
+    /expected: +one of source, transfer/,
+    /received: +depth/,
+  ],
+  'a phase that starts from none that there is': [
+    ['--suite', extending('nowhere.json', { phases: [{ name: 'depth', from: 'sourse' }] })],
+    /There is no phase "sourse" to start from/,
+    /where: +phases\[2\]\.from/,
+    /one of source, transfer/,
+    /Did you mean source\?/,
+  ],
+  'a head alone that starts from nothing': [
+    ['--suite', extending('head.json', { phases: [{ name: 'transfer', from: null }] })],
+    /where: +phases\[1\]\.from/,
+    /expected: +the name of an earlier phase/,
+    /received: +nothing/,
+    /"trains": "all"/,
+  ],
+  'a split that is not there to be scored on': [
+    [
+      '--suite',
+      extending('val.json', {
+        phases: [{ name: 'transfer', protocol: 'as-published', evaluate: ['val', 'test'] }],
+        training: { batchSize: 8 },
+      }),
+    ],
+    /as-published has no validation examples/,
+    /where: +phases\[1\]\.evaluate/,
+    /expected: +\["test"\]/,
+  ],
+  'a head that reads a block that is not there': [
+    [
+      '--suite',
+      extending('block.json', {
+        phases: [
+          {
+            name: 'parts',
+            task: { name: 'segmentation', options: { blocks: [99] } },
+            data: 'fake-masks',
+          },
+        ],
+      }),
+    ],
+    /fake-model has no block 99/,
+    /where: +phases\[3\]\.task: segmentation option blocks\[0\]/,
+    /different blocks from 0 to 1/,
+    /received: +\[99\]/,
+    /Name blocks that the model has/,
+  ],
+  'an unknown analysis': [
+    ['--suite', extending('analysis.json', { analyses: ['ckaa'] })],
+    /where: +analyses\[2\]/,
+    /one of cka, merge/,
+    /Did you mean cka\?/,
+  ],
+  'an analysis of an unknown phase': [
+    [
+      '--suite',
+      extending('analysis-phase.json', { analyses: [{ name: 'cka', options: { phase: 'sorce' } }] }),
+    ],
+    /There is no phase "sorce" to look at/,
+    /where: +analyses\[0\]\.options\.phase/,
+    /one of source, transfer, depth/,
+    /Did you mean source\?/,
+  ],
+  'a suite of the first form': [
+    ['--suite', file('old.json', { extends: 'default', tasks: ['source'], source: 'cifar100' })],
+    /in a form that is no longer read/,
+    /where: +source, tasks in .*old\.json/,
+    /"models", and "phases" with a task, data and a protocol each/,
+    /Describe each task as a phase; suites\/default\.json is an example/,
+  ],
   'an unknown suite': [['--suite', 'defualt'], /Did you mean default\?/],
   'an unknown kind of list': [['list', 'method'], /Did you mean methods\?/],
   'a number that is none': [
@@ -169,6 +368,31 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
     /does not register valid methods/,
     /nonsense\.mjs/,
   ],
+  'a plugin that throws when it is loaded': [
+    [
+      '--suite',
+      extending('throws.json', {
+        plugins: { tasks: [file('throws.mjs', "\nthrow new TypeError('no such table');")] },
+      }),
+    ],
+    /throws\.mjs" throws when it is loaded/,
+    /where: +plugins\.tasks\[0\]/,
+    /received: +no such table/,
+    /fix: +Correct the plugin at /,
+  ],
+  'a data set with an unknown kind of target': [
+    [
+      '--suite',
+      extending('kind.json', { plugins: { datasets: [dataPlugin('kind.mjs', { targets: ['boxes'] })] } }),
+    ],
+    /does not register valid datasets/,
+    /where: +plugins\.datasets: .*kind\.mjs/,
+    /targets\.0: "boxes" is not a kind of target; there are label, value, mask, depth/,
+  ],
+  'a name that no flag could say': [
+    ['--suite', extending('name.json', { plugins: { datasets: [dataPlugin('name.mjs', { name: 'a b' })] } })],
+    /name: is not a name: no spaces, commas or colons/,
+  ],
   'a plugin that is not installed': [
     ['--suite', extending('uninstalled.json', { plugins: { datasets: ['@kora-bench/absent'] } })],
     /plugins\.datasets\[0\]/,
@@ -199,18 +423,44 @@ test('a plugin cannot take a name that is taken', async () => {
   expect(stderr).toMatch(/named "lora"[\s\S]*method-lora and from .*twice\.mjs/);
 });
 
-test('a corrupt record is named', async () => {
+test('kora.config.json with a misspelt kind of plugin is named', async () => {
+  const path = file('kora.config.json', { plugins: { task: ['./x'] } });
+  const stderr = await complaint('list', 'tasks').finally(() => rmSync(path));
+  expect(stderr).toMatch(/where: +plugins\.task in .*kora\.config\.json[\s\S]*Did you mean tasks\?/);
+});
+
+test('a run that an older version made is refused with a clear word', async () => {
+  const runDir = join(folder, 'first-form');
+  mkdirSync(runDir);
+  writeFileSync(join(runDir, 'run.json'), JSON.stringify({ schemaVersion: 1, suite: 'default' }));
+  for (const args of [
+    ['report', runDir],
+    ['audit', runDir],
+    ['--resume', '--out', runDir],
+  ]) {
+    const stderr = await complaint(...args);
+    expect(stderr).toMatch(/The run plan was written by an older version of this suite/);
+    expect(stderr).toMatch(/where: +.*first-form.run\.json[\s\S]*expected: .*"schemaVersion": 2/);
+    expect(stderr).toMatch(/fix: +Show it with the version that wrote it, or run its configuration again/);
+  }
+});
+
+test('a record that is corrupt or of an older version is named', async () => {
   const runDir = join(folder, 'corrupt');
   const { createRun, loadSuite, planCells, resolveConfig } = await import('@kora-bench/bench');
   const resolved = await resolveConfig((await loadSuite(suite)).config);
   const cells = planCells(resolved);
   const createdAt = new Date(0).toISOString();
   await (
-    await createRun(runDir, { schemaVersion: 1, suite: 'x', createdAt, config: resolved.config, cells })
+    await createRun(runDir, { schemaVersion: 2, suite: 'x', createdAt, config: resolved.config, cells })
   )();
   mkdirSync(join(runDir, 'records'));
-  writeFileSync(join(runDir, 'records', `${cells[0]!.id}.json`), '{"schemaVersion": 1');
-  const stderr = await complaint('audit', runDir);
-  expect(stderr).toContain(`${cells[0]!.id}.json`);
-  expect(stderr).toMatch(/fix: +Run with --resume/);
+  const path = join(runDir, 'records', `${cells[0]!.id}.json`);
+  writeFileSync(path, '{"schemaVersion": 2');
+  const corrupt = await complaint('audit', runDir);
+  expect(corrupt).toContain(`${cells[0]!.id}.json`);
+  expect(corrupt).toMatch(/fix: +Run with --resume/);
+  writeFileSync(path, '{"schemaVersion": 1}');
+  const old = await complaint('audit', runDir);
+  expect(old).toMatch(/The record was written by an older version/);
 });

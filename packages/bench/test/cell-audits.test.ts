@@ -1,4 +1,4 @@
-import type { MethodDefinition } from '@kora-bench/core';
+import type { ImageDataset, MethodDefinition, SplitName } from '@kora-bench/core';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import full from '@kora-bench/method-full';
 import kora from '@kora-bench/method-kora';
@@ -7,7 +7,15 @@ import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
 import { describe, expect, test } from 'vitest';
 import { cyclicLabels, memoryDataset, memorySplit } from './memory-split.js';
-import { codesOf, findingOf, runTinyCell } from './tiny-cell.js';
+import {
+  codesOf,
+  findingOf,
+  metricOf,
+  phaseOf,
+  runTinyCell,
+  sourcePhase,
+  transferPhase,
+} from './tiny-cell.js';
 
 const sound: readonly MethodDefinition[] = [
   linearProbe,
@@ -22,8 +30,8 @@ describe('a sound cell has no findings but the method’s own caveats', () => {
   test.each(sound.map((method) => [method.name, method] as const))('%s', async (_name, method) => {
     const record = await runTinyCell({
       method,
-      source: memoryDataset({ train: 40, val: 12, classes: 4 }),
-      target: memoryDataset({ train: 32, val: 12, classes: 4 }, { dataset: 'target' }),
+      data: { source: memoryDataset({ train: 40, test: 12, classes: 4 }) },
+      phases: [sourcePhase(), transferPhase()],
     });
     const caveats = method.caveats?.(method.options.parse({})) ?? [];
     expect(codesOf(record)).toEqual(caveats.map(({ code }) => `${code}@method`));
@@ -58,9 +66,9 @@ describe('parameters', () => {
   });
 
   test('a single step proves no missing gradient: LoRA’s A gets its first one in the second', async () => {
-    const source = memoryDataset({ train: 6, val: 6, classes: 3 });
+    const data = { source: memoryDataset({ train: 6, test: 6, classes: 3 }) };
     const training = { epochs: 1, batchSize: 6 };
-    const record = await runTinyCell({ method: lora as MethodDefinition, source, training });
+    const record = await runTinyCell({ method: lora as MethodDefinition, data, training });
     expect(codesOf(record)).toEqual([]);
   });
 
@@ -73,8 +81,7 @@ describe('parameters', () => {
   });
 
   test('adapters trained on a single class are told: their loss is 0 from the start', async () => {
-    const source = memoryDataset({ train: 30, val: 12, classes: 3 });
-    const record = await runTinyCell({ method: adapterFusion as MethodDefinition, source });
+    const record = await runTinyCell({ method: adapterFusion as MethodDefinition });
     expect(findingOf(record, 'DEAD_START', 'source/adapter-0').severity).toBe('error');
     expect(codesOf(record)).not.toContain('DEAD_START@source/adapter-1');
   });
@@ -83,12 +90,19 @@ describe('parameters', () => {
 describe('data', () => {
   const method = linearProbe as MethodDefinition;
   const classes = 3;
-  const whole = (split: 'train' | 'val', length: number) =>
+  const whole = (split: SplitName, length: number) =>
     memorySplit({ split, classes, labels: cyclicLabels(length, classes) });
+  const dataset = (splits: Partial<ImageDataset>): ImageDataset => ({
+    name: 'memory',
+    train: whole('train', 24),
+    val: whole('val', 3),
+    test: whole('test', 12),
+    ...splits,
+  });
 
   test('MISSING_CLASSES: a class without training examples', async () => {
     const train = memorySplit({ split: 'train', classes, labels: cyclicLabels(24, 2) });
-    const record = await runTinyCell({ method, source: { name: 'memory', train, val: whole('val', 12) } });
+    const record = await runTinyCell({ method, data: { source: dataset({ train }) } });
     expect(codesOf(record)).toEqual(['MISSING_CLASSES@source']);
     const { evidence, severity } = findingOf(record, 'MISSING_CLASSES');
     expect(evidence).toEqual({ present: 2, classes: 3, examples: 24 });
@@ -96,8 +110,8 @@ describe('data', () => {
   });
 
   test('EVALUATION_CLASSES: a class that is never asked for', async () => {
-    const val = memorySplit({ split: 'val', classes, labels: cyclicLabels(12, 2) });
-    const record = await runTinyCell({ method, source: { name: 'memory', train: whole('train', 24), val } });
+    const test = memorySplit({ split: 'test', classes, labels: cyclicLabels(12, 2) });
+    const record = await runTinyCell({ method, data: { source: dataset({ test }) } });
     expect(codesOf(record)).toEqual(['EVALUATION_CLASSES@source']);
     expect(findingOf(record, 'EVALUATION_CLASSES').evidence).toEqual({
       present: 2,
@@ -107,15 +121,11 @@ describe('data', () => {
   });
 
   test('SINGLE_CLASS_F1: with one true class, weighted F1 is 2a/(1 + a)', async () => {
-    const val = memorySplit({ split: 'val', classes, labels: Array(40).fill(1) });
+    const test = memorySplit({ split: 'test', classes, labels: Array(40).fill(1) });
     // So little training that the one class is neither always right nor always wrong.
     const training = { epochs: 1, learningRate: 1e-4 };
-    const record = await runTinyCell({
-      method,
-      training,
-      source: { name: 'memory', train: whole('train', 24), val },
-    });
-    const { top1, weightedF1 } = record.source.result;
+    const record = await runTinyCell({ method, training, data: { source: dataset({ test }) } });
+    const [top1, weightedF1] = [metricOf(record, 'top1'), metricOf(record, 'weightedF1')];
     expect(weightedF1).toBeCloseTo((2 * top1) / (1 + top1), 12);
     const finding = findingOf(record, 'SINGLE_CLASS_F1', 'source');
     expect(finding).toMatchObject({
@@ -128,14 +138,14 @@ describe('data', () => {
   test('TRAIN_TEST_OVERLAP: the same picture on both sides, found by its bytes', async () => {
     const labels = cyclicLabels(12, classes);
     const pictures = labels.map((_, i) => (i < 2 ? i : 500 + i));
-    const val = memorySplit({ split: 'val', classes, labels, pictures });
-    const record = await runTinyCell({ method, source: { name: 'memory', train: whole('train', 24), val } });
+    const test = memorySplit({ split: 'test', classes, labels, pictures });
+    const record = await runTinyCell({ method, data: { source: dataset({ test }) } });
     expect(codesOf(record)).toEqual(['TRAIN_TEST_OVERLAP@source']);
     expect(findingOf(record, 'TRAIN_TEST_OVERLAP').evidence).toEqual({
       images: 2,
       examples: [
-        { train: 'train/class0/0.png', val: 'val/class0/0.png' },
-        { train: 'train/class1/1.png', val: 'val/class1/1.png' },
+        { train: 'train/class0/0.png', evaluated: 'test/class0/0.png' },
+        { train: 'train/class1/1.png', evaluated: 'test/class1/1.png' },
       ],
     });
   });
@@ -148,6 +158,6 @@ describe('data', () => {
       used: { mean: [0.485, 0.456, 0.406], std: [0.5, 0.5, 0.5] },
       checkpoint: { mean: [0.5, 0.5, 0.5] },
     });
-    expect(record.model.preprocessing['mean']).toEqual([0.485, 0.456, 0.406]);
+    expect(phaseOf(record).preprocessing['mean']).toEqual([0.485, 0.456, 0.406]);
   });
 });

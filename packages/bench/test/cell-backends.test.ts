@@ -5,8 +5,8 @@ import lora from '@kora-bench/method-lora';
 import { expect, test } from 'vitest';
 import { runTinyCell } from './tiny-cell.js';
 
-const lossesOf = ({ source }: DoneRecord) =>
-  source.training.stages.flatMap(({ losses }) => losses.map(({ loss }) => loss));
+const lossesOf = ({ phases }: DoneRecord) =>
+  phases[0]!.draws[0]!.training.stages.flatMap(({ losses }) => losses.map(({ loss }) => loss));
 
 test('a backend with kernels for primitives alone runs a cell', async () => {
   const method = lora as MethodDefinition;

@@ -8,21 +8,28 @@ import full from '@kora-bench/method-full';
 import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import { describe, expect, test } from 'vitest';
-import type { MemorySplit } from './memory-split.js';
 import { memoryDataset } from './memory-split.js';
-import { defaultSource, runTinyCell, temporaryFolder } from './tiny-cell.js';
+import {
+  defaultSource,
+  evaluationOf,
+  runTinyCell,
+  sourcePhase,
+  temporaryFolder,
+  trainingOf,
+  transferPhase,
+} from './tiny-cell.js';
 
 const probe = linearProbe as MethodDefinition;
 const chain = koraChain as MethodDefinition;
 
-const lossesOf = ({ source }: DoneRecord) =>
-  source.training.stages.flatMap(({ losses }) => losses.map(({ loss }) => loss));
+const lossesOf = (record: DoneRecord) =>
+  trainingOf(record).stages.flatMap(({ losses }) => losses.map(({ loss }) => loss));
 
 /** Everything that a run measured, without times. */
-const numbersOf = ({ source, cka }: DoneRecord) => ({
-  losses: source.training.stages.map(({ losses }) => losses),
-  result: source.result,
-  cka,
+const numbersOf = (record: DoneRecord) => ({
+  losses: trainingOf(record).stages.map(({ losses }) => losses),
+  evaluation: evaluationOf(record),
+  analyses: record.analyses,
 });
 
 function featureFiles(cacheDir: string): string[] {
@@ -36,44 +43,43 @@ function featureFiles(cacheDir: string): string[] {
 
 test.each([probe, chain])('kept features change no result: $name', async (method) => {
   // Pictures that look the same when flipped: `flip` changes nothing but that no prefix can be kept.
-  const source = memoryDataset({ train: 30, val: 12, classes: 3 }, { symmetric: true });
-  const kept = await runTinyCell({ method, source, training: { augmentation: 'none' } });
-  const fresh = await runTinyCell({ method, source, training: { augmentation: 'flip' } });
-  expect(kept.source.training.cache).toMatchObject({ computedImages: 30, reusedImages: 0 });
-  expect(fresh.source.training.cache).toBeNull();
+  const data = { source: memoryDataset({ train: 30, test: 12, classes: 3 }, { symmetric: true }) };
+  const kept = await runTinyCell({ method, data, training: { augmentation: 'none' } });
+  const fresh = await runTinyCell({ method, data, training: { augmentation: 'flip' } });
+  expect(trainingOf(kept).cache).toMatchObject({ computedImages: 30, reusedImages: 0 });
+  expect(trainingOf(fresh).cache).toBeNull();
   const [a, b] = [lossesOf(kept), lossesOf(fresh)];
   expect(a).toHaveLength(b.length);
   for (const [i, loss] of a.entries()) expect(loss).toBeCloseTo(b[i]!, 5);
-  expect(kept.source.training.flopsPerStep).toBeLessThan(0.5 * fresh.source.training.flopsPerStep);
+  expect(trainingOf(kept).flopsPerStep).toBeLessThan(0.5 * trainingOf(fresh).flopsPerStep);
 });
 
 describe('on disk', () => {
   const first = async (cacheDir: string, source = defaultSource()) =>
-    runTinyCell({ method: probe, cacheDir, source });
+    runTinyCell({ method: probe, cacheDir, data: { source } });
 
   test('a second cell reads what the first computed, whatever its seed and epochs', async () => {
     const cacheDir = temporaryFolder();
     await first(cacheDir);
     const source = defaultSource();
-    const train = source.train as MemorySplit;
     const again = await runTinyCell({
       method: probe,
       cacheDir,
-      source,
+      data: { source },
       seed: 1,
       training: { epochs: 4 },
     });
-    expect(again.source.training.cache).toMatchObject({ computedImages: 0, reusedImages: 30 });
-    expect(train.reads).toEqual([]);
+    expect(trainingOf(again).cache).toMatchObject({ computedImages: 0, reusedImages: 30 });
+    expect(source.train.reads).toEqual([]);
   });
 
   test('another d_comp reads the same features: they come before every trained parameter', async () => {
     const cacheDir = temporaryFolder();
     const run = (dComp: number) => runTinyCell({ method: chain, options: { dComp }, cacheDir });
-    const computed = (await run(4)).source.training.cache!;
+    const computed = trainingOf(await run(4)).cache!;
     expect(computed.computedImages).toBe(30);
     expect(computed.computeSeconds).toBeGreaterThan(0);
-    const read = (await run(8)).source.training.cache!;
+    const read = trainingOf(await run(8)).cache!;
     expect(read).toMatchObject({ computedImages: 0, reusedImages: 30 });
     expect(read).not.toHaveProperty('computeSeconds');
   });
@@ -82,7 +88,7 @@ describe('on disk', () => {
     const cacheDir = temporaryFolder();
     const computed = await first(cacheDir);
     const read = await first(cacheDir);
-    expect(read.source.training.cache!.reusedImages).toBe(30);
+    expect(trainingOf(read).cache!.reusedImages).toBe(30);
     expect(numbersOf(read)).toEqual(numbersOf(computed));
   });
 
@@ -103,20 +109,20 @@ describe('on disk', () => {
     expect(files).toHaveLength(2);
     for (const path of files) damage(path);
     const repaired = await first(cacheDir);
-    expect(repaired.source.training.cache!.computedImages).toBe(30);
+    expect(trainingOf(repaired).cache!.computedImages).toBe(30);
     expect(numbersOf(repaired)).toEqual(numbersOf(sound));
-    expect((await first(cacheDir)).source.training.cache!.reusedImages).toBe(30);
+    expect(trainingOf(await first(cacheDir)).cache!.reusedImages).toBe(30);
   });
 
   test('the features of another split under the right name are noticed', async () => {
     const [mine, other] = [temporaryFolder(), temporaryFolder()];
     const sound = await first(mine);
-    await first(other, memoryDataset({ train: 30, val: 12, classes: 3 }, { dataset: 'other' }));
+    await first(other, memoryDataset({ train: 30, test: 12, classes: 3 }, { dataset: 'other' }));
     const sizes = (path: string) => readFileSync(path).length;
     const bySize = new Map(featureFiles(other).map((path) => [sizes(path), path]));
     for (const path of featureFiles(mine)) writeFileSync(path, readFileSync(bySize.get(sizes(path))!));
     const repaired = await first(mine);
-    expect(repaired.source.training.cache!.computedImages).toBe(30);
+    expect(trainingOf(repaired).cache!.computedImages).toBe(30);
     expect(numbersOf(repaired)).toEqual(numbersOf(sound));
   });
 
@@ -125,7 +131,7 @@ describe('on disk', () => {
     const [a, b] = await Promise.all([first(cacheDir), first(cacheDir)]);
     expect(numbersOf(a)).toEqual(numbersOf(b));
     expect(featureFiles(cacheDir).filter((path) => path.endsWith('.tmp'))).toEqual([]);
-    expect((await first(cacheDir)).source.training.cache!.reusedImages).toBe(30);
+    expect(trainingOf(await first(cacheDir)).cache!.reusedImages).toBe(30);
   });
 
   test('features of trained weights are of no use to others and stay in memory', async () => {
@@ -133,9 +139,9 @@ describe('on disk', () => {
     const record = await runTinyCell({
       method: full as MethodDefinition,
       cacheDir,
-      target: memoryDataset({ train: 32, val: 12, classes: 4 }, { dataset: 'target' }),
+      phases: [sourcePhase(), transferPhase()],
     });
-    expect(record.transfer[0]!.training.cache).toMatchObject({ computedImages: 16 });
+    expect(trainingOf(record, 'transfer').cache).toMatchObject({ computedImages: 16 });
     expect(featureFiles(cacheDir)).toEqual([]);
   });
 });
@@ -146,7 +152,7 @@ describe('a cache that cannot be written', () => {
     const record = await runTinyCell({
       method: probe,
       cacheDir,
-      report: (event) => event.kind === 'message' && messages.push(event.text),
+      report: (event) => void (event.kind === 'message' && messages.push(event.text)),
     });
     return { record, messages: messages.join('\n') };
   };

@@ -1,6 +1,6 @@
 import onnxruntime from '@kora-bench/backend-ort';
 import type { DoneRecord } from '@kora-bench/bench';
-import { recordSchema } from '@kora-bench/bench';
+import { ckaResultSchema, recordSchema } from '@kora-bench/bench';
 import type { Backend, MethodDefinition } from '@kora-bench/core';
 import { add, defineMethod } from '@kora-bench/core';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
@@ -12,11 +12,22 @@ import lora from '@kora-bench/method-lora';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { memoryDataset } from './memory-split.js';
-import { runTinyCell } from './tiny-cell.js';
+import {
+  depthPhase,
+  evaluationOf,
+  metricOf,
+  runTinyCell,
+  sourcePhase,
+  trainingOf,
+  transferPhase,
+} from './tiny-cell.js';
 
 const methods = [linearProbe, full, lora, adapterFusion, kora, koraChain] as readonly MethodDefinition[];
 
-describe('every method, trained and judged on all tasks by onnxruntime', () => {
+const source = () => memoryDataset({ train: 48, test: 24, classes: 4 });
+const ckaOf = ({ analyses }: DoneRecord) => ckaResultSchema.parse(analyses['cka']);
+
+describe('every method, trained and evaluated in every phase by onnxruntime', () => {
   const records = new Map<string, DoneRecord>();
   let backend: Backend;
   beforeAll(async () => {
@@ -26,10 +37,13 @@ describe('every method, trained and judged on all tasks by onnxruntime', () => {
         method,
         backend,
         training: { epochs: 10, learningRate: 0.02 },
-        source: memoryDataset({ train: 48, val: 24, classes: 4 }),
-        target: memoryDataset({ train: 32, val: 12, classes: 4 }, { dataset: 'target' }),
-        depth: memoryDataset({ train: 10, val: 6, classes: 1 }, { dataset: 'depth', task: 'depth' }),
-        config: { tasks: ['source', 'transfer', 'depth'], protocols: ['stratified', 'as-published'] },
+        data: { source: source() },
+        phases: [
+          sourcePhase(),
+          transferPhase(),
+          transferPhase({ name: 'transfer-as-published', protocol: 'as-published' }),
+          depthPhase(),
+        ],
       });
       records.set(method.name, record);
     }
@@ -43,41 +57,43 @@ describe('every method, trained and judged on all tasks by onnxruntime', () => {
 
   test.each(methods)('$name: the loss falls in every stage', ({ name }) => {
     const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-    for (const { losses } of records.get(name)!.source.training.stages) {
+    for (const { losses } of trainingOf(records.get(name)!).stages) {
       const values = losses.map(({ loss }) => loss);
       const third = Math.floor(values.length / 3);
       expect(mean(values.slice(-third))).toBeLessThan(0.99 * mean(values.slice(0, third)));
     }
   });
 
-  test.each(methods)('$name: every task is judged on all of its validation examples', ({ name }) => {
-    const { source, transfer, depth } = records.get(name)!;
-    expect(source.result.examples).toBe(24);
-    expect(transfer.map(({ protocol, trueLabels }) => [protocol, trueLabels.examples])).toEqual([
-      ['stratified', 12],
-      ['as-published', 12],
+  test.each(methods)('$name: every phase is evaluated on all of its test examples', ({ name }) => {
+    const record = records.get(name)!;
+    const evaluated = record.phases.map((phase) => [phase.name, evaluationOf(record, phase.name).examples]);
+    expect(evaluated).toEqual([
+      ['source', 24],
+      ['transfer', 12],
+      ['transfer-as-published', 12],
+      ['depth', 6],
     ]);
-    expect(depth!.result.examples).toBe(6);
-    expect(depth!.result.rmse).toBeLessThan(2);
+    expect(metricOf(record, 'rmse', 'depth')).toBeLessThan(2);
   });
 
   test('merged LoRA gives the same logits, and only LoRA merges', () => {
-    for (const [name, { mergeError }] of records) {
-      if (name === 'lora') expect(mergeError).toBeLessThan(1e-4);
-      else expect(mergeError).toBeNull();
+    for (const [name, { analyses }] of records) {
+      const { error } = analyses['merge']!;
+      if (name === 'lora') expect(error).toBeLessThan(1e-4);
+      else expect(error).toBeNull();
     }
-    expect(records.get('lora')!.mergeError).toBeGreaterThan(0);
+    expect(records.get('lora')!.analyses['merge']!['error']).toBeGreaterThan(0);
   });
 
   test('kora-chain never touches the backbone: its CKA is the frozen backbone’s own', () => {
-    const frozen = records.get('linear-probe')!.cka;
-    expect(records.get('kora-chain')!.cka).toEqual(frozen);
-    expect(records.get('lora')!.cka.biased).not.toEqual(frozen.biased);
+    const frozen = ckaOf(records.get('linear-probe')!);
+    expect(ckaOf(records.get('kora-chain')!)).toEqual(frozen);
+    expect(ckaOf(records.get('lora')!).biased).not.toEqual(frozen.biased);
     for (const [i, row] of frozen.biased.entries()) expect(row[i]).toBeCloseTo(1, 6);
   });
 
   test('adapter-fusion trains each stage on its share of epochs and parameters', () => {
-    const { stages } = records.get('adapter-fusion')!.source.training;
+    const { stages } = trainingOf(records.get('adapter-fusion')!);
     const adapters = 2 * (16 * 12 + 16 + 12 * 16 + 12);
     const fusion = 2 * 4 * 16 * 12;
     const head = (classes: number) => 13 * classes;
@@ -93,23 +109,19 @@ describe('every method, trained and judged on all tasks by onnxruntime', () => {
   });
 
   test('the frozen prefix is kept where a method reads a frozen backbone, and only there', () => {
-    const kept = [...records]
-      .filter(([, { source }]) => source.training.cache !== null)
-      .map(([name]) => name);
+    const kept = [...records].filter(([, record]) => trainingOf(record).cache !== null).map(([name]) => name);
     expect(kept).toEqual(['linear-probe', 'kora-chain']);
   });
 
-  test('head-only transfer never changes what the source task trained', async () => {
-    // The same cell without transfer and depth has the same source numbers.
+  test('what comes after a phase never changes its numbers', async () => {
     const alone = await runTinyCell({
       method: lora as MethodDefinition,
       backend,
       training: { epochs: 10, learningRate: 0.02 },
-      source: memoryDataset({ train: 48, val: 24, classes: 4 }),
+      data: { source: source() },
     });
-    expect(alone.source.result).toEqual(records.get('lora')!.source.result);
-    expect(alone.transfer).toEqual([]);
-    expect(alone.depth).toBeNull();
+    expect(evaluationOf(alone)).toEqual(evaluationOf(records.get('lora')!));
+    expect(alone.phases).toHaveLength(1);
   });
 });
 
@@ -135,13 +147,13 @@ test('what a stage trains on a part of the classes is what the next stage starts
         ({ name, value }) =>
           name === 'blocks.0.mlp.fc2' ? add(value, parameter('shift')) : value,
     }) as MethodDefinition;
-  const source = memoryDataset({ train: 32, val: 12, classes: 4 });
-  const run = (method: MethodDefinition) => runTinyCell({ method, source, training: { epochs: 4 } });
+  const data = { source: memoryDataset({ train: 32, test: 12, classes: 4 }) };
+  const run = (method: MethodDefinition) => runTinyCell({ method, data, training: { epochs: 4 } });
   const [untouched, never, early] = [
     await run(linearProbe as MethodDefinition),
     await run(shift(false)),
     await run(shift(true)),
   ];
-  expect(never.cka.biased).toEqual(untouched.cka.biased);
-  expect(early.cka.biased).not.toEqual(untouched.cka.biased);
+  expect(ckaOf(never).biased).toEqual(ckaOf(untouched).biased);
+  expect(ckaOf(early).biased).not.toEqual(ckaOf(untouched).biased);
 });

@@ -10,11 +10,20 @@ import { toyVit } from '@kora-bench/testing/vit-configs';
 import { describe, expect, test } from 'vitest';
 import { memoryDataset, memorySplit } from './memory-split.js';
 import type { TinyCell } from './tiny-cell.js';
-import { runTinyCell, tinyCheckpoint } from './tiny-cell.js';
+import {
+  defaultDepth,
+  defaultTarget,
+  depthPhase,
+  evaluationOf,
+  metricOf,
+  runTinyCell,
+  sourcePhase,
+  tinyCheckpoint,
+  trainingOf,
+  transferPhase,
+} from './tiny-cell.js';
 
 const probe = linearProbe as MethodDefinition;
-const target = () => memoryDataset({ train: 32, val: 12, classes: 4 }, { dataset: 'target' });
-const depth = () => memoryDataset({ train: 10, val: 6, classes: 1 }, { dataset: 'depth', task: 'depth' });
 
 /** A record without what differs between two runs on one machine. */
 function numbersOf(record: DoneRecord): unknown {
@@ -28,6 +37,7 @@ function numbersOf(record: DoneRecord): unknown {
     'computedImages',
     'reusedImages',
     'computeSeconds',
+    'dirty',
   ]);
   return JSON.parse(JSON.stringify(record, (key, value) => (measured.has(key) ? undefined : value)));
 }
@@ -38,13 +48,12 @@ describe('a cell is a function of its configuration and seed', () => {
       runTinyCell({
         method,
         seed,
-        source: memoryDataset({ train: 32, val: 12, classes: 4 }),
-        target: target(),
-        depth: depth(),
+        data: { source: memoryDataset({ train: 32, test: 12, classes: 4 }) },
+        phases: [sourcePhase(), transferPhase(), depthPhase()],
       });
     const [first, again, other] = [await run(0), await run(0), await run(1)];
     expect(numbersOf(again)).toEqual(numbersOf(first));
-    expect(other.source.training.stages).not.toEqual(first.source.training.stages);
+    expect(trainingOf(other).stages).not.toEqual(trainingOf(first).stages);
   });
 });
 
@@ -53,10 +62,10 @@ describe('batches', () => {
   async function summedLoss(method: MethodDefinition, batchSize: number): Promise<number> {
     const record = await runTinyCell({
       method,
-      source: memoryDataset({ train: 10, val: 6, classes: 3 }),
+      data: { source: memoryDataset({ train: 10, test: 6, classes: 3 }) },
       training: { epochs: 1, batchSize, learningRate: 1e-12 },
     });
-    const [stage] = record.source.training.stages;
+    const [stage] = trainingOf(record).stages;
     expect(stage!.losses).toHaveLength(Math.ceil(10 / batchSize));
     return stage!.losses.reduce(
       (sum, { loss, step }) => sum + loss * Math.min(batchSize, 10 - step * batchSize),
@@ -74,9 +83,9 @@ describe('batches', () => {
 
   test('a partial last batch weighs by its examples in depth too', async () => {
     const sum = async (batchSize: number) => {
-      const config = { depthTraining: { epochs: 1, learningRate: 1e-12, batchSize } };
-      const record = await runTinyCell({ method: probe, depth: depth(), config });
-      const { losses } = record.depth!.training.stages[0]!;
+      const training = { epochs: 1, learningRate: 1e-12, batchSize };
+      const record = await runTinyCell({ method: probe, phases: [sourcePhase(), depthPhase({ training })] });
+      const { losses } = trainingOf(record, 'depth').stages[0]!;
       return losses.reduce(
         (total, { loss, step }) => total + loss * Math.min(batchSize, 10 - step * batchSize),
         0,
@@ -88,13 +97,12 @@ describe('batches', () => {
   test('scores do not depend on the batch size', async () => {
     const score = async (batchSize: number) => {
       const training = { epochs: 1, batchSize, learningRate: 1e-12 };
-      const { source } = await runTinyCell({ method: probe, training });
-      return source.result;
+      return runTinyCell({ method: probe, training });
     };
     const [small, large] = [await score(5), await score(30)];
-    expect(small.examples).toBe(12);
-    expect(small.loss).toBeCloseTo(large.loss, 6);
-    expect(small.top1).toBe(large.top1);
+    expect(evaluationOf(small).examples).toBe(12);
+    expect(metricOf(small, 'loss')).toBeCloseTo(metricOf(large, 'loss'), 6);
+    expect(metricOf(small, 'top1')).toBe(metricOf(large, 'top1'));
   });
 });
 
@@ -117,7 +125,7 @@ describe('training that stops making sense', () => {
   test('parameters that the last update broke, after a last loss that was finite', async () => {
     const error = await failureOf({
       method: probe,
-      source: memoryDataset({ train: 6, val: 6, classes: 3 }),
+      data: { source: memoryDataset({ train: 6, test: 6, classes: 3 }) },
       training: {
         epochs: 1,
         batchSize: 6,
@@ -130,11 +138,10 @@ describe('training that stops making sense', () => {
   });
 
   test('depth of more metres than a number holds, from a log depth that is finite', async () => {
-    const config = {
-      tasks: ['source', 'depth'] as ('source' | 'depth')[],
-      depthTraining: { epochs: 1, learningRate: 10, batchSize: 10 },
-    };
-    const error = await failureOf({ method: probe, depth: depth(), config });
+    // Each step turns the head's weights around and makes them a million times as large.
+    const optimizer = { kind: 'sgd' as const, momentum: 0, weightDecay: 1e5 };
+    const training = { epochs: 2, learningRate: 10, batchSize: 10, optimizer };
+    const error = await failureOf({ method: probe, phases: [sourcePhase(), depthPhase({ training })] });
     expect(error).toMatchObject({
       code: 'TRAINING',
       message: expect.stringContaining('depth is not finite'),
@@ -144,7 +151,8 @@ describe('training that stops making sense', () => {
 
 describe('data that cannot work is refused before anything trains', () => {
   const steps: unknown[] = [];
-  const report: NonNullable<TinyCell['report']> = (event) => event.kind === 'step' && steps.push(event);
+  const report: NonNullable<TinyCell['report']> = (event) =>
+    void (event.kind === 'step' && steps.push(event));
 
   async function refused(spec: Partial<TinyCell>): Promise<InputError> {
     steps.length = 0;
@@ -181,36 +189,47 @@ describe('data that cannot work is refused before anything trains', () => {
   });
 
   test('a batch larger than the transfer shots or the depth data', async () => {
-    const transfer = { batchSize: 9, shotsPerClass: 2 };
-    expect(await refused({ target: target(), transfer })).toMatchObject({ where: 'transfer.batchSize' });
-    const config = { depthTraining: { epochs: 1, learningRate: 0.1, batchSize: 11 } };
-    expect(await refused({ depth: depth(), config })).toMatchObject({ where: 'depthTraining.batchSize' });
+    const few = transferPhase({
+      protocol: { name: 'stratified', options: { perClass: 2 } },
+      training: { batchSize: 9 },
+    });
+    const large = depthPhase({ training: { batchSize: 11 } });
+    for (const phase of [few, large]) {
+      const error = await refused({ phases: [sourcePhase(), phase] });
+      expect(error).toMatchObject({ where: 'phases[1].training.batchSize' });
+    }
   });
 
   test('more shots than a class has', async () => {
-    const error = await refused({ target: target(), transfer: { shotsPerClass: 9 } });
+    const protocol = { name: 'stratified', options: { perClass: 9 } };
+    const error = await refused({ phases: [sourcePhase(), transferPhase({ protocol })] });
     expect(error.message).toContain('fewer examples');
   });
 
   test('classes that don’t match the head', async () => {
-    const { train } = memoryDataset({ train: 30, val: 6, classes: 3 });
-    const { val } = memoryDataset({ train: 30, val: 12, classes: 4 });
-    const mixed: ImageDataset = { name: 'mixed', train, val };
-    expect(await refused({ source: mixed })).toMatchObject({
-      where: 'source',
+    const { train } = memoryDataset({ train: 30, test: 6, classes: 3 });
+    const { test } = memoryDataset({ train: 30, test: 12, classes: 4 });
+    const mixed: ImageDataset = { name: 'mixed', train, test };
+    expect(await refused({ data: { source: mixed } })).toMatchObject({
+      where: 'phases[0].data',
       expected: expect.stringContaining('3 classes'),
       received: expect.stringContaining('4 classes'),
     });
-    const outside = memorySplit({ split: 'val', classes: 3, labels: [0, 1, 2, 3] });
-    expect(await refused({ source: { name: 'outside', train, val: outside } })).toMatchObject({
-      where: 'source: val/class3/3.png',
+    const outside = memorySplit({ split: 'test', classes: 3, labels: [0, 1, 2, 3] });
+    expect(await refused({ data: { source: { name: 'outside', train, test: outside } } })).toMatchObject({
+      where: 'phases[0].data: test/class3/3.png',
       received: 'label 3',
     });
   });
 
   test('a data set of another task', async () => {
-    expect(await refused({ source: depth() })).toMatchObject({ where: 'source' });
-    expect(await refused({ depth: target() })).toMatchObject({ where: 'depth' });
+    const refusal = await refused({ data: { source: defaultDepth() } });
+    expect(refusal).toMatchObject({ where: 'phases[0].data', received: 'source, which has depth' });
+    const error = await refused({
+      data: { depth: defaultTarget() },
+      phases: [sourcePhase(), depthPhase()],
+    });
+    expect(error).toMatchObject({ where: 'phases[1].data', received: 'depth, which has label' });
   });
 
   test('a checkpoint whose shapes don’t fit its model', async () => {

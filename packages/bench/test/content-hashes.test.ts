@@ -8,8 +8,9 @@ import { defaultSource, runTinyCell, temporaryFolder } from './tiny-cell.js';
 /** Runs a cell and says how often the splits had to hash all of their pictures. */
 async function hashedIn(cacheDir: string): Promise<number> {
   const source = defaultSource();
-  await runTinyCell({ method: linearProbe as MethodDefinition, source, cacheDir, training: { epochs: 1 } });
-  return source.train.hashed.times + source.val.hashed.times;
+  const method = linearProbe as MethodDefinition;
+  await runTinyCell({ method, data: { source }, cacheDir, training: { epochs: 1 } });
+  return source.train.hashed.times + source.test.hashed.times;
 }
 
 test('content hashes are computed once per split and cache folder', async () => {

@@ -2,7 +2,7 @@ import type { MethodDefinition, ProgramMemory } from '@kora-bench/core';
 import linearProbe from '@kora-bench/method-linear-probe';
 import { expect, test } from 'vitest';
 import { tellingBackend } from './telling-backend.js';
-import { codesOf, findingOf, runTinyCell } from './tiny-cell.js';
+import { codesOf, findingOf, runTinyCell, trainingOf } from './tiny-cell.js';
 
 const method = linearProbe as MethodDefinition;
 const memory: ProgramMemory = {
@@ -15,10 +15,10 @@ const memory: ProgramMemory = {
 
 test('a record keeps what the training step takes of the device, where the backend tells', async () => {
   const told = await runTinyCell({ method, backend: await tellingBackend(memory) });
-  expect(told.source.training.deviceMemory).toEqual(memory);
+  expect(trainingOf(told).deviceMemory).toEqual(memory);
   expect(codesOf(told)).not.toContain('BATCH_SPLIT@source');
   const untold = await runTinyCell({ method });
-  expect(untold.source.training).not.toHaveProperty('deviceMemory');
+  expect(trainingOf(untold)).not.toHaveProperty('deviceMemory');
 });
 
 test('a record says that a batch was worked on in parts', async () => {

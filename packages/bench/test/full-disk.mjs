@@ -1,13 +1,16 @@
-// Runs one small cell whose cache is the folder given, and prints what it measured and said.
+// Runs one small cell whose cache is the folder given, and prints what it measured and reported.
+import { join } from 'node:path';
 import reference from '@kora-bench/backend-reference';
-import { initialCheckpoint, runCell, runConfigSchema } from '@kora-bench/bench';
+import { loadRegistry, runCell, runConfigSchema } from '@kora-bench/bench';
 import { createProceduralDataset } from '@kora-bench/datasets';
 import method from '@kora-bench/method-linear-probe';
 import { toyVit } from '@kora-bench/testing/vit-configs';
+import { initialCheckpoint } from '@kora-bench/trainer';
 
 // A file-size limit stands in for a full disk; its signal would end the process before it sees the error.
 process.on('SIGXFSZ', () => undefined);
 
+const cacheDir = process.argv[2];
 const model = { ...toyVit, depth: 1, numClasses: 0 };
 const half = [0.5, 0.5, 0.5];
 const preprocessing = {
@@ -17,20 +20,18 @@ const preprocessing = {
   mean: half,
   std: half,
 };
+const data = createProceduralDataset('procedural-source', {
+  trainPerClass: 3,
+  valPerClass: 1,
+  testPerClass: 1,
+});
 const config = runConfigSchema.parse({
   methods: [{ name: method.name }],
   backends: [{ name: reference.name }],
-  model: model.name,
-  source: 'procedural-source',
-  target: '-',
-  depth: '-',
-  tasks: ['source'],
-  protocols: ['stratified'],
+  models: [model.name],
+  phases: [{ name: 'source', task: 'classification', data: 'small' }],
   seeds: [0],
   training: { epochs: 1, batchSize: 50, learningRate: 0.01 },
-  transfer: { epochs: 1, batchSize: 50, learningRate: 0.01, shotsPerClass: 1 },
-  depthTraining: { epochs: 1, batchSize: 50, learningRate: 0.01 },
-  ckaExamples: 4,
 });
 const cell = {
   id: 'tiny',
@@ -46,14 +47,19 @@ const cell = {
 };
 const messages = [];
 const record = await runCell(
-  { cell, config, runDir: '', dataDir: '', cacheDir: process.argv[2] },
+  { cell, config, runDir: join(cacheDir, 'run'), dataDir: '', cacheDir },
   {
     method: { definition: method, options: {} },
     backend: await reference.create('cpu', { lower: false }),
     checkpoint: initialCheckpoint(model, preprocessing, 0),
-    source: createProceduralDataset('procedural-source', { trainPerClass: 3, valPerClass: 1 }),
+    registry: {
+      ...(await loadRegistry()),
+      datasets: new Map([['small', { name: 'small', targets: ['label'], open: async () => data }]]),
+    },
   },
   (event) => event.kind === 'message' && messages.push(event.text),
 );
-const { result, training } = record.source;
-console.log(JSON.stringify({ messages, numbers: { result, losses: training.stages[0].losses } }));
+const { training, evaluations } = record.phases[0].draws[0];
+console.log(
+  JSON.stringify({ messages, numbers: { values: evaluations[0].values, losses: training.stages[0].losses } }),
+);

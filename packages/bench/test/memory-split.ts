@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
-import type { ImageDataset, ImageSplit } from '@kora-bench/core';
+import type { ImageDataset, ImageSplit, SplitName } from '@kora-bench/core';
 import { randomStream } from '@kora-bench/core';
 
 /** What makes a split of small pictures that exist in memory alone. */
 export interface MemorySplitSpec {
   readonly dataset?: string;
-  readonly split: 'train' | 'val';
+  readonly split: SplitName;
   readonly labels: readonly number[];
   readonly classes: number;
   /** Number of the picture shown by each example; equal numbers are equal pictures. Different by default. */
   readonly pictures?: readonly number[];
   /** Pictures that look the same when flipped left to right. */
   readonly symmetric?: boolean;
-  readonly task?: 'classification' | 'depth';
+  /** The kind of targets that the split has; the labels are the masks' classes too. */
+  readonly target?: 'label' | 'depth' | 'mask';
   pathOf?(index: number, label: number): string;
 }
 
@@ -23,14 +24,16 @@ export interface MemorySplit extends ImageSplit {
   readonly hashed: { times: number };
 }
 
+const firstPicture: Readonly<Record<SplitName, number>> = { train: 0, val: 10_000, test: 5000 };
+
 /** A split whose pictures are noise around one colour per class. */
 export function memorySplit(spec: MemorySplitSpec): MemorySplit {
-  const { split, labels, classes, symmetric = false, task = 'classification', dataset = 'memory' } = spec;
-  const isDepth = task === 'depth';
+  const { split, labels, classes, symmetric = false, target = 'label', dataset = 'memory' } = spec;
   const reads: number[] = [];
   const hashed = { times: 0 };
-  const pictures = spec.pictures ?? labels.map((_, i) => (split === 'val' ? 5000 : 0) + i);
+  const pictures = spec.pictures ?? labels.map((_, i) => firstPicture[split] + i);
   const pathOf = spec.pathOf ?? ((i, label) => `${split}/class${label}/${i}.png`);
+  const classNames = Array.from({ length: classes }, (_, i) => `class ${i}`);
   const render = (index: number, height: number, width: number): Uint8Array => {
     const stream = randomStream(pictures[index]!, 'picture');
     const label = labels[index]!;
@@ -53,13 +56,16 @@ export function memorySplit(spec: MemorySplitSpec): MemorySplit {
     hashed,
     dataset,
     split,
-    task,
     length: labels.length,
-    classNames: isDepth ? [] : Array.from({ length: classes }, (_, i) => `class ${i}`),
-    labels: Int32Array.from(isDepth ? [] : labels),
+    targets:
+      target === 'depth'
+        ? { depth: {} }
+        : target === 'mask'
+          ? { mask: { classNames } }
+          : { label: { classNames, labels: Int32Array.from(labels) } },
     paths: labels.map((label, i) => pathOf(i, label)),
     fingerprint: createHash('sha256')
-      .update(JSON.stringify({ dataset, split, labels, classes, pictures, symmetric, task }))
+      .update(JSON.stringify({ dataset, split, labels, classes, pictures, symmetric, target }))
       .digest('hex'),
     notes: [`pictures in memory <${dataset}>`],
     async contentHashes(indices = [...labels.keys()]) {
@@ -77,10 +83,14 @@ export function memorySplit(spec: MemorySplitSpec): MemorySplit {
           const size = height * width;
           const pixels = new Uint8Array(indices.length * size * 3);
           for (const [i, index] of indices.entries()) pixels.set(render(index, height, width), i * size * 3);
-          if (!isDepth) return { pixels };
+          const length = indices.length * size;
+          const exampleOf = (i: number) => indices[Math.floor(i / size)]!;
+          if (target === 'mask')
+            return { pixels, mask: Int32Array.from({ length }, (_, i) => labels[exampleOf(i)]!) };
+          if (target === 'label') return { pixels };
           const depth = Float32Array.from(
-            { length: indices.length * size },
-            (_, i) => 2.5 + (((i % size) + pictures[indices[Math.floor(i / size)]!]!) % size) / size,
+            { length },
+            (_, i) => 2.5 + (((i % size) + pictures[exampleOf(i)]!) % size) / size,
           );
           return { pixels, depth };
         },
@@ -95,12 +105,31 @@ export function cyclicLabels(length: number, classes: number): number[] {
   return Array.from({ length }, (_, i) => i % classes);
 }
 
-/** A data set with `train` and `val` examples spread evenly over the classes. */
+/** How large the splits of {@link memoryDataset} are. */
+export interface MemorySizes {
+  readonly train: number;
+  /** As many as there are classes by default; 0 leaves the split out. */
+  readonly val?: number;
+  readonly test: number;
+  readonly classes: number;
+}
+
+export interface MemoryDataset extends ImageDataset {
+  readonly train: MemorySplit;
+  readonly test: MemorySplit;
+}
+
+/** A data set with examples spread evenly over the classes. */
 export function memoryDataset(
-  { train, val, classes }: { train: number; val: number; classes: number },
+  { train, val, test, classes }: MemorySizes,
   more: Partial<MemorySplitSpec> = {},
-): ImageDataset & { readonly train: MemorySplit; readonly val: MemorySplit } {
-  const half = (split: 'train' | 'val', length: number) =>
+): MemoryDataset {
+  const part = (split: SplitName, length: number) =>
     memorySplit({ labels: cyclicLabels(length, classes), classes, ...more, split });
-  return { name: more.dataset ?? 'memory', train: half('train', train), val: half('val', val) };
+  return {
+    name: more.dataset ?? 'memory',
+    train: part('train', train),
+    ...(val !== 0 && { val: part('val', val ?? classes) }),
+    test: part('test', test),
+  };
 }

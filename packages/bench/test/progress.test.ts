@@ -16,11 +16,12 @@ test('a log gets a line when a cell starts and ends, and at most one each ten se
     view.progress({ kind: 'step', phase: 'source', step, totalSteps: 100, loss: 2.5, imagesPerSecond: 128 });
   }
   view.cellEnded(record);
+  const others = 'transfer-stratified top-1 31.3 %, transfer-as-published top-1 0.5 %, depth RMSE 0.280 m';
   const title = '[1/2] linear-probe on onnxruntime:cpu, seed 0: ';
   expect(lines).toEqual([
     `${title}starting`,
     `${title}source: step 40/100, loss 2.500, 128 images/s, 15 s left`,
     `${title}source: step 80/100, loss 2.500, 128 images/s, 5 s left`,
-    `${title}done in 1 min 22 s, source top-1 61.2 %`,
+    `${title}done in 1 min 22 s, source top-1 61.2 %, ${others}`,
   ]);
 });

@@ -1,11 +1,18 @@
 import type { CellRecord, DoneRecord, FailedRecord } from '@kora-bench/bench';
-import { recordSchema, runPage } from '@kora-bench/bench';
+import { ckaResultSchema, recordSchema, runPage } from '@kora-bench/bench';
 import type { MethodDefinition } from '@kora-bench/core';
 import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { memoryDataset } from './memory-split.js';
-import { runTinyCell } from './tiny-cell.js';
+import {
+  depthPhase,
+  evaluationOf,
+  metricOf,
+  phaseOf,
+  runTinyCell,
+  sourcePhase,
+  transferPhase,
+} from './tiny-cell.js';
 
 const hostile = `<img src="https://evil.example/x.png" onerror='alert(1)'>&amp;`;
 
@@ -18,13 +25,17 @@ beforeAll(async () => {
   probe = await runTinyCell({
     method: linearProbe as MethodDefinition,
     label: hostile,
-    target: memoryDataset({ train: 32, val: 12, classes: 4 }, { dataset: 'target' }),
-    depth: memoryDataset({ train: 10, val: 6, classes: 1 }, { dataset: 'depth', task: 'depth' }),
-    config: { description: hostile, protocols: ['stratified', 'as-published'] },
+    phases: [
+      sourcePhase(),
+      transferPhase(),
+      transferPhase({ name: 'as-published', protocol: 'as-published' }),
+      depthPhase(),
+    ],
+    config: { description: hostile },
   });
   chain = await runTinyCell({ method: koraChain as MethodDefinition, label: 'chain d4' });
   failed = recordSchema.parse({
-    schemaVersion: 1,
+    schemaVersion: 2,
     status: 'failed',
     cell: { ...chain.cell, id: 'broken' },
     startedAt: chain.startedAt,
@@ -53,33 +64,42 @@ describe('the page of a run', () => {
     );
     expect(rows).toMatchObject({
       'Failed cells': 1,
-      'Scores on true labels, one row per cell': 2,
-      'Transfer: a new head on the frozen, source-trained model': 2,
-      Depth: 1,
+      Cells: 2,
+      'source: classification on memory, protocol full': 2,
+      'transfer: classification on target, protocol stratified, a new head on the frozen model': 1,
+      // Two evaluations of one cell.
+      'as-published: classification on target, protocol as-published, a new head on the frozen model': 2,
+      'depth: depth on depth, protocol full': 1,
     });
-    expect(page).toContain((100 * probe.source.result.top1).toFixed(1));
-    expect(page).toContain(probe.depth!.result.rmse.toFixed(4));
+    expect(page).toContain((100 * metricOf(probe, 'top1')).toFixed(1));
+    expect(page).toContain(metricOf(probe, 'rmse', 'depth').toFixed(3));
   });
 
   test('strikes out the published kind of accuracy and says how many labels it has', () => {
-    const { protocolLabels } = probe.transfer[1]!;
-    expect(page).toContain(`<s>${(100 * protocolLabels!.top1).toFixed(1)}</s>`);
-    expect(page).toContain(`${protocolLabels!.distinctLabels} labels`);
+    const { details } = evaluationOf(probe, 'as-published', 'own labels');
+    const top1 = metricOf(probe, 'top1', 'as-published', 'own labels');
+    expect(page).toContain(`<s>${(100 * top1).toFixed(1)}</s>`);
+    expect(page).toContain(`own labels, ${details['distinctLabels']} in all: not what it seems`);
   });
 
   test('draws Pareto plots, training curves and one heat map per cell as SVG', () => {
     const charts = page.match(/<svg\b[\s\S]*?<\/svg>/g)!;
-    expect(charts).toHaveLength(2 + 2 + 2);
+    const [pareto, curves, heatMaps] = [4, 4, 2];
+    expect(charts).toHaveLength(pareto + curves + heatMaps);
     for (const chart of charts) {
       expect(chart).toMatch(/<(path|rect|text)\b/);
       expect(chart).not.toContain('NaN');
     }
   });
 
-  test('takes the transfer plot from the stratified protocol alone', () => {
-    expect(page).toContain('Transfer, stratified');
-    const published = { ...probe, transfer: [probe.transfer[1]!] };
-    expect(runPage('as published', [published])).not.toContain('Transfer, stratified');
+  test('never plots a score that comes with a caveat', () => {
+    const published = phaseOf(probe, 'as-published');
+    const [, ownLabels] = published.draws[0]!.evaluations;
+    const draws = [{ ...published.draws[0]!, evaluations: [ownLabels!] }];
+    const html = runPage('own labels alone', [{ ...probe, phases: [{ ...published, draws }] }]);
+    const curves = 1;
+    const heatMaps = 1;
+    expect(html.match(/<svg\b/g)).toHaveLength(curves + heatMaps);
   });
 
   test('shows every finding of every cell', () => {
@@ -116,13 +136,10 @@ test('a run of nothing but failures, and a run of nothing, are pages too', () =>
 });
 
 test('values that are not defined are shown as such', () => {
-  const { cka, source } = probe;
+  const cka = ckaResultSchema.parse(probe.analyses['cka']);
   const nulls = cka.debiased.map((row) => row.map(() => null));
-  const record = {
-    ...probe,
-    cka: { ...cka, debiased: nulls },
-    source: { ...source, result: { ...source.result, top5: null } },
-  };
+  const record = { ...probe, analyses: { ...probe.analyses, cka: { ...cka, debiased: nulls } } };
+  expect(evaluationOf(record).values['top5']).toBeNull();
   const html = runPage('undefined values', [record]);
   expect(html).toContain('n/a');
   expect(html).not.toContain('NaN');

@@ -65,12 +65,12 @@ test.concurrent('--resume does only what failed or is missing, and needs no othe
   // What a process leaves that was killed while it wrote.
   writeFileSync(join(run, 'records', `${ids[2]}.json.123456`), '{"half');
   const { code, stderr } = await bench(folder, '--resume');
-  expect(stderr).toContain('1 cells to do, 2 done before');
+  expect(stderr).toContain('1 cell to do, 2 done before');
   expect(code).toBe(0);
   expect(linesOf(started)).toEqual([...ids, ids[1]]);
   expect(readdirSync(join(run, 'records')).sort()).toEqual(ids.map((id) => `${id}.json`).sort());
 
-  writeFileSync(join(run, 'records', `${ids[0]}.json`), '{"schemaVersion": 1, "sta');
+  writeFileSync(join(run, 'records', `${ids[0]}.json`), '{"schemaVersion": 2, "sta');
   expect((await bench(folder, '--resume', '--out', run)).code).toBe(0);
   expect(linesOf(started)).toEqual([...ids, ids[1], ids[0]]);
 });

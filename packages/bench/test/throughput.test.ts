@@ -1,30 +1,127 @@
-import onnxruntime from '@kora-bench/backend-ort';
+import { setTimeout as pause } from 'node:timers/promises';
+import { referenceBackend } from '@kora-bench/backend-reference';
+import type { ThroughputCell } from '@kora-bench/bench';
 import { measureThroughput, throughputCellSchema } from '@kora-bench/bench';
-import type { MethodDefinition } from '@kora-bench/core';
+import type { Backend, MethodDefinition, ProgramMemory } from '@kora-bench/core';
+import { imagesFeed } from '@kora-bench/core';
 import lora from '@kora-bench/method-lora';
 import { toyVit } from '@kora-bench/testing/vit-configs';
-import { expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 
-test('throughput stands beside the peak of the same backend', async () => {
-  const backend = await onnxruntime.create('cpu', onnxruntime.options.parse({}));
-  const cell = await measureThroughput({
+const memory: ProgramMemory = {
+  plannedBytes: 120,
+  lowerBoundBytes: 100,
+  weightBytes: 40,
+  stateBytes: 60,
+  parts: 1,
+};
+
+interface Pace {
+  /** Milliseconds of a training step. */
+  readonly step: number;
+  /** Milliseconds of any other program, a matrix product. */
+  readonly product: number;
+  readonly onRun?: (isStep: boolean) => void;
+}
+
+/** An engine that computes nothing and takes its time: what is measured is known. */
+async function pacedBackend({
+  step,
+  product,
+  onRun,
+}: Pace): Promise<Backend & { readonly open: Set<object> }> {
+  const inner = await referenceBackend.create('cpu', { lower: false });
+  const open = new Set<object>();
+  const opened = <T extends object>(resource: T): T => {
+    open.add(resource);
+    return resource;
+  };
+  return {
+    name: 'paced',
+    device: 'a clock',
+    versions: {},
+    open,
+    async compile({ nodes }) {
+      const isStep = nodes.some(({ op }) => op.kind === 'feed' && op.name === imagesFeed);
+      const executable = opened({
+        ...(isStep && { memory }),
+        async run() {
+          onRun?.(isStep);
+          await pause(isStep ? step : product);
+          return {};
+        },
+        dispose: async () => void open.delete(executable),
+      });
+      return executable;
+    },
+    async createState(values) {
+      const state = await inner.createState(values);
+      const own = opened({
+        names: state.names,
+        read: (name: string) => state.read(name),
+        write: state.write.bind(state),
+        dispose: async () => void open.delete(own),
+      });
+      return own;
+    },
+    dispose: async () => undefined,
+  };
+}
+
+const measure = (backend: Backend, batch: number) =>
+  measureThroughput({
     backend,
     method: { definition: lora as MethodDefinition, options: lora.options.parse({}) },
     label: 'LoRA r=8',
     model: toyVit,
     classes: 5,
-    batch: 4,
-    milliseconds: 100,
+    batch,
+    milliseconds: 200,
   });
-  await backend.dispose();
-  expect(throughputCellSchema.parse(JSON.parse(JSON.stringify(cell)))).toEqual(cell);
-  expect(cell).toMatchObject({ backend: 'onnxruntime', method: 'LoRA r=8', model: toyVit.name, batch: 4 });
-  for (const value of [cell.imagesPerSecond, cell.gflopsPerSecond, cell.shareOfPeak, cell.peakMemoryBytes]) {
-    expect(value).toBeGreaterThan(0);
-    expect(value).toBeLessThan(Number.POSITIVE_INFINITY);
-  }
-  expect(cell.shareOfPeak).toBeCloseTo(cell.gflopsPerSecond / cell.peakGflopsPerSecond, 12);
-  expect(cell.deviceMemory).toBeUndefined();
-  // A model this small cannot come near the rate of large matrix products.
-  expect(cell.shareOfPeak).toBeLessThan(1);
-}, 30_000);
+
+describe('on an engine of a known pace', () => {
+  let cell: ThroughputCell;
+  let backend: Awaited<ReturnType<typeof pacedBackend>>;
+  beforeAll(async () => {
+    backend = await pacedBackend({ step: 20, product: 5 });
+    cell = await measure(backend, 8);
+  });
+
+  test('the rate of images is that of the steps', () => {
+    expect(cell.imagesPerSecond).toBeLessThan(8 / 0.0195);
+    expect(cell.imagesPerSecond).toBeGreaterThan(8 / 0.06);
+  });
+
+  test('the peak is the rate of the largest product, which takes no longer than the others', () => {
+    const largest = 2 * 2048 * 768 * 768;
+    expect(cell.peakGflopsPerSecond).toBeLessThan(largest / 0.0045 / 1e9);
+    expect(cell.peakGflopsPerSecond).toBeGreaterThan(largest / 0.02 / 1e9);
+  });
+
+  test('a step of so small a model is far from the peak', () => {
+    expect(cell.shareOfPeak).toBeGreaterThan(0);
+    expect(cell.shareOfPeak).toBeLessThan(0.05);
+  });
+
+  test('the cell is valid as JSON, says what was measured, and has what the engine tells of its memory', () => {
+    expect(throughputCellSchema.parse(JSON.parse(JSON.stringify(cell)))).toEqual(cell);
+    expect(cell).toMatchObject({ backend: 'paced', device: 'a clock', method: 'LoRA r=8', batch: 8 });
+    expect(cell.deviceMemory).toEqual(memory);
+  });
+
+  test('nothing stays open on the device', () => {
+    expect(backend.open.size).toBe(0);
+  });
+});
+
+test('a step that fails is an error, and nothing stays open', async () => {
+  const backend = await pacedBackend({
+    step: 0,
+    product: 0,
+    onRun: (isStep) => {
+      if (isStep) throw new Error('out of memory');
+    },
+  });
+  await expect(measure(backend, 4)).rejects.toThrow('out of memory');
+  expect(backend.open.size).toBe(0);
+});

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import type { CellContext } from '../phases/context.js';
-import type { FinishedPhase } from '../phases/run-phase.js';
+import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 
 /** Something to look at once the phases of a cell are done. */
 export interface AnalysisDefinition<Options = unknown> {

@@ -1,7 +1,6 @@
 import type { RunConfig } from '../config/run-config.js';
 import { nameAndOptions } from '../config/run-config.js';
-import type { CellContext } from '../phases/context.js';
-import type { FinishedPhase } from '../phases/run-phase.js';
+import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 import type { DoneRecord } from '../records/record-schema.js';
 import type { AnalysisDefinition } from './analysis.js';
 import { cka } from './cka.js';

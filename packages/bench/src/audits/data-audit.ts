@@ -1,5 +1,22 @@
 import type { EvaluationResult, ImageSplit, Preprocessing } from '@kora-bench/core';
-import type { FindingLog } from './finding-log.js';
+import type { Finding } from '../records/record-schema.js';
+
+/** Collects the findings of a cell; the same code at the same place is kept once. */
+export class FindingLog {
+  readonly #findings = new Map<string, Finding>();
+
+  add({
+    evidence = {},
+    ...finding
+  }: Omit<Finding, 'evidence'> & { evidence?: Readonly<Record<string, unknown>> }): void {
+    const key = `${finding.code}@${finding.where}`;
+    if (!this.#findings.has(key)) this.#findings.set(key, { ...finding, evidence: { ...evidence } });
+  }
+
+  get all(): readonly Finding[] {
+    return [...this.#findings.values()];
+  }
+}
 
 /** Training labels: classes of the head that no training example has. Nothing for splits without labels. */
 export function auditTrainingLabels(findings: FindingLog, where: string, train: ImageSplit): void {

@@ -7,7 +7,7 @@ import type {
   TrainingStep,
   TrainObserver,
 } from '@kora-bench/trainer';
-import type { FindingLog } from './finding-log.js';
+import type { FindingLog } from './data-audit.js';
 
 /**
  * Watches which parameters gradients reach: from the program itself (no path from the loss), and from

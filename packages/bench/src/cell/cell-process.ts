@@ -1,12 +1,11 @@
 import type { ProgressEvent } from '@kora-bench/trainer';
-import { throttleSteps } from '../progress/throttle.js';
-import { describeFailure } from '../records/describe-failure.js';
+import { throttleSteps } from '../progress/pace.js';
+import { writeRecord } from '../records/record-files.js';
 import type { FailedRecord } from '../records/record-schema.js';
-import { writeRecord } from '../records/write-record.js';
+import { describeFailure } from '../records/record-schema.js';
 import { loadRegistry } from '../registry/registry.js';
-import type { CellJob } from './resources.js';
-import { openResources } from './resources.js';
-import { runCell } from './run-cell.js';
+import type { CellJob } from './run-cell.js';
+import { openResources, runCell } from './run-cell.js';
 
 /*
  * The program of a cell's own process: takes one job over IPC, reports progress, writes the record and

@@ -1,17 +1,58 @@
+import type { Backend, Checkpoint, ConfiguredMethod, DataContext } from '@kora-bench/core';
 import { countParameters, InternalError } from '@kora-bench/core';
+import { loadModel } from '@kora-bench/models';
 import type { ReportProgress } from '@kora-bench/trainer';
 import { runAnalyses } from '../analyses/index.js';
-import { FindingLog } from '../audits/finding-log.js';
+import { FindingLog } from '../audits/data-audit.js';
 import { fileFeatures } from '../cache/feature-files.js';
-import type { CellContext } from '../phases/context.js';
+import type { RunConfig } from '../config/run-config.js';
+import { findRegistered } from '../input/check-input.js';
 import { openDatasets, planPhase } from '../phases/plan-phases.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
-import type { FinishedPhase } from '../phases/run-phase.js';
+import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 import { runPhase } from '../phases/run-phase.js';
-import type { DoneRecord } from '../records/record-schema.js';
-import { writeScores } from '../records/scores-file.js';
+import { writeScores } from '../records/record-files.js';
+import type { Cell, DoneRecord } from '../records/record-schema.js';
+import type { Registry } from '../registry/registry.js';
 import { describeCode, describeEnvironment } from './environment.js';
-import type { CellJob, CellResources } from './resources.js';
+
+/** All that a cell's process needs to do its work; sent to it as one IPC message. */
+export interface CellJob {
+  readonly cell: Cell;
+  readonly config: RunConfig;
+  /** The record goes to `<runDir>/records/<cell.id>.json`. */
+  readonly runDir: string;
+  readonly dataDir: string;
+  readonly cacheDir: string;
+}
+
+/** What a cell works with, found by its names in the registry. */
+export interface CellResources {
+  readonly method: ConfiguredMethod;
+  readonly backend: Backend;
+  readonly checkpoint: Checkpoint;
+  readonly registry: Registry;
+}
+
+/**
+ * Opens weights and engine of a cell.
+ * @throws MissingDataError | FormatError | CheckpointError | BackendError | InputError
+ */
+export async function openResources(
+  { cell, dataDir, cacheDir }: CellJob,
+  registry: Registry,
+): Promise<CellResources> {
+  const context: DataContext = { dataDir, cacheDir };
+  const method = findRegistered(registry.methods, 'method', cell.method, 'cell.method');
+  const checkpoint = await loadModel(cell.model, context, {}, [...registry.models.values()]);
+  const backend = findRegistered(registry.backends, 'backend', cell.backend, 'cell.backend');
+  return {
+    method: { definition: method, options: method.options.parse(cell.options) },
+    backend: await backend.create(cell.device, backend.options.parse(cell.backendOptions)),
+    checkpoint,
+    registry,
+  };
+}
 
 /** Takes one cell through its phases and analyses. @throws KoraError with the reason when it cannot be finished */
 export async function runCell(
@@ -51,6 +92,7 @@ export async function runCell(
       seed: cell.seed,
       preprocessing: checkpoint.preprocessing,
       method,
+      model,
     }),
   );
   const finished = new Map<string, FinishedPhase>();

@@ -1,8 +1,6 @@
-import { InputError, KoraError } from '@kora-bench/core';
-import { CommanderError } from 'commander';
-import { suggestion } from '../input/nearest-name.js';
-import { exitCode } from './exit-code.js';
-import { printMessage } from './output.js';
+import { InputError } from '@kora-bench/core';
+import { suggestion } from '../input/check-input.js';
+import { exitCode, explainError } from './commands/output.js';
 import { buildProgram } from './program.js';
 
 export interface MainSettings {
@@ -36,19 +34,6 @@ export async function main(argv: readonly string[], { cellEntry }: MainSettings 
     await program.parseAsync([...words], { from: 'user' });
     return code;
   } catch (error) {
-    return explain(error);
+    return explainError(error);
   }
-}
-
-function explain(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.done : exitCode.badInput;
-  if (error instanceof KoraError) {
-    printMessage(error.explain());
-    return error.code === 'INTERNAL' ? exitCode.failed : exitCode.badInput;
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  printMessage(`Something went wrong that should not: ${message}`);
-  if (process.env.KORA_DEBUG && error instanceof Error) printMessage(error.stack ?? '');
-  else printMessage('  fix:      Please report it; KORA_DEBUG=1 shows where it happened.');
-  return exitCode.failed;
 }

@@ -6,8 +6,7 @@ import type {
   TaskDefinition,
 } from '@kora-bench/core';
 import { InputError } from '@kora-bench/core';
-import { checkInput } from '../input/check-input.js';
-import { findRegistered, suggestion } from '../input/nearest-name.js';
+import { checkInput, findRegistered, suggestion } from '../input/check-input.js';
 import type { Entry, MethodEntry, RunConfig } from './run-config.js';
 import { nameAndOptions } from './run-config.js';
 

@@ -2,9 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '@kora-bench/core';
-import { checkInput } from '../input/check-input.js';
+import { checkInput, suggestion } from '../input/check-input.js';
 import { parseJsonFile } from '../input/json.js';
-import { suggestion } from '../input/nearest-name.js';
 import type { RunConfig } from './run-config.js';
 import { runConfigSchema } from './run-config.js';
 
@@ -33,7 +32,7 @@ export async function suiteNames(): Promise<string[]> {
 
 /**
  * Reads a suite: a JSON file of a run's configuration. With `"extends"`, a suite's name or a path from the
- * file's folder, it holds only what differs from that one: objects are merged, phases and analyses are merged
+ * file's folder, it holds only what differs from that one: objects are merged unless they name something else, phases and analyses are merged
  * by name (one with `"remove": true` is left out), everything else is replaced.
  * @param nameOrPath a name in the package's `suites/`, or the path of a JSON file
  * @throws InputError for a suite that is missing or malformed
@@ -115,7 +114,10 @@ async function readObject(path: string): Promise<Json> {
     });
   });
   const value = parseJsonFile(text, path);
-  if (isObject(value)) return value;
+  if (isObject(value)) {
+    for (const key of mergedByName) refuseTwins(value[key], `${key} in ${path}`);
+    return value;
+  }
   throw new InputError('The suite is not valid.', {
     where: path,
     expected: 'an object',
@@ -132,7 +134,8 @@ function merged(base: Json, over: Json): Json {
   const result: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const below = result[key];
-    if (isObject(below) && isObject(value)) result[key] = merged(below, value);
+    if (isObject(below) && isObject(value))
+      result[key] = namesAnother(key, below, value) ? value : merged(below, value);
     else if (mergedByName.has(key) && Array.isArray(value))
       result[key] = mergedEntries(Array.isArray(below) ? below : [], value);
     else result[key] = value;
@@ -140,8 +143,29 @@ function merged(base: Json, over: Json): Json {
   return result;
 }
 
+/** The options of one protocol, task or optimiser mean nothing to another. */
+function namesAnother(key: string, below: Json, over: Json): boolean {
+  const field = key === 'optimizer' ? 'kind' : 'name';
+  const [before, now] = [below[field], over[field]];
+  return typeof before === 'string' && typeof now === 'string' && before !== now;
+}
+
 /** Lists whose entries have names: an entry changes the one of its name, or is added behind. */
 const mergedByName: ReadonlySet<string> = new Set(['phases', 'analyses']);
+
+/** In one file the second of a name would change the first, which is hardly what was meant. */
+function refuseTwins(entries: unknown, where: string): void {
+  if (!Array.isArray(entries)) return;
+  const names = entries.map(nameOf);
+  const twin = names.find((name, index) => typeof name === 'string' && names.indexOf(name) !== index);
+  if (twin === undefined) return;
+  throw new InputError(`Two entries are named "${String(twin)}".`, {
+    where,
+    expected: 'names that are used once',
+    received: names.join(', '),
+    fix: 'Rename one of them, or write both as one.',
+  });
+}
 
 function mergedEntries(base: readonly unknown[], over: readonly unknown[]): unknown[] {
   const result = [...base];

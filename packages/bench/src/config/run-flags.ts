@@ -1,6 +1,5 @@
 import { InputError } from '@kora-bench/core';
-import { checkInput } from '../input/check-input.js';
-import { suggestion } from '../input/nearest-name.js';
+import { checkInput, suggestion } from '../input/check-input.js';
 import type { MethodEntry, PhaseConfig, RunConfig } from './run-config.js';
 import { nameAndOptions, runConfigSchema } from './run-config.js';
 
@@ -76,26 +75,33 @@ export function applyFlags(config: RunConfig, flags: RunFlags): RunConfig {
     },
   };
   const changed = (flags.set ?? []).reduce<unknown>(setField, draft);
-  return checkInput(runConfigSchema, withKnownAnalyses(changed as RunConfig), {
-    flags: flagPaths(flags, (changed as RunConfig).phases),
+  return checkInput(runConfigSchema, withoutLeftAnalyses(changed as RunConfig, config.phases), {
+    flags: flagPaths(flags, changed as RunConfig),
   });
 }
 
-/** Which flag set which field, for errors. */
-export function flagPaths(flags: RunFlags, phases: readonly PhaseConfig[] = []): ReadonlyMap<string, string> {
+/**
+ * Which flag set which field, for errors.
+ * @param config with the flags laid over it
+ */
+export function flagPaths(
+  flags: RunFlags,
+  config: Pick<RunConfig, 'methods' | 'backends' | 'phases'>,
+): ReadonlyMap<string, string> {
+  const { methods, backends, phases } = config;
   const each = (field: string, flag: string, values: readonly unknown[] | undefined, inner = '') =>
     (values ?? []).map((_, index) => [`${field}[${index}]${inner}`, flag] as const);
   const one = (field: string, flag: string, value: unknown) =>
     value === undefined ? [] : [[field, flag] as const];
   return new Map([
-    ...each('methods', '--method', flags.method, '.name'),
-    ...each('methods', '--method', flags.method, '.preset'),
-    ...each('backends', '--backend', flags.backend, '.name'),
-    ...each('backends', '--backend', flags.backend, '.device'),
+    ...['.name', '.preset'].flatMap((inner) => each('methods', '--method', flags.method && methods, inner)),
+    ...['.name', '.device'].flatMap((inner) =>
+      each('backends', '--backend', flags.backend && backends, inner),
+    ),
     ...each('models', '--model', flags.model),
     ...phases.flatMap((phase, index) => [
       ...one(`phases[${index}].data`, dataFlag(phase, flags) ?? '', dataFlag(phase, flags)),
-      ...one(`phases[${index}].protocol`, '--protocol', flags.protocol),
+      ...one(`phases[${index}].protocol`, '--protocol', protocolFlag(phase, flags)),
     ]),
     ...each('seeds', '--seeds', flags.seeds),
     ...one('seeds', '--seeds', flags.seeds),
@@ -105,7 +111,30 @@ export function flagPaths(flags: RunFlags, phases: readonly PhaseConfig[] = []):
     ...one('limits.trainExamples', '--limit', flags.limit),
     ...one('limits.valExamples', '--limit', flags.limit),
     ...one('limits.testExamples', '--limit', flags.limit),
+    ...(flags.set ?? []).map((text) => [fieldOf(text, config), '--set'] as const),
   ]);
+}
+
+/** `phases[2].training.epochs` for `phases.depth.training.epochs=3`. */
+function fieldOf(text: string, config: object): string {
+  let value: unknown = config;
+  return text
+    .slice(0, Math.max(0, text.indexOf('=')))
+    .split('.')
+    .reduce((field, key) => {
+      const at = Array.isArray(value) ? entryAt(value, key) : -1;
+      value = Array.isArray(value)
+        ? value[at]
+        : (value as Readonly<Record<string, unknown>> | undefined)?.[key];
+      return at >= 0 ? `${field}[${at}]` : field === '' ? key : `${field}.${key}`;
+    }, '');
+}
+
+/** The flag that gives a phase its protocol, if one does. */
+function protocolFlag({ name, trains }: PhaseConfig, { protocol }: RunFlags): string | undefined {
+  return protocol?.some((text) => (text.includes('=') ? text.startsWith(`${name}=`) : trains === 'head'))
+    ? '--protocol'
+    : undefined;
 }
 
 /** The flag that gives a phase its data, if one does. */
@@ -218,15 +247,16 @@ function chosenPhases(phases: readonly PhaseConfig[], asked: readonly string[] |
   return kept;
 }
 
-/** Leaves out analyses of phases that do not run. */
-function withKnownAnalyses(config: RunConfig): RunConfig {
+/** Leaves out analyses of phases that the flags left out. */
+function withoutLeftAnalyses(config: RunConfig, before: readonly PhaseConfig[]): RunConfig {
   if (!Array.isArray(config.analyses) || !Array.isArray(config.phases)) return config;
-  const names = new Set(config.phases.map(({ name }) => name));
+  const left = new Set(before.map(({ name }) => name));
+  for (const { name } of config.phases) left.delete(name);
   return {
     ...config,
     analyses: config.analyses.filter((entry) => {
       const phase = typeof entry === 'string' ? undefined : entry.options?.['phase'];
-      return typeof phase !== 'string' || names.has(phase);
+      return typeof phase !== 'string' || !left.has(phase);
     }),
   };
 }
@@ -262,7 +292,7 @@ function changed(value: unknown, path: readonly string[], to: unknown, text: str
   const [key, ...rest] = path;
   if (key === undefined) return to;
   if (Array.isArray(value)) {
-    const at = value.findIndex((entry, index) => entryName(entry) === key || String(index) === key);
+    const at = entryAt(value, key);
     if (at < 0) {
       const names = value.map((entry, index) => entryName(entry) ?? String(index));
       throw new InputError(`--set names no entry "${key}".`, {
@@ -276,6 +306,10 @@ function changed(value: unknown, path: readonly string[], to: unknown, text: str
   }
   const inner = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   return { ...inner, [key]: changed(inner[key], rest, to, text) };
+}
+
+function entryAt(entries: readonly unknown[], key: string): number {
+  return entries.findIndex((entry, index) => entryName(entry) === key || String(index) === key);
 }
 
 function entryName(entry: unknown): string | undefined {

@@ -7,6 +7,7 @@ import type {
   ProtocolDraw,
   Task,
   TrainingConfig,
+  VitConfig,
 } from '@kora-bench/core';
 import { InputError, kindsOf, requireTarget, stagesOf } from '@kora-bench/core';
 import { evenSubset } from '@kora-bench/datasets';
@@ -38,6 +39,7 @@ export interface PlanSettings {
   /** The checkpoint's own. */
   readonly preprocessing: Preprocessing;
   readonly method: ConfiguredMethod;
+  readonly model: VitConfig;
 }
 
 /** Opens the data sets of some phases, each once. @throws MissingDataError | FormatError */
@@ -94,7 +96,10 @@ export function planPhase(phase: ChosenPhase, dataset: ImageDataset, settings: P
     taskFor: ({ targets }) =>
       task.definition.create({ targets, labelSmoothing: training.labelSmoothing }, task.options),
   };
-  for (const draw of draws) checkDraw(planned, draw, method);
+  for (const draw of draws) {
+    checkHead(planned, draw.train, settings.model);
+    checkDraw(planned, draw, method);
+  }
   if (phase.config.evaluate.includes('val') && draws.some(({ val }) => val === undefined)) {
     throw new InputError(`The protocol ${protocolName} has no validation examples.`, {
       where: `${field}.evaluate`,
@@ -108,6 +113,23 @@ export function planPhase(phase: ChosenPhase, dataset: ImageDataset, settings: P
 
 function withoutUndefined<T extends object>(fields: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
+
+/** A head may read what a model does not have, e.g. a block; its options are the user's. */
+function checkHead({ phase, taskFor }: PlannedPhase, train: ImageSplit, model: VitConfig): void {
+  try {
+    taskFor(train).parameters(model);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { message, where, expected, received, fix } = error;
+    throw new InputError(message, {
+      where: [`${phase.field}.task`, where].filter(Boolean).join(': '),
+      ...(expected !== undefined && { expected }),
+      ...(received !== undefined && { received }),
+      ...(fix !== undefined && { fix }),
+      cause: error,
+    });
+  }
 }
 
 function checkDraw(

@@ -3,7 +3,7 @@ import { InputError, targetKinds } from '@kora-bench/core';
 import type { Chosen } from '../config/configure.js';
 import { configureEntry, place } from '../config/configure.js';
 import type { PhaseConfig, RunConfig } from '../config/run-config.js';
-import { suggestion } from '../input/nearest-name.js';
+import { suggestion } from '../input/check-input.js';
 import type { DataSource, Registry } from '../registry/registry.js';
 import { findDataset } from '../registry/registry.js';
 

@@ -1,7 +1,8 @@
-import type { ImageSplit, Metric, ProtocolDraw, Task } from '@kora-bench/core';
+import type { Checkpoint, ImageSplit, Metric, ProtocolDraw, Task } from '@kora-bench/core';
 import { modelParameters } from '@kora-bench/core';
-import type { Evaluation, TrainResult } from '@kora-bench/trainer';
+import type { Evaluation, ReportProgress, TrainerContext, TrainResult } from '@kora-bench/trainer';
 import { evaluate, finalStage, trainMethod, WeightStore } from '@kora-bench/trainer';
+import type { FindingLog } from '../audits/data-audit.js';
 import {
   auditEvaluationLabels,
   auditLeakage,
@@ -18,8 +19,25 @@ import type {
   RecordedMetric,
   TrainingResult,
 } from '../records/record-schema.js';
-import type { CellContext } from './context.js';
 import type { PlannedPhase } from './plan-phases.js';
+
+/** What all phases and analyses of one cell share. */
+export interface CellContext extends TrainerContext {
+  readonly checkpoint: Checkpoint;
+  readonly cacheDir: string;
+  readonly report: ReportProgress;
+  readonly findings: FindingLog;
+  /**
+   * Writes the scores of every example of an evaluation beside the record.
+   * @param name e.g. `source/test`
+   * @returns the file's path from the run folder; null where it could not be written
+   */
+  writeScores(
+    name: string,
+    split: ImageSplit,
+    scores: Readonly<Record<string, ArrayLike<number>>>,
+  ): Promise<string | null>;
+}
 
 /** A phase that is done, with the model that came out of it. */
 export interface FinishedPhase {

@@ -1,14 +1,15 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import type { DataContext } from '@kora-bench/core';
 import { InputError } from '@kora-bench/core';
-import { resolveModel } from '@kora-bench/models';
+import { inspectCheckpointFolder, resolveModel } from '@kora-bench/models';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
 import { analyses } from '../analyses/index.js';
 import type { ChosenBackend, ChosenMethod } from '../config/configure.js';
 import { configureBackend, configureMethod, distinctLabels } from '../config/configure.js';
 import type { RunConfig } from '../config/run-config.js';
 import { nameAndOptions } from '../config/run-config.js';
-import { checkInput } from '../input/check-input.js';
-import { findRegistered, suggestion } from '../input/nearest-name.js';
+import { checkInput, findRegistered, suggestion } from '../input/check-input.js';
+import { openDatasets, planPhase } from '../phases/plan-phases.js';
 import type { ChosenPhase } from '../phases/resolve-phases.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
 import { isPluginPath, joinPlugins, readPluginsFile } from '../registry/plugins.js';
@@ -63,9 +64,18 @@ export async function resolveConfig(
 }
 
 function chooseAnalyses({ analyses: entries, phases }: RunConfig): readonly ChosenAnalysis[] {
+  const names = entries.map((entry) => nameAndOptions(entry).name);
   return entries.map((entry, index) => {
     const field = `analyses[${index}]`;
     const { name, options } = nameAndOptions(entry);
+    if (names.indexOf(name) !== index) {
+      throw new InputError(`The analysis ${name} is asked for twice.`, {
+        where: field,
+        expected: 'analyses that are each named once: a record keeps one result of each',
+        received: names.join(', '),
+        fix: 'Remove one of them.',
+      });
+    }
     const definition = findRegistered(analyses, 'analysis', name, field);
     const checked = checkInput(definition.options, options, { prefix: `${field}.options` });
     const { phase } = checked as { readonly phase?: string };
@@ -80,4 +90,41 @@ function chooseAnalyses({ analyses: entries, phases }: RunConfig): readonly Chos
     }
     return { definition, options: checked };
   });
+}
+
+/**
+ * Opens the backbones' headers and the data of every phase and takes the examples of every method, so that
+ * what is missing, broken or too small is reported before the first cell starts.
+ * @throws MissingDataError | FormatError | CheckpointError | InputError
+ */
+export async function checkData(
+  { config, registry, methods, phases }: ResolvedConfig,
+  context: DataContext,
+): Promise<void> {
+  for (const model of config.models) await checkWeights(model, registry, context);
+  const datasets = await openDatasets(phases, context);
+  for (const name of config.models) {
+    const model = await resolveModel(name, [...registry.models.values()]);
+    for (const method of methods) {
+      const settings = {
+        config,
+        method,
+        model: model.config,
+        learningRate: method.learningRate ?? config.training.learningRate,
+        seed: config.seeds[0]!,
+        preprocessing: model.preprocessing,
+      };
+      for (const phase of phases) planPhase(phase, datasets.get(phase.config.data)!, settings);
+    }
+  }
+}
+
+/** A folder's headers were read when its name was resolved; a plugin's weights are left to the cells. */
+async function checkWeights(name: string, registry: Registry, context: DataContext): Promise<void> {
+  const model = await resolveModel(name, [...registry.models.values()]);
+  if (model.embedded) await model.load(context);
+  else if (model.hubRepo !== undefined) {
+    const folder = join(context.dataDir, 'models', model.name);
+    await inspectCheckpointFolder(folder, { expected: model.config, howToGet: model.howToGet });
+  }
 }

@@ -1,41 +1,66 @@
 import onnxruntime from '@kora-bench/backend-ort';
-import { KoraError, trainingSchema } from '@kora-bench/core';
+import { trainingSchema } from '@kora-bench/core';
 import { createProceduralDataset } from '@kora-bench/datasets';
 import full from '@kora-bench/method-full';
 import { vitMicroConfig, vitMicroFolder, vitMicroPreprocessing } from '@kora-bench/models';
 import type { ProgressEvent } from '@kora-bench/trainer';
-import { Command, InvalidArgumentError } from 'commander';
-import { throttleSteps } from '../progress/throttle.js';
+import { Command } from 'commander';
+import { exitCode, explainError, printMessage, printResult } from '../cli/commands/output.js';
+import { numberOrText, positiveInteger } from '../cli/program.js';
+import { throttleSteps } from '../progress/pace.js';
 import { pretrain } from './pretrain.js';
 
 /** The recipe of the committed weights; `pnpm pretrain` without options repeats it. */
-const recipe = { epochs: 1, perClass: 3000, batchSize: 32, learningRate: 0.002, warmup: 0.05, seed: 0 };
+const recipe = {
+  epochs: 1,
+  perClass: 3000,
+  testPerClass: 8,
+  batchSize: 32,
+  learningRate: 0.002,
+  warmup: 0.05,
+  seed: 0,
+};
 
-function positiveInt(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError(`expected an integer of at least 1, got "${text}".`);
-  return value;
+interface Options {
+  readonly epochs: number;
+  readonly perClass: number;
+  readonly testPerClass: number;
+  readonly seed: number;
+  readonly out: string;
 }
 
 function show(event: ProgressEvent): void {
   if (event.kind !== 'step') return;
   const loss = event.loss === null ? '' : `  loss ${event.loss.toFixed(3)}`;
-  console.error(
+  printMessage(
     `${event.phase}  ${event.step}/${event.totalSteps}${loss}  ${event.imagesPerSecond.toFixed(0)} images/s`,
   );
 }
 
-/** Runs the command line of `pnpm pretrain`. */
-export async function main(argv: readonly string[]): Promise<void> {
+/** Runs the command line of `pnpm pretrain`. @returns the exit code */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    return await run(options(argv));
+  } catch (error) {
+    return explainError(error);
+  }
+}
+
+function options(argv: readonly string[]): Options {
   const command = new Command('pretrain')
     .description('Trains the embedded backbone from scratch on procedural images and writes its weights.')
-    .option('--epochs <n>', 'passes over the training images', positiveInt, recipe.epochs)
-    .option('--per-class <n>', 'training images per class', positiveInt, recipe.perClass)
-    .option('--seed <n>', 'seed of weights and order', Number, recipe.seed)
+    .option('--epochs <n>', 'passes over the training images', positiveInteger, recipe.epochs)
+    .option('--per-class <n>', 'training images per class', positiveInteger, recipe.perClass)
+    .option('--test-per-class <n>', 'test images per class', positiveInteger, recipe.testPerClass)
+    .option('--seed <n>', 'seed of weights and order', numberOrText, recipe.seed)
     .option('--out <folder>', 'where model.safetensors and config.json go', vitMicroFolder);
-  command.parse([...argv], { from: 'user' });
-  const options = command.opts<{ epochs: number; perClass: number; seed: number; out: string }>();
+  return command
+    .exitOverride()
+    .parse([...argv], { from: 'user' })
+    .opts<Options>();
+}
+
+async function run({ epochs, perClass, testPerClass, seed, out }: Options): Promise<number> {
   const backend = await onnxruntime.create('cpu', onnxruntime.options.parse({}));
   try {
     const result = await pretrain(
@@ -44,9 +69,9 @@ export async function main(argv: readonly string[]): Promise<void> {
         method: full,
         model: vitMicroConfig,
         preprocessing: vitMicroPreprocessing,
-        data: createProceduralDataset('procedural-pretrain', { trainPerClass: options.perClass }),
+        data: createProceduralDataset('procedural-pretrain', { trainPerClass: perClass, testPerClass }),
         training: trainingSchema.parse({
-          epochs: options.epochs,
+          epochs,
           batchSize: recipe.batchSize,
           learningRate: recipe.learningRate,
           schedule: { kind: 'cosine', warmup: recipe.warmup },
@@ -54,16 +79,13 @@ export async function main(argv: readonly string[]): Promise<void> {
           labelSmoothing: 0,
           augmentation: 'none',
         }),
-        seed: options.seed,
-        outDir: options.out,
+        seed,
+        outDir: out,
       },
       throttleSteps(show, 5000),
     );
-    console.log(`test top-1 ${(100 * result.top1).toFixed(2)} %, written to ${options.out}`);
-  } catch (error) {
-    if (!(error instanceof KoraError)) throw error;
-    console.error(error.explain());
-    process.exitCode = 1;
+    printResult(`test top-1 ${(100 * result.top1).toFixed(2)} %, written to ${out}`);
+    return exitCode.done;
   } finally {
     await backend.dispose();
   }

@@ -1,4 +1,5 @@
 import type { ProgramMemory } from '@kora-bench/core';
+import { KoraError } from '@kora-bench/core';
 import { z } from 'zod';
 import { runConfigSchema } from '../config/run-config.js';
 
@@ -217,3 +218,21 @@ export const recordSchema = z.discriminatedUnion('status', [doneRecordSchema, fa
 export type CellRecord = z.infer<typeof recordSchema>;
 export type DoneRecord = z.infer<typeof doneRecordSchema>;
 export type FailedRecord = z.infer<typeof failedRecordSchema>;
+
+/** Any error in the form that failed records keep and that travels between processes. */
+export function describeFailure(error: unknown): FailedRecord['error'] {
+  if (error instanceof KoraError) {
+    const { code, message, where = null, expected = null, received = null, fix = null } = error;
+    return { code, message, where, expected, received, fix };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'UNEXPECTED', message, where: null, expected: null, received: null, fix: null };
+}
+
+/** A failure as text for a terminal, as `KoraError.explain` writes it. */
+export function failureText({ message, where, expected, received, fix }: FailedRecord['error']): string {
+  const details = Object.entries({ where, expected, received, fix }).flatMap(([name, value]) =>
+    value === null ? [] : [`  ${`${name}:`.padEnd(10)}${value}`],
+  );
+  return [message, ...details].join('\n');
+}

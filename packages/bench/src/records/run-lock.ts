@@ -3,8 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { InputError } from '@kora-bench/core';
 import { z } from 'zod';
-import { lockPath } from './run-paths.js';
-import { unwritable } from './write-output.js';
+import { lockPath, unwritable } from './run-files.js';
 
 const holderSchema = z.object({ pid: z.int(), host: z.string(), since: z.string() });
 type Holder = z.infer<typeof holderSchema>;

@@ -8,7 +8,7 @@ import type {
 import { InputError, targetKindNames } from '@kora-bench/core';
 import type { ModelDefinition } from '@kora-bench/models';
 import { z } from 'zod';
-import { findRegistered } from '../input/nearest-name.js';
+import { findRegistered } from '../input/check-input.js';
 import type { Plugins, RegistryKind } from './plugins.js';
 import { importPlugin, isPluginPath, noPlugins } from './plugins.js';
 

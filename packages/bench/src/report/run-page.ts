@@ -1,6 +1,8 @@
+import { basename } from 'node:path';
 import type { CkaResult } from '../analyses/cka.js';
 import { ckaResultSchema } from '../analyses/cka.js';
 import { mergeResultSchema } from '../analyses/merge.js';
+import { readRecords } from '../records/record-files.js';
 import type {
   CellRecord,
   DoneRecord,
@@ -8,15 +10,14 @@ import type {
   PhaseRecord,
   RecordedMetric,
 } from '../records/record-schema.js';
-import { metricText, metricTitle, percent, plural } from '../table/format-number.js';
-import { groupFindings } from '../table/grouped-findings.js';
+import { reportPath, writeOutput } from '../records/run-files.js';
+import { readPlan } from '../records/run-folder.js';
+import { groupFindings } from '../table/run-summary.js';
 import { estimateColumn, primaryOf, scoreColumns } from '../table/summary-row.js';
-import { ckaHeatmap } from './charts/cka-heatmap.js';
-import { paretoChart } from './charts/pareto.js';
-import { trainingCurves } from './charts/training-curves.js';
+import { metricText, metricTitle, percent, plural } from '../table/text-table.js';
+import { ckaHeatmap, paretoChart, trainingCurves } from './charts.js';
 import type { Column } from './html.js';
-import { escapeHtml, markup, table } from './html.js';
-import { style } from './style.js';
+import { escapeHtml, markup, style, table } from './html.js';
 
 /** The whole page: one file, no script, nothing loaded from elsewhere. */
 export function runPage(title: string, records: readonly CellRecord[]): string {
@@ -48,6 +49,22 @@ export function runPage(title: string, records: readonly CellRecord[]): string {
       ),
     done.length > 0 && results(done),
   )}\n</main></body></html>\n`;
+}
+
+/**
+ * Writes `report.html` into a run folder from its records.
+ * @returns its path
+ * @throws MissingDataError | FormatError | InputError
+ */
+export async function writeReport(runDir: string): Promise<string> {
+  const plan = await readPlan(runDir);
+  const records = await readRecords(
+    runDir,
+    plan.cells.map(({ id }) => id),
+  );
+  const path = reportPath(runDir);
+  await writeOutput(path, runPage(`KoRA Bench: ${basename(runDir)}`, records));
+  return path;
 }
 
 function results(done: readonly DoneRecord[]): string {

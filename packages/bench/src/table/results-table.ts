@@ -1,4 +1,5 @@
-import { rate } from '../progress/progress-text.js';
+import type { ScoreColumn, SummaryRow } from './summary-row.js';
+import type { PlainColumn } from './text-table.js';
 import {
   absent,
   estimateText,
@@ -6,11 +7,10 @@ import {
   metricText,
   metricTitle,
   percent,
+  plainTable,
   plural,
-} from './format-number.js';
-import type { PlainColumn } from './plain-table.js';
-import { plainTable } from './plain-table.js';
-import type { ScoreColumn, SummaryRow } from './summary-row.js';
+  rate,
+} from './text-table.js';
 
 interface Column extends PlainColumn {
   cell(row: SummaryRow): string;
@@ -92,13 +92,19 @@ function titleOf(
   { phase, evaluation, caveat, protocol, metric }: ScoreColumn,
   all: readonly ScoreColumn[],
 ): string {
-  if (caveat !== null) return `NOT ${phase}:\n${evaluation}\n${metricTitle(metric)}`;
+  if (caveat !== null) return `NOT ${broken(phase)}:\n${evaluation}\n${metricTitle(metric)}`;
   const several = new Set(all.filter((one) => one.phase === phase).map((one) => one.evaluation)).size > 1;
   const how = [
     ...(protocol === 'full' || phase.endsWith(protocol) ? [] : [protocol]),
     ...(several ? [evaluation] : []),
   ];
-  return [phase, ...how, metricTitle(metric)].join('\n');
+  return [broken(phase), ...how, metricTitle(metric)].join('\n');
+}
+
+/** A long name on two lines, so that no column is wider than it needs to be. */
+function broken(name: string): string {
+  const hyphen = name.indexOf('-');
+  return name.length <= 12 || hyphen < 0 ? name : `${name.slice(0, hyphen + 1)}\n${name.slice(hyphen + 1)}`;
 }
 
 const costColumns: readonly Column[] = [

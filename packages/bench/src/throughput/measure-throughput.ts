@@ -2,22 +2,53 @@ import type { Backend, ConfiguredMethod, HostTensor, HostTensors, Task, VitConfi
 import {
   buildTrainProgram,
   defaultAdamW,
+  GraphBuilder,
   imagesFeed,
   initialValue,
   joinFlat,
+  makeProgram,
+  matmul,
   modelParameters,
   optimizerFeeds,
   programCost,
   randomStream,
   sizeOf,
   stagesOf,
+  sum,
   trainsInStage,
 } from '@kora-bench/core';
 import { classificationTask } from '@kora-bench/tasks';
 import { exampleWeights, openSession } from '@kora-bench/trainer';
 import { Bench } from 'tinybench';
-import { medianLatency, peakGflops } from './peak.js';
-import type { ThroughputCell } from './throughput-cell.js';
+import { z } from 'zod';
+import { programMemorySchema } from '../records/record-schema.js';
+
+/** Speed of one method's training step on one backend. */
+export const throughputCellSchema = z.strictObject({
+  backend: z.string(),
+  device: z.string(),
+  method: z.string(),
+  model: z.string(),
+  batch: z.int().min(1),
+  imagesPerSecond: z
+    .number()
+    .min(0)
+    .describe('Of whole training steps, from images to updated parameters; median.'),
+  gflopsPerSecond: z
+    .number()
+    .min(0)
+    .describe('The program’s own FLOPs after pruning, over the median step time.'),
+  peakGflopsPerSecond: z
+    .number()
+    .positive()
+    .describe('The best matrix product of this backend in the same process.'),
+  shareOfPeak: z.number().min(0),
+  peakMemoryBytes: z.int().min(0).describe('Largest resident set of the process that measured this cell.'),
+  deviceMemory: programMemorySchema
+    .optional()
+    .describe('What the step takes on the device; absent where the backend does not tell.'),
+});
+export type ThroughputCell = z.infer<typeof throughputCellSchema>;
 
 export interface ThroughputSpec {
   readonly backend: Backend;
@@ -113,5 +144,62 @@ function randomFeeds(model: VitConfig, task: Task, batch: number): HostTensors {
     },
     ...Object.fromEntries(targets),
     ...exampleWeights(batch, batch),
+  };
+}
+
+/** Products x·W of activations with a frozen weight, as models run them: rows, inner extent, columns. */
+const shapes = [
+  [1024, 1024, 1024],
+  [2048, 768, 768],
+  [3152, 192, 768],
+  [3152, 768, 192],
+] as const;
+
+/** The rate of the matrix product that `backend` is best at, in GFLOP/s: the median, as of what it is compared with. */
+export async function peakGflops(backend: Backend, milliseconds = 300): Promise<number> {
+  let best = 0;
+  for (const [rows, inner, columns] of shapes) {
+    const builder = new GraphBuilder();
+    const product = matmul(builder.feed('x', [rows, inner]), builder.frozen('w', [inner, columns]));
+    const program = makeProgram({ y: product, checksum: sum(product) });
+    const x = random('x', [rows, inner]);
+    const executable = await backend.compile(program, new Map([['w', random('w', [inner, columns])]]));
+    try {
+      const bench = new Bench({
+        time: milliseconds,
+        iterations: 5,
+        warmupTime: milliseconds / 3,
+        warmupIterations: 2,
+      });
+      bench.add('product', async () => {
+        await executable.run({ feeds: { x }, fetch: ['checksum'] });
+      });
+      await bench.run();
+      const flops = 2 * rows * inner * columns;
+      best = Math.max(best, flops / medianLatency(bench) / 1e6);
+    } finally {
+      await executable.dispose();
+    }
+  }
+  return best;
+}
+
+/** The median time of a bench's only task, in milliseconds. */
+export function medianLatency(bench: Bench): number {
+  const result = bench.tasks[0]!.result;
+  if (result.state === 'errored') throw result.error;
+  if (result.state !== 'completed') throw new RangeError(`The measurement ended as ${result.state}.`);
+  return result.latency.p50;
+}
+
+function random(
+  label: string,
+  shape: readonly [number, number],
+): { dtype: 'f32'; shape: readonly number[]; data: Float32Array } {
+  const stream = randomStream(0, `throughput/${label}`);
+  return {
+    dtype: 'f32',
+    shape,
+    data: Float32Array.from({ length: shape[0] * shape[1] }, () => stream.uniform() - 0.5),
   };
 }

@@ -1,10 +1,10 @@
 import { resolveModel } from '@kora-bench/models';
 import type { RunConfig } from '../config/run-config.js';
-import { describeFailure } from '../records/describe-failure.js';
 import type { FailedRecord } from '../records/record-schema.js';
+import { describeFailure } from '../records/record-schema.js';
 import { loadRegistry } from '../registry/registry.js';
+import type { ThroughputCell } from './measure-throughput.js';
 import { measureThroughput } from './measure-throughput.js';
-import type { ThroughputCell } from './throughput-cell.js';
 
 /* The program of the process that measures one method on one backend, so that its peak memory is its own. */
 

@@ -1,10 +1,8 @@
-import { findRun } from '../../records/find-run.js';
-import { readRecords } from '../../records/read-records.js';
+import { readRecords } from '../../records/record-files.js';
 import type { DoneRecord } from '../../records/record-schema.js';
-import { readPlan } from '../../records/run-plan.js';
-import { findingsText, groupFindings } from '../../table/grouped-findings.js';
-import { exitCode } from '../exit-code.js';
-import { printJson, printResult } from '../output.js';
+import { findRun, readPlan } from '../../records/run-folder.js';
+import { findingsText, groupFindings } from '../../table/run-summary.js';
+import { exitCode, printJson, printResult } from './output.js';
 
 /** Prints the findings of a run's finished cells. */
 export async function audit(run: string, { json }: { readonly json?: boolean }): Promise<number> {

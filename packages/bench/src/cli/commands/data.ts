@@ -3,12 +3,11 @@ import { InputError, KoraError, MissingDataError } from '@kora-bench/core';
 import type { ModelDefinition } from '@kora-bench/models';
 import { download } from '@kora-bench/models';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
-import { findRegistered } from '../../input/nearest-name.js';
+import { findRegistered } from '../../input/check-input.js';
 import { readPluginsFile } from '../../registry/plugins.js';
 import { loadKind } from '../../registry/registry.js';
-import { megabytes } from '../../table/format-number.js';
-import { exitCode } from '../exit-code.js';
-import { printJson, printMessage, printResult } from '../output.js';
+import { megabytes } from '../../table/text-table.js';
+import { exitCode, printJson, printMessage, printResult } from './output.js';
 
 /** Downloads a checkpoint; says how to get what has no download. */
 export async function getData(name: string): Promise<number> {

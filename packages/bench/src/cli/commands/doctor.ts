@@ -4,17 +4,15 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { DeviceProbe } from '@kora-bench/core';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
-import { runChild } from '../../orchestrator/child-process.js';
-import { explainEnd } from '../../orchestrator/explain-end.js';
+import { explainEnd, runChild } from '../../orchestrator/child-process.js';
 import { readPluginsFile } from '../../registry/plugins.js';
 import { loadKind } from '../../registry/registry.js';
-import { exitCode } from '../exit-code.js';
-import { printJson, printMessage, printResult } from '../output.js';
-import type { ProbeJob, ProbeMessage } from '../probe-process.js';
+import { exitCode, printJson, printMessage, printResult } from './output.js';
+import type { ProbeJob, ProbeMessage } from './probe-process.js';
 
 type Probe = DeviceProbe & { readonly backend: string };
 
-const probeEntry = new URL('../probe-process.js', import.meta.url);
+const probeEntry = new URL('./probe-process.js', import.meta.url);
 const probeTimeout = 60_000;
 
 /** Tries every backend, each in a process of its own: a driver that crashes or hangs shows as unavailable. */

@@ -1,11 +1,10 @@
 import { InputError } from '@kora-bench/core';
 import { analyses } from '../../analyses/index.js';
 import { loadSuite, suiteNames } from '../../config/load-suite.js';
-import { suggestion } from '../../input/nearest-name.js';
+import { suggestion } from '../../input/check-input.js';
 import { readPluginsFile } from '../../registry/plugins.js';
 import { loadKind } from '../../registry/registry.js';
-import { exitCode } from '../exit-code.js';
-import { printJson, printResult } from '../output.js';
+import { exitCode, printJson, printResult } from './output.js';
 
 /** What can be listed. */
 export const listKinds = [

@@ -9,10 +9,8 @@ import { applyFlags, flagPaths } from '../../config/run-flags.js';
 import { canonicalJson } from '../../input/json.js';
 import { readPluginsFile } from '../../registry/plugins.js';
 import { loadKind } from '../../registry/registry.js';
-import { percent } from '../../table/format-number.js';
-import { plainTable } from '../../table/plain-table.js';
-import { exitCode } from '../exit-code.js';
-import { printJson, printResult } from '../output.js';
+import { percent, plainTable } from '../../table/text-table.js';
+import { exitCode, printJson, printResult } from './output.js';
 
 export interface ParamsOptions {
   readonly model: string;
@@ -30,10 +28,10 @@ export async function params({ model: name, classes, method, json }: ParamsOptio
   ]);
   const { config } = await resolveModel(name, [...models.values()]);
   const flags = method === undefined ? {} : { method };
-  const entries = method === undefined ? await usualEntries() : (await suiteWith(flags)).methods;
-  const chosen = entries.map((entry, index) =>
-    configureMethod(methods, entry, `methods[${index}]`, flagPaths(flags)),
-  );
+  const suite = applyFlags((await loadSuite('default')).config, flags);
+  const entries = method === undefined ? await usualEntries() : suite.methods;
+  const paths = flagPaths(flags, suite);
+  const chosen = entries.map((entry, index) => configureMethod(methods, entry, `methods[${index}]`, paths));
   const task = classificationTask(classes);
   const counted = withoutRepetitions(chosen).map((configured) => ({
     method: configured.definition.name,
@@ -49,10 +47,6 @@ export async function params({ model: name, classes, method, json }: ParamsOptio
   if (json) printJson(result);
   else printResult(paramsText(result));
   return exitCode.done;
-}
-
-async function suiteWith(flags: { readonly method?: readonly string[] }) {
-  return applyFlags((await loadSuite('default')).config, flags);
 }
 
 /** What the default suite trains, and the published settings. */

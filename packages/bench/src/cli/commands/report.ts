@@ -1,7 +1,6 @@
-import { findRun } from '../../records/find-run.js';
-import { writeReport } from '../../report/write-report.js';
-import { exitCode } from '../exit-code.js';
-import { printResult } from '../output.js';
+import { findRun } from '../../records/run-folder.js';
+import { writeReport } from '../../report/run-page.js';
+import { exitCode, printResult } from './output.js';
 
 /** Writes a run's HTML report again and prints where it is. */
 export async function report(run: string): Promise<number> {

@@ -3,23 +3,18 @@ import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { loadSuite, quickSuite } from '../../config/load-suite.js';
 import type { RunFlags } from '../../config/run-flags.js';
 import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
-import { cellEntry } from '../../orchestrator/run-cell-process.js';
-import { missingCells, runCells } from '../../orchestrator/run-cells.js';
-import { checkData } from '../../plan/check-data.js';
+import { cellEntry, missingCells, runCells } from '../../orchestrator/run-cells.js';
 import { planCells } from '../../plan/plan-cells.js';
 import type { ResolvedConfig } from '../../plan/resolve-config.js';
-import { resolveConfig } from '../../plan/resolve-config.js';
-import { chooseView } from '../../progress/choose-view.js';
-import { describeFailure, failureText } from '../../records/describe-failure.js';
-import { findRun } from '../../records/find-run.js';
-import { continueRun, createRun, defaultRunFolder } from '../../records/open-run.js';
+import { checkData, resolveConfig } from '../../plan/resolve-config.js';
+import { chooseView } from '../../progress/views.js';
+import { describeFailure, failureText } from '../../records/record-schema.js';
+import type { RunPlan } from '../../records/run-folder.js';
+import { continueRun, createRun, defaultRunFolder, findRun, readPlan } from '../../records/run-folder.js';
 import type { ReleaseLock } from '../../records/run-lock.js';
-import type { RunPlan } from '../../records/run-plan.js';
-import { readPlan } from '../../records/run-plan.js';
-import { plural } from '../../table/format-number.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
-import { exitCode, signalExitCodes } from '../exit-code.js';
-import { printJson, printMessage, printResult } from '../output.js';
+import { plural } from '../../table/text-table.js';
+import { exitCode, printJson, printMessage, printResult, signalExitCodes } from './output.js';
 
 export interface RunOptions extends RunFlags {
   readonly suite?: string;
@@ -50,7 +45,7 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     printMessage(
       `Run folder: ${runDir}; ${plural(missing.length, 'cell')} to do${done > 0 ? `, ${done} done before` : ''}.`,
     );
-    const view = await chooseView();
+    const view = chooseView();
     const { records, stopped } = await runCells(runDir, plan, context, view, {
       stop: interruption.signal,
       entry,
@@ -62,7 +57,7 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       );
       return interruption.code();
     }
-    const { writeReport } = await import('../../report/write-report.js');
+    const { writeReport } = await import('../../report/run-page.js');
     const page = await writeReport(runDir).catch((error: unknown) => {
       printMessage(`There is no report. ${failureText(describeFailure(error))}`);
       return null;
@@ -105,7 +100,7 @@ async function resolveAsked({ suite: suiteName, quick }: RunOptions, flags: RunF
       ? await loadSuite(quick === true ? quickSuite : 'default')
       : await loadSuite(suiteName, quick === true);
   const config = applyFlags(suite.config, flags);
-  return { resolved: await resolveConfig(config, flagPaths(flags)), suite: suite.name };
+  return { resolved: await resolveConfig(config, flagPaths(flags, config)), suite: suite.name };
 }
 
 async function resolveStored(runDir: string) {

@@ -1,17 +1,13 @@
 import { loadSuite } from '../../config/load-suite.js';
 import { applyFlags, flagPaths } from '../../config/run-flags.js';
-import { runChild } from '../../orchestrator/child-process.js';
-import { explainEnd } from '../../orchestrator/explain-end.js';
+import { explainEnd, runChild } from '../../orchestrator/child-process.js';
 import { resolveConfig } from '../../plan/resolve-config.js';
-import { rate } from '../../progress/progress-text.js';
-import { failureText } from '../../records/describe-failure.js';
 import type { FailedRecord } from '../../records/record-schema.js';
-import { absent, megabytes, percent } from '../../table/format-number.js';
-import { plainTable } from '../../table/plain-table.js';
-import type { ThroughputCell } from '../../throughput/throughput-cell.js';
+import { failureText } from '../../records/record-schema.js';
+import { absent, megabytes, percent, plainTable, rate } from '../../table/text-table.js';
+import type { ThroughputCell } from '../../throughput/measure-throughput.js';
 import type { ThroughputJob, ThroughputMessage } from '../../throughput/throughput-process.js';
-import { exitCode } from '../exit-code.js';
-import { printJson, printMessage, printResult } from '../output.js';
+import { exitCode, printJson, printMessage, printResult } from './output.js';
 
 export interface ThroughputOptions {
   readonly backend?: readonly string[];
@@ -40,10 +36,8 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
     ...(model !== undefined && { model: [model] }),
   };
   const suite = await loadSuite('default');
-  const { config, methods, backends } = await resolveConfig(
-    applyFlags(suite.config, flags),
-    flagPaths(flags),
-  );
+  const changed = applyFlags(suite.config, flags);
+  const { config, methods, backends } = await resolveConfig(changed, flagPaths(flags, changed));
   const cells: ThroughputCell[] = [];
   const failed: FailedMeasurement[] = [];
   for (const { definition: engine, device, options: backendOptions } of backends) {

@@ -1,16 +1,79 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { InputError } from '@kora-bench/core';
+import { InputError, MissingDataError } from '@kora-bench/core';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
+import { z } from 'zod';
 import type { RunConfig } from '../config/run-config.js';
+import { runConfigSchema } from '../config/run-config.js';
 import { canonicalJson } from '../input/json.js';
-import { runsFolder } from './find-run.js';
-import { removeLeftovers } from './read-records.js';
+import { removeLeftovers } from './record-files.js';
+import { cellSchema } from './record-schema.js';
+import { planPath, readJsonFile, unwritable, writeOutput } from './run-files.js';
 import type { ReleaseLock } from './run-lock.js';
 import { lockRun } from './run-lock.js';
-import type { RunPlan } from './run-plan.js';
-import { readPlan, writePlan } from './run-plan.js';
-import { unwritable } from './write-output.js';
+
+/** `run.json`: what a run set out to do. Written once, before the first cell. */
+export const runPlanSchema = z.strictObject({
+  schemaVersion: z.literal(2),
+  suite: z.string(),
+  createdAt: z.iso.datetime(),
+  config: runConfigSchema,
+  cells: z.array(cellSchema),
+});
+export type RunPlan = z.infer<typeof runPlanSchema>;
+
+/** @throws MissingDataError | FormatError */
+export function readPlan(runDir: string): Promise<RunPlan> {
+  return readJsonFile(planPath(runDir), runPlanSchema, 'run plan');
+}
+
+/** @throws InputError when the folder cannot be written */
+export function writePlan(runDir: string, plan: RunPlan): Promise<void> {
+  return writeOutput(planPath(runDir), `${JSON.stringify(plan, null, 2)}\n`);
+}
+
+/** Where runs go when no folder is named. */
+export const runsFolder = 'runs';
+
+/**
+ * The folder of a run.
+ * @param name a path, or `latest` for the newest run in `runs/`
+ * @throws MissingDataError when there is no run
+ */
+export async function findRun(name: string, cwd = process.cwd()): Promise<string> {
+  const path = resolve(cwd, name);
+  if (name !== 'latest' || (await changedAt(path)) !== undefined) {
+    if ((await changedAt(path)) !== undefined) return path;
+    throw new MissingDataError('This is not the folder of a run.', {
+      where: path,
+      expected: 'a folder with run.json in it, or `latest`',
+      received: 'no run.json',
+      fix: `Name a run folder; \`run\` puts them into ${runsFolder}/ unless told otherwise.`,
+    });
+  }
+  const folder = resolve(cwd, runsFolder);
+  const names = await readdir(folder).catch(() => []);
+  const runs = await Promise.all(
+    names.map(async (entry) => ({ path: join(folder, entry), time: await changedAt(join(folder, entry)) })),
+  );
+  const latest = runs
+    .flatMap(({ path, time }) => (time === undefined ? [] : [{ path, time }]))
+    .toSorted((a, b) => b.time - a.time || (a.path < b.path ? 1 : -1))[0];
+  if (latest !== undefined) return latest.path;
+  throw new MissingDataError('There is no run yet.', {
+    where: folder,
+    expected: 'at least one run folder',
+    received: 'none',
+    fix: 'Start one with `run`, or name the folder of a run that is elsewhere.',
+  });
+}
+
+async function changedAt(runDir: string): Promise<number | undefined> {
+  return stat(planPath(runDir)).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
+}
 
 /** `runs/<time>-<suite>`, with the local time to the second. */
 export function defaultRunFolder(suite: string, now = new Date(), cwd = process.cwd()): string {

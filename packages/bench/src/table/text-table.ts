@@ -1,3 +1,4 @@
+import Table from 'cli-table3';
 import type { RecordedMetric } from '../records/record-schema.js';
 import type { Estimate } from './summary-row.js';
 
@@ -33,6 +34,11 @@ export function estimateText(
     : `${format(value)}\n[${format(low)}, ${format(high)}]`;
 }
 
+/** A rate with about three digits. */
+export function rate(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
 /** Bytes in MB, 10^6. */
 export function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(0);
@@ -41,4 +47,37 @@ export function megabytes(bytes: number): string {
 /** `1 cell`, `2 cells`. */
 export function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`;
+}
+
+export interface PlainColumn {
+  readonly title: string;
+  readonly numeric?: boolean;
+}
+
+/** A table for a terminal or a file: rules above and below, no colours. */
+export function plainTable(columns: readonly PlainColumn[], rows: readonly (readonly string[])[]): string {
+  const table = new Table({
+    head: columns.map(({ title }) => title),
+    colAligns: columns.map(({ numeric }) => (numeric === true ? 'right' : 'left')),
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
+    chars: {
+      top: '─',
+      'top-mid': '─',
+      'top-left': '',
+      'top-right': '',
+      bottom: '─',
+      'bottom-mid': '─',
+      'bottom-left': '',
+      'bottom-right': '',
+      left: '',
+      'left-mid': '',
+      mid: '',
+      'mid-mid': '',
+      right: '',
+      'right-mid': '',
+      middle: ' ',
+    },
+  });
+  for (const row of rows) table.push([...row]);
+  return table.toString().replace(/ +$/gm, '');
 }

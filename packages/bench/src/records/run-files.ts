@@ -1,6 +1,39 @@
 import { readFile } from 'node:fs/promises';
-import { FormatError, MissingDataError } from '@kora-bench/core';
+import { join } from 'node:path';
+import { FormatError, InputError, MissingDataError } from '@kora-bench/core';
+import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import type { z } from 'zod';
+
+export const recordsFolder = (runDir: string) => join(runDir, 'records');
+export const recordPath = (runDir: string, cellId: string) => join(recordsFolder(runDir), `${cellId}.json`);
+export const planPath = (runDir: string) => join(runDir, 'run.json');
+export const reportPath = (runDir: string) => join(runDir, 'report.html');
+export const lockPath = (runDir: string) => join(runDir, '.lock');
+/** What a failed cell's process printed. */
+export const logPath = (runDir: string, cellId: string) => join(runDir, 'logs', `${cellId}.log`);
+
+/**
+ * Writes a file of a run whole or not at all.
+ * @throws InputError when the folder cannot be written
+ */
+export async function writeOutput(path: string, content: string): Promise<void> {
+  try {
+    await writeFileAtomic(path, content);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/** The error for an output file or folder that the system refuses to write. */
+export function unwritable(path: string, error: unknown): InputError {
+  return new InputError('The output folder cannot be written.', {
+    where: path,
+    expected: 'a writable folder with enough space',
+    received: error instanceof Error ? error.message : String(error),
+    fix: 'Free space or correct the permissions, or choose another folder with --out.',
+    cause: error,
+  });
+}
 
 /**
  * Reads a file that this suite wrote.

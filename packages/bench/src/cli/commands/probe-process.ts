@@ -1,5 +1,5 @@
 import type { DeviceProbe } from '@kora-bench/core';
-import { loadKind } from '../registry/registry.js';
+import { loadKind } from '../../registry/registry.js';
 
 /* The program of the process in which `doctor` tries one backend. */
 
