@@ -1,6 +1,19 @@
 export { scaledDotProductAttention } from './attention.js';
 export { crossEntropy } from './cross-entropy.js';
-export type { GradientContext, OpDefinition, Typed } from './definition.js';
+export type {
+  BlockContext,
+  BlockRule,
+  CompositeDefinition,
+  ExampleAxis,
+  FollowedOperand,
+  GradientContext,
+  NarrowContext,
+  OpDefinition,
+  PrimitiveDefinition,
+  StackContext,
+  StackedOperand,
+  Typed,
+} from './definition.js';
 export * from './elementwise.js';
 export { gelu } from './gelu.js';
 export { layerNorm } from './layer-norm.js';

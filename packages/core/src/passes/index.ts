@@ -1,5 +1,4 @@
 export { hashText, structuralHashes } from '../graph/structural-key.js';
-export type { ExampleAxis } from '../ops/definition.js';
 export type { BatchCut, Place } from './batch-cut.js';
 export { batchOf, cutBatch } from './batch-cut.js';
 export type { BatchSplit, BodyInput, BodyResult } from './batch-split.js';
