@@ -141,7 +141,7 @@ function encodeRun(
   return { commands, readback };
 }
 
-/** Where states are, and what is written into their next bindings, by node. */
+/** Where states are, and what is written into their next buffers, by node. */
 function stateRanges(
   { states, intoStates }: CompiledProgram,
   bindings: RunBindings,
