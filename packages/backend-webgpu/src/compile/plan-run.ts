@@ -13,7 +13,10 @@ export interface PlannedProgram {
   readonly plan: KernelPlan;
 }
 
-/** A program as it is run: the whole batch at once, or a body for each part of it, between what comes before and after all parts. */
+/**
+ * A program as it is run: the whole batch at once, or a body for each part of it, between what comes before all
+ * parts and what comes after them.
+ */
 export interface PlannedRun {
   /** What is done once. */
   readonly outer: PlannedProgram;

@@ -29,7 +29,7 @@ function sameBindings(a: RunBindings, b: RunBindings): boolean {
   );
 }
 
-/** The places of the next run, if it is like this one and this one succeeds: both buffers of a state change bindings. */
+/** The bindings of the next run, if it is like this one and this one succeeds: both buffers of a state are swapped. */
 function bindingsAfter({ states, fetch }: RunBindings): RunBindings {
   const after = states.map((state) =>
     state.next === undefined ? state : { ...state, current: state.next, next: state.current },
@@ -141,7 +141,7 @@ function encodeRun(
   return { commands, readback };
 }
 
-/** Where states are, and what is written into their next bindings, by node. */
+/** Where states are, and what is written into their next buffers, by node. */
 function stateRanges(
   { states, intoStates }: CompiledProgram,
   bindings: RunBindings,
