@@ -1,2 +1,2 @@
 export { matrixProduct } from './matrix-product.mjs';
-export { vitLoraStep, vitTiny } from './vit-lora-step.mjs';
+export { vitLoraStep, vitTiny, vitTrainStep } from './vit-train-step.mjs';

@@ -1,4 +1,5 @@
 import { GraphBuilder, hostTensor, makeProgram, matmul, narrow } from '@kora-bench/core';
+import { normalValues } from './normal-values.mjs';
 
 /**
  * The product of a state `x` and a frozen weight `w`, both `[n, n]`: nothing is uploaded in a run.
@@ -7,15 +8,12 @@ import { GraphBuilder, hostTensor, makeProgram, matmul, narrow } from '@kora-ben
 export function matrixProduct(n) {
   const builder = new GraphBuilder();
   const y = matmul(builder.state('x', [n, n]), builder.frozen('w', [n, n]));
-  const matrix = (phase) =>
-    hostTensor(
-      [n, n],
-      Float32Array.from({ length: n * n }, (_, i) => Math.sin(i + phase)),
-    );
+  const normal = normalValues(0, 'product');
+  const matrix = () => hostTensor([n, n], normal(n * n, 1));
   return {
     program: makeProgram({ y, corner: narrow(narrow(y, 0, 0, 1), 1, 0, 1) }),
-    weights: new Map([['w', matrix(1)]]),
-    state: { x: matrix(0) },
+    weights: new Map([['w', matrix()]]),
+    state: { x: matrix() },
     flops: 2 * n ** 3,
   };
 }
