@@ -50,8 +50,8 @@ measure() {
   part 'conformance, f32' 65 conformance --seconds 40 --steps 3
   part 'conformance, f16' 30 conformance --seconds 12 --precision f16
   part 'products' 75 compare-products --python "$python"
-  part 'training steps' 190 compare-steps --python "$python"
-  part 'kernels of the LoRA step' 60 ../kernel-table "${vit[@]}" --products 2048,4096 --copy 268435456 --rows 25
+  part 'training steps' 220 compare-steps --python "$python"
+  part 'kernels of the LoRA step' 60 ../kernel-table "${vit[@]}" --products 2048,4096 --copy 134217728 --rows 25
   part 'tuning' 80 tuning
   part 'what a step costs the host, kernels without work' 30 ../encode-cost --image 32 --runs 300
   part 'what a step costs the host' 40 ../encode-cost "${vit[@]}" --runs 30 --work
@@ -59,12 +59,13 @@ measure() {
 
 measure_small() {
   local vit=(--depth 1 --width 64 --heads 1 --image 32 --batch 2)
-  # Most of the time goes into lavapipe's compiler, which is twice as fast where it need not optimise.
-  export GALLIVM_PERF=nopt
-  part 'conformance, f32' 60 conformance --seconds 15
+  # Most of the time goes into lavapipe's compiler, which is twice as fast where it need not optimise; the rest is
+  # too small for several threads.
+  export GALLIVM_PERF=nopt OMP_NUM_THREADS=1 TORCHINDUCTOR_COMPILE_THREADS=1
+  part 'conformance, f32' 60 conformance --seconds 12
   part 'conformance, f16' 40 conformance --seconds 5 --precision f16
   part 'products' 60 compare-products --python "$python" --size 256 --products 2 --rounds 2
-  part 'training steps' 200 compare-steps --python "$python" "${vit[@]}" --steps 1 --rounds 2 --compiled lora
+  part 'training steps' 300 compare-steps --python "$python" "${vit[@]}" --steps 1 --rounds 2 --compiled lora
   part 'kernels of the LoRA step' 60 ../kernel-table "${vit[@]}" --products 256 --copy 1048576 --rows 8
   part 'tuning' 60 tuning "${vit[@]}" --size 256 --products 2 --steps 1 --rounds 2
   part 'what a step costs the host' 60 ../encode-cost "${vit[@]}" --runs 20 --work
