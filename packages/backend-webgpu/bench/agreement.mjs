@@ -1,5 +1,17 @@
 /** How far two sides' losses may be apart. */
-const tolerance = 1e-3;
+export const tolerance = 1e-3;
+
+/** The losses of a side's first steps. */
+export async function firstLosses(next, steps = 5) {
+  const losses = [];
+  for (let i = 0; i < steps; i++) losses.push(await next());
+  return losses;
+}
+
+/** NaN where one of the losses is. */
+export function largestDifference(a, b) {
+  return Math.max(...a.map((loss, i) => Math.abs(loss - b[i])));
+}
 
 /**
  * Runs the first steps of both sides and requires the same losses: otherwise their times compare nothing.
@@ -9,12 +21,9 @@ const tolerance = 1e-3;
  */
 export async function agreeingLosses(next, steps = 5) {
   const losses = {};
-  for (const [name, step] of Object.entries(next)) {
-    losses[name] = [];
-    for (let i = 0; i < steps; i++) losses[name].push(await step());
-  }
+  for (const [name, step] of Object.entries(next)) losses[name] = await firstLosses(step, steps);
   const [[one, a], [other, b]] = Object.entries(losses);
-  if (!a.every((loss, i) => Math.abs(loss - b[i]) <= tolerance)) {
+  if (!(largestDifference(a, b) <= tolerance)) {
     throw new Error(
       `The two sides do not compute the same: losses of ${one} ${a.join(', ')}, of ${other} ${b.join(', ')}; ` +
         `expected a difference of at most ${tolerance} in each step.`,

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-webgpu';
 import { vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { modelArguments, modelOf } from './model-arguments.mjs';
+import { record, recordArgument } from './record.mjs';
 import { median } from './rounds.mjs';
 
 /*
@@ -12,11 +13,13 @@ import { median } from './rounds.mjs';
  * returns at once, so that no driver takes the cores or the caches of a CPU that it shares. With --work they
  * compute as ever.
  *   node bench/encode-cost.mjs [--batch 1] [--runs 100] [--work] [--options JSON] [--json]
+ *     [--record FILE]
  * The cost hangs on the number of kernels, hardly on their sizes; --image 32 shortens the start.
  */
 const { values: args } = parseArgs({
   options: {
     ...modelArguments({ width: 192, heads: 3 }),
+    ...recordArgument,
     batch: { type: 'string', default: '1' },
     runs: { type: 'string', default: '100' },
     work: { type: 'boolean', default: false },
@@ -49,10 +52,12 @@ for (let number = 1; number <= warmUp + Number(args.runs); number++) {
 }
 const seconds = { waits: median(waits), inAll: median(inAll) };
 
+const date = new Date().toISOString().slice(0, 10);
+const { work, runs } = args;
+const result = { date, device: backend.device, model, runs: Number(runs), work, dispatches, seconds };
+record(args.record, 'host', result);
+
 if (args.json) {
-  const date = new Date().toISOString().slice(0, 10);
-  const { work, runs } = args;
-  const result = { date, device: backend.device, model, runs: Number(runs), work, dispatches, seconds };
   console.log(JSON.stringify(result, undefined, 2));
 } else {
   console.log(

@@ -4,17 +4,20 @@ import { add, GraphBuilder, hostTensor, makeProgram } from '@kora-bench/core';
 import { matrixProduct, vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { kernelRows } from './kernel-rows.mjs';
 import { modelArguments, modelOf } from './model-arguments.mjs';
+import { record, recordArgument } from './record.mjs';
 
 /*
  * Time, FLOPs and bytes of each kind of kernel in a training step, from the device's timestamps, beside the
  * best product and the best copy of the same run.
  *   node bench/kernel-table.mjs [--batch 2] [--rows 40] [--products 512,1024] [--options JSON] [--json]
+ *     [--record FILE]
  * On a GPU, --products 2048,4096,8192 and --copy 268435456, which no cache holds.
  * A smaller model for a try: --depth 2 --width 64 --heads 1 --image 64
  */
 const { values: args } = parseArgs({
   options: {
     ...modelArguments({ width: 192, heads: 3 }),
+    ...recordArgument,
     batch: { type: 'string', default: '2' },
     rows: { type: 'string', default: '40' },
     products: { type: 'string', default: '512,1024' },
@@ -62,9 +65,12 @@ const model = modelOf(args);
 const kernels = await fastestRun(vitLoraStep(Number(args.batch), { model }), 3);
 const rows = kernelRows(kernels, limits);
 
+const date = new Date().toISOString().slice(0, 10);
+const result = { date, device: backend.device, model, batch: Number(args.batch), limits, rows };
+record(args.record, 'kernels', result);
+
 if (args.json) {
-  const date = new Date().toISOString().slice(0, 10);
-  console.log(JSON.stringify({ date, device: backend.device, model, limits, rows }, undefined, 2));
+  console.log(JSON.stringify(result, undefined, 2));
 } else {
   const giga = (value) => (value / 1e9).toFixed(1);
   const total = rows.reduce((sum, { seconds }) => sum + seconds, 0);

@@ -28,5 +28,9 @@ export async function ourTrainStep(backend, { program, weights, state: values, f
       for (let i = 1; i < count; i++) await step([]);
       await next();
     },
+    dispose: async () => {
+      await state.dispose();
+      await executable.dispose();
+    },
   };
 }

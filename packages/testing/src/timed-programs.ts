@@ -1,6 +1,8 @@
 import type {
+  ConfiguredMethod,
   HostTensor,
   HostTensors,
+  MethodDefinition,
   ParameterLayout,
   Program,
   Shape,
@@ -13,7 +15,6 @@ import {
   buildTrainProgram,
   defaultAdamW,
   defineMethod,
-  exampleWeightFeed,
   GraphBuilder,
   hostTensor,
   imagesFeed,
@@ -30,7 +31,7 @@ import {
   sourcesOf,
 } from '@kora-bench/core';
 import { classificationTask } from '@kora-bench/tasks';
-import { initialState } from '@kora-bench/trainer';
+import { exampleWeights, initialState } from '@kora-bench/trainer';
 import { z } from 'zod';
 import { vitTiny } from './vit-configs.js';
 
@@ -88,22 +89,44 @@ export interface TimedStep {
   feeds(step: number): HostTensors;
 }
 
-/** What {@link vitLoraStep} trains; by default rank 8 and 100 classes on ViT-Ti/16. */
-export interface VitLoraOptions {
+const plain = (name: string, description: string) =>
+  defineMethod<Record<string, never>>({
+    name,
+    description,
+    source: 'standard baseline',
+    options: z.strictObject({}),
+    parameters: () => [],
+  });
+
+/** The methods that are timed, and whether each trains the backbone's own weights. */
+const methods = {
+  lora: { definition: lora, trainsBackbone: false },
+  full: { definition: plain('full', 'all weights'), trainsBackbone: true },
+  'linear-probe': { definition: plain('linear-probe', 'the head alone'), trainsBackbone: false },
+} as const;
+
+/** What {@link vitTrainStep} trains; by default LoRA of rank 8 and 100 classes on ViT-Ti/16. */
+export interface VitStepOptions {
   readonly model?: VitConfig;
   readonly rank?: number;
   readonly classes?: number;
+  /** Default 1e-3. */
+  readonly learningRate?: number;
+  /** What trains beside the head: LoRA (scale 1, no dropout) on all linear layers, all weights, or nothing. */
+  readonly method?: keyof typeof methods;
 }
 
 /**
- * A training step of a ViT with LoRA (scale 1, no dropout) and a linear head, cross-entropy and AdamW at a
- * learning rate of 1e-3, with random values that are the same in every call.
+ * A training step of a ViT with a linear head, cross-entropy and AdamW, with random values that are the same in
+ * every call.
  */
-export function vitLoraStep(
-  batchSize: number,
-  { model = vitTiny, rank = 8, classes = 100 }: VitLoraOptions = {},
-): TimedStep {
-  const method = { definition: lora, options: { rank } };
+export function vitTrainStep(batchSize: number, options: VitStepOptions = {}): TimedStep {
+  const { model = vitTiny, rank = 8, classes = 100, learningRate = 1e-3, method: name = 'lora' } = options;
+  const { definition, trainsBackbone } = methods[name];
+  const method: ConfiguredMethod = {
+    definition: definition as MethodDefinition,
+    options: name === 'lora' ? { rank } : {},
+  };
   const task = classificationTask(classes);
   const { program, layout } = buildTrainProgram({
     model,
@@ -111,29 +134,31 @@ export function vitLoraStep(
     task,
     batchSize,
     stage: 'all',
-    trains: ({ owner }) => owner !== 'backbone',
+    trains: ({ owner }) => trainsBackbone || owner !== 'backbone',
     optimizer: defaultAdamW,
   });
-  const random = randomStream(0, 'bench');
-  const normal = (shape: Shape, std: number, mean = 0): HostTensor =>
-    hostTensor(
-      shape,
-      Float32Array.from({ length: sizeOf(shape) }, () => mean + std * random.normal()),
-    );
+  const normal = normalValues(0, 'bench');
+  const backbone = (weight: string, shape: Shape) => {
+    const norm = /norm\d?\.weight$/.test(weight);
+    return normal(sizeOf(shape), norm ? 0.1 : 0.05, norm ? 1 : 0);
+  };
   const weights = new Map(
-    sourcesOf(program, 'frozen').map(({ name, node }) => {
-      const norm = /norm\d?\.weight$/.test(name);
-      return [name, normal(node.shape, norm ? 0.1 : 0.05, norm ? 1 : 0)];
-    }),
+    sourcesOf(program, 'frozen').map(({ name: weight, node: { shape } }) => [
+      weight,
+      hostTensor(shape, backbone(weight, shape)),
+    ]),
   );
   const specs = new Map(modelParameters(model, method, task).map((spec) => [spec.name, spec]));
-  const parameters = joinFlat((name) => initialValue(specs.get(name)!, 0), layout);
-  const images = normal([batchSize, 3, ...model.imageSize], 1);
+  const parameters = joinFlat((parameter) => {
+    const spec = specs.get(parameter)!;
+    return spec.owner === 'backbone' ? backbone(parameter, spec.shape) : initialValue(spec, 0);
+  }, layout);
+  const imageShape = [batchSize, 3, ...model.imageSize];
+  const images = hostTensor(imageShape, normal(sizeOf(imageShape), 1));
   const label = hostTensor(
     [batchSize],
     Int32Array.from({ length: batchSize }, (_, i) => (i * 7) % classes),
   );
-  const exampleWeight = hostTensor([batchSize], new Float32Array(batchSize).fill(1 / batchSize));
   return {
     program,
     layout,
@@ -142,9 +167,35 @@ export function vitLoraStep(
     feeds: (step) => ({
       [imagesFeed]: images,
       label,
-      [exampleWeightFeed]: exampleWeight,
-      ...optimizerFeeds(defaultAdamW, step, 1e-3),
+      ...exampleWeights(batchSize, batchSize),
+      ...optimizerFeeds(defaultAdamW, step, learningRate),
     }),
+  };
+}
+
+/** The step with low-rank adapters, which most benches time. */
+export function vitLoraStep(batchSize: number, options: Omit<VitStepOptions, 'method'> = {}): TimedStep {
+  return vitTrainStep(batchSize, { ...options, method: 'lora' });
+}
+
+/** A prime, so that no extent of a model divides it and rows of a matrix do not repeat. */
+const drawn = 1_048_573;
+
+/**
+ * Normal values, as many as asked for, the same ones each time. They are a million draws over and over: fresh
+ * ones for a ViT-B/16 would take longer than most that is measured with them.
+ */
+function normalValues(seed: number, label: string) {
+  const random = randomStream(seed, label);
+  const draws = Float32Array.from({ length: drawn }, () => random.normal());
+  let at = 0;
+  return (length: number, std: number, mean = 0): Float32Array => {
+    const values = new Float32Array(length);
+    for (let i = 0; i < length; i++) {
+      values[i] = mean + std * draws[at]!;
+      if (++at === drawn) at = 0;
+    }
+    return values;
   };
 }
 
@@ -164,15 +215,12 @@ export interface TimedProduct {
 export function matrixProduct(n: number): TimedProduct {
   const builder = new GraphBuilder();
   const y = matmul(builder.state('x', [n, n]), builder.frozen('w', [n, n]));
-  const matrix = (phase: number) =>
-    hostTensor(
-      [n, n],
-      Float32Array.from({ length: n * n }, (_, i) => Math.sin(i + phase)),
-    );
+  const normal = normalValues(0, 'product');
+  const matrix = () => hostTensor([n, n], normal(n * n, 1));
   return {
     program: makeProgram({ y, corner: narrow(narrow(y, 0, 0, 1), 1, 0, 1) }),
-    weights: new Map([['w', matrix(1)]]),
-    state: { x: matrix(0) },
+    weights: new Map([['w', matrix()]]),
+    state: { x: matrix() },
     flops: 2 * n ** 3,
   };
 }

@@ -8,8 +8,8 @@ import { writeSafetensors } from '@kora-bench/core';
  * safetensors file, hands its path to `use` and removes it.
  */
 export async function handOver({ layout, weights, state, feeds }, use) {
-  const { images, labels } = feeds(0);
-  const tensors = new Map([...weights, ['images', images], ['labels', labels]]);
+  const { images, label } = feeds(0);
+  const tensors = new Map([...weights, ['images', images], ['labels', label]]);
   for (const { name, shape, offset, size } of layout.entries) {
     tensors.set(name, { dtype: 'f32', shape, data: state.parameters.data.slice(offset, offset + size) });
   }
