@@ -23,8 +23,6 @@ import type { ChosenPhase } from './resolve-phases.js';
 /** A phase with its data open and its examples taken. */
 export interface PlannedPhase {
   readonly phase: ChosenPhase;
-  /** `source`, or `transfer/stratified`: names progress, shuffles and findings. */
-  readonly name: string;
   readonly dataset: ImageDataset;
   readonly draws: readonly [ProtocolDraw, ...ProtocolDraw[]];
   readonly trains: TrainMethodSpec['trains'];
@@ -86,10 +84,8 @@ export function planPhase(phase: ChosenPhase, dataset: ImageDataset, settings: P
     val: draw.val && limit(draw.val, limits.valExamples),
   })) as unknown as PlannedPhase['draws'];
   const { name: protocolName } = protocol.definition;
-  const name = protocolName === 'full' ? phase.config.name : `${phase.config.name}/${protocolName}`;
   const planned: PlannedPhase = {
     phase,
-    name,
     dataset,
     draws,
     trains: trains === 'head' ? 'head' : from === null ? 'all' : 'last-stage',
@@ -133,13 +129,13 @@ function checkHead({ phase, taskFor }: PlannedPhase, train: ImageSplit, model: V
 }
 
 function checkDraw(
-  { phase, trains, name }: PlannedPhase,
+  { phase, trains }: PlannedPhase,
   { train, training }: ProtocolDraw,
   method: ConfiguredMethod,
 ): void {
   const own = phase.config.training.batchSize;
   const where = own === undefined ? 'training.batchSize' : `${phase.field}.training.batchSize`;
-  checkBatchSize(where, training.batchSize, train.length, `${train.dataset} in ${name}`);
+  checkBatchSize(where, training.batchSize, train.length, `${train.dataset} in ${phase.label}`);
   if (trains !== 'all') return;
   for (const { name: stage, classPart: part } of stagesOf(method)) {
     if (part === undefined) continue;

@@ -3,6 +3,7 @@ import { InputError, targetKinds } from '@kora-bench/core';
 import type { Chosen } from '../config/configure.js';
 import { configureEntry, place } from '../config/configure.js';
 import type { PhaseConfig, RunConfig } from '../config/run-config.js';
+import { nameAndOptions } from '../config/run-config.js';
 import { suggestion } from '../input/check-input.js';
 import type { Registry } from '../registry/registry.js';
 import { findDataset } from '../registry/registry.js';
@@ -12,6 +13,8 @@ export interface ChosenPhase {
   readonly config: PhaseConfig;
   /** Its path in the configuration, e.g. `phases[1]`. */
   readonly field: string;
+  /** `source`, or `transfer/stratified`: names shuffles, findings and progress; unique in a run. */
+  readonly label: string;
   readonly task: Chosen<TaskDefinition>;
   readonly protocol: Chosen<ProtocolDefinition>;
   readonly dataset: DatasetDefinition;
@@ -26,12 +29,14 @@ export async function resolvePhases(
   const chosen: ChosenPhase[] = [];
   for (const [index, config] of phases.entries()) {
     const field = `phases[${index}]`;
+    const all = phases.map(({ name }) => name);
     const earlier = chosen.map((phase) => phase.config.name);
-    checkOrder(config, { field, earlier, all: phases.map(({ name }) => name) });
+    checkOrder(config, { field, earlier, all });
     const { protocol, task } = config;
     const found: ChosenPhase = {
       config,
       field,
+      label: labelOf(config, all),
       task: configureEntry(registry.tasks, { kind: 'task', entry: task, field: `${field}.task`, flags }),
       protocol: configureEntry(registry.protocols, {
         kind: 'protocol',
@@ -45,6 +50,17 @@ export async function resolvePhases(
     chosen.push(found);
   }
   return chosen;
+}
+
+/**
+ * The phase with its protocol. `transfer-stratified`, as several values of `--protocol` call it, has the shuffles
+ * of a phase `transfer` with that protocol: how many protocols run beside it changes no number.
+ */
+function labelOf({ name, protocol }: PhaseConfig, all: readonly string[]): string {
+  const { name: protocolName } = nameAndOptions(protocol);
+  if (protocolName === 'full') return name;
+  const short = name.endsWith(`-${protocolName}`) ? name.slice(0, -protocolName.length - 1) : name;
+  return `${all.includes(short) ? name : short}/${protocolName}`;
 }
 
 function checkOrder(
