@@ -113,13 +113,18 @@ function withoutUndefined<T extends object>(fields: T): { [Key in keyof T]: Excl
 
 /** A head may read what a model does not have, e.g. a block; its options are the user's. */
 function checkHead({ phase, taskFor }: PlannedPhase, train: ImageSplit, model: VitConfig): void {
+  inField(`${phase.field}.task`, () => taskFor(train).parameters(model));
+}
+
+/** What `check` throws, with the configuration's field in front of its own place. */
+function inField<T>(field: string, check: () => T): T {
   try {
-    taskFor(train).parameters(model);
+    return check();
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const { message, where, expected, received, fix } = error;
     throw new InputError(message, {
-      where: [`${phase.field}.task`, where].filter(Boolean).join(': '),
+      where: where === undefined ? field : `${field}: ${where}`,
       ...(expected !== undefined && { expected }),
       ...(received !== undefined && { received }),
       ...(fix !== undefined && { fix }),
@@ -180,7 +185,8 @@ function checkDataset(
 ): void {
   const splits = [train, ...(val === undefined ? [] : [val]), test];
   for (const split of splits)
-    for (const kind of targets) requireTarget(split.targets, kind, `the ${split.split} split of ${name}`);
+    for (const kind of targets)
+      inField(field, () => requireTarget(split.targets, kind, `the ${split.split} split of ${name}`));
   if (!targets.includes('label')) return;
   const classes = train.targets.label!.classNames.length;
   for (const split of splits) {

@@ -1,11 +1,11 @@
-import type { DatasetDefinition, ProtocolDefinition, TaskDefinition } from '@kora-bench/core';
+import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core';
 import { InputError, targetKinds } from '@kora-bench/core';
 import type { Chosen } from '../config/configure.js';
 import { configureEntry, place } from '../config/configure.js';
 import type { PhaseConfig, RunConfig } from '../config/run-config.js';
 import { nameAndOptions } from '../config/run-config.js';
 import { suggestion } from '../input/check-input.js';
-import type { Registry } from '../registry/registry.js';
+import type { FoundDataset, Registry } from '../registry/registry.js';
 import { findDataset } from '../registry/registry.js';
 
 /** A phase whose every name is known. */
@@ -17,7 +17,7 @@ export interface ChosenPhase {
   readonly label: string;
   readonly task: Chosen<TaskDefinition>;
   readonly protocol: Chosen<ProtocolDefinition>;
-  readonly dataset: DatasetDefinition;
+  readonly dataset: FoundDataset;
 }
 
 /** The phases of a configuration, looked up. @throws InputError */
@@ -102,7 +102,8 @@ function checkOrder(
 
 function checkTargets({ task, dataset }: ChosenPhase, { datasets }: Registry, where: string): void {
   const needed = task.definition.targets;
-  const missing = needed.filter((kind) => !dataset.targets.includes(kind));
+  const there = dataset.targets ?? needed;
+  const missing = needed.filter((kind) => !there.includes(kind));
   if (missing.length === 0) return;
   const fitting = [...datasets.values()]
     .filter(({ targets }) => needed.every((kind) => targets.includes(kind)))
@@ -112,7 +113,7 @@ function checkTargets({ task, dataset }: ChosenPhase, { datasets }: Registry, wh
     expected: `data with ${missing.map((kind) => `${kind} (${targetKinds[kind].description})`).join(' and ')}: ${
       fitting.length === 0 ? 'no registered data set has it' : `one of ${fitting.join(', ')}`
     }`,
-    received: `${dataset.name}, which has ${dataset.targets.join(', ')}`,
+    received: `${dataset.name}, which has ${there.join(', ')}`,
     fix: 'Choose another data set or another task for this phase.',
   });
 }

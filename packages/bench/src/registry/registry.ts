@@ -25,16 +25,20 @@ export interface Definitions {
 /** What is registered, by kind; names are unique within a kind. */
 export type Registry = { readonly [Kind in RegistryKind]: ReadonlyMap<string, Definitions[Kind]> };
 
+/** A data set that can be opened; what a folder's images have for targets is known once it is open. */
+export type FoundDataset = Pick<DatasetDefinition, 'name' | 'open'> &
+  Partial<Pick<DatasetDefinition, 'targets'>>;
+
 /**
  * The data set of a name or path.
  * @param where the field or flag that gave it, for the message
- * @throws InputError when nothing of this name is registered, or the path holds no images
+ * @throws InputError when nothing of this name is registered
  */
 export async function findDataset(
   { datasets }: Pick<Registry, 'datasets'>,
   name: string,
   where: string,
-): Promise<DatasetDefinition> {
+): Promise<FoundDataset> {
   if (!isPluginPath(name)) return findRegistered(datasets, 'data set', name, where);
   const { folderDataset } = await import('@kora-bench/datasets');
   return folderDataset(name);
