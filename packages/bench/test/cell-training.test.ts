@@ -232,6 +232,16 @@ describe('data that cannot work is refused before anything trains', () => {
     expect(error).toMatchObject({ where: 'phases[1].data', received: 'depth, which has label' });
   });
 
+  test('a split without the target that the data set’s others have', async () => {
+    const { train } = memoryDataset({ train: 30, test: 6, classes: 3 });
+    const { test } = defaultDepth();
+    expect(await refused({ data: { source: { name: 'mixed', train, test } } })).toMatchObject({
+      where: 'phases[0].data: the test split of mixed',
+      expected: expect.stringContaining('label'),
+      received: 'depth',
+    });
+  });
+
   test('a checkpoint whose shapes don’t fit its model', async () => {
     const checkpoint = { ...tinyCheckpoint, config: { ...toyVit, width: 24 } };
     const error = await failureOf({ method: probe, checkpoint });

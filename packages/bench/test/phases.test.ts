@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { DoneRecord } from '@kora-bench/bench';
 import { mergeResultSchema } from '@kora-bench/bench';
 import type { MethodDefinition } from '@kora-bench/core';
+import { randomStream } from '@kora-bench/core';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
 import { parse } from 'csv-parse/sync';
@@ -131,6 +132,47 @@ describe('phases', () => {
   });
 });
 
+describe('the stream of shuffles', () => {
+  const losses = async (changes: Partial<ReturnType<typeof transferPhase>>, others: string[] = []) => {
+    const name = changes.name ?? 'transfer';
+    const more = others.map((other) => transferPhase({ name: other }));
+    const phases = [sourcePhase(), ...more, transferPhase(changes)];
+    const record = await runTinyCell({ method: probe, phases, analyses: [] });
+    return trainingOf(record, name).stages[0]!.losses.map(({ loss }) => loss);
+  };
+
+  test.each([
+    ['source', 'source', 'source'],
+    ['transfer', 'target', 'transfer/stratified'],
+    ['depth', 'depth', 'depth'],
+  ])('of the phase %s keeps its name, so that numbers stay comparable', async (name, used, stream) => {
+    // What is flipped cannot be kept, so pixels are read in the order of training.
+    const training = { epochs: 1, batchSize: 4, augmentation: 'flip' as const };
+    const own = { ...training, learningRate: 0.01 };
+    const data = {
+      source: memoryDataset({ train: 12, test: 6, classes: 3 }),
+      target: memoryDataset({ train: 32, test: 8, classes: 4 }, { dataset: 'target' }),
+      depth: memoryDataset({ train: 8, test: 4, classes: 1 }, { dataset: 'depth', target: 'depth' }),
+    };
+    const phases = [sourcePhase(), transferPhase({ training: own }), depthPhase({ training: own })];
+    const record = await runTinyCell({ method: probe, data, phases, training, analyses: [], seed: 5 });
+    const { reads } = data[used as keyof typeof data].train;
+    const drawn = [...new Set(reads)].sort((a, b) => a - b);
+    expect(drawn).toHaveLength(trainingOf(record, name).examples);
+    const order = randomStream(5, `shuffle/${stream}/0`).permutation(drawn.length);
+    expect(reads).toEqual(Array.from(order, (place) => drawn[place]));
+  });
+
+  test('of a transfer phase is the same whether one protocol runs or several', async () => {
+    expect(await losses({ name: 'transfer-stratified' })).toEqual(await losses({}));
+  });
+
+  test('is each phase’s own where two take their examples alike', async () => {
+    const own = await losses({ name: 'transfer-stratified' }, ['transfer']);
+    expect(own).not.toEqual(await losses({}));
+  });
+});
+
 describe('few-shot', () => {
   const protocol = { name: 'few-shot', options: { perClass: 2, draws: 3 } };
 
@@ -253,6 +295,8 @@ describe('scores of every example', () => {
       draws.flatMap(({ evaluations }) => evaluations.map(({ scores }) => scores!)),
     );
     expect(named).toHaveLength(2 * 2 + 2);
+    expect(named).toContain('scores/tiny.source.1.val.csv');
+    expect(named).toContain('scores/tiny.transfer.own-labels.csv');
     expect(readdirSync(join(runDir, 'scores')).map((name) => `scores/${name}`)).toEqual(named.toSorted());
     for (const phase of record.phases)
       for (const { evaluations } of phase.draws)

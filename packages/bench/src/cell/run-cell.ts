@@ -81,7 +81,7 @@ export async function runCell(
         text: `Features cannot be kept on disk: ${reason}. They stay in memory.`,
       }),
     ),
-    writeScores: (name, split, scores) => writeScores(job, { name, split, scores }, report),
+    writeScores: (parts, split, scores) => writeScores(job, { parts, split, scores }, report),
   };
   const chosen = await resolvePhases(config, registry);
   const datasets = await openDatasets(chosen, { dataDir, cacheDir });

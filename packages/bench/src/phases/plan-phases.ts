@@ -23,8 +23,6 @@ import type { ChosenPhase } from './resolve-phases.js';
 /** A phase with its data open and its examples taken. */
 export interface PlannedPhase {
   readonly phase: ChosenPhase;
-  /** `source`, or `transfer/stratified`: names progress, shuffles and findings. */
-  readonly name: string;
   readonly dataset: ImageDataset;
   readonly draws: readonly [ProtocolDraw, ...ProtocolDraw[]];
   readonly trains: TrainMethodSpec['trains'];
@@ -86,10 +84,8 @@ export function planPhase(phase: ChosenPhase, dataset: ImageDataset, settings: P
     val: draw.val && limit(draw.val, limits.valExamples),
   })) as unknown as PlannedPhase['draws'];
   const { name: protocolName } = protocol.definition;
-  const name = protocolName === 'full' ? phase.config.name : `${phase.config.name}/${protocolName}`;
   const planned: PlannedPhase = {
     phase,
-    name,
     dataset,
     draws,
     trains: trains === 'head' ? 'head' : from === null ? 'all' : 'last-stage',
@@ -117,13 +113,18 @@ function withoutUndefined<T extends object>(fields: T): { [Key in keyof T]: Excl
 
 /** A head may read what a model does not have, e.g. a block; its options are the user's. */
 function checkHead({ phase, taskFor }: PlannedPhase, train: ImageSplit, model: VitConfig): void {
+  inField(`${phase.field}.task`, () => taskFor(train).parameters(model));
+}
+
+/** What `check` throws, with the configuration's field in front of its own place. */
+function inField<T>(field: string, check: () => T): T {
   try {
-    taskFor(train).parameters(model);
+    return check();
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const { message, where, expected, received, fix } = error;
     throw new InputError(message, {
-      where: [`${phase.field}.task`, where].filter(Boolean).join(': '),
+      where: where === undefined ? field : `${field}: ${where}`,
       ...(expected !== undefined && { expected }),
       ...(received !== undefined && { received }),
       ...(fix !== undefined && { fix }),
@@ -133,13 +134,13 @@ function checkHead({ phase, taskFor }: PlannedPhase, train: ImageSplit, model: V
 }
 
 function checkDraw(
-  { phase, trains, name }: PlannedPhase,
+  { phase, trains }: PlannedPhase,
   { train, training }: ProtocolDraw,
   method: ConfiguredMethod,
 ): void {
   const own = phase.config.training.batchSize;
   const where = own === undefined ? 'training.batchSize' : `${phase.field}.training.batchSize`;
-  checkBatchSize(where, training.batchSize, train.length, `${train.dataset} in ${name}`);
+  checkBatchSize(where, training.batchSize, train.length, `${train.dataset} in ${phase.label}`);
   if (trains !== 'all') return;
   for (const { name: stage, classPart: part } of stagesOf(method)) {
     if (part === undefined) continue;
@@ -184,7 +185,8 @@ function checkDataset(
 ): void {
   const splits = [train, ...(val === undefined ? [] : [val]), test];
   for (const split of splits)
-    for (const kind of targets) requireTarget(split.targets, kind, `the ${split.split} split of ${name}`);
+    for (const kind of targets)
+      inField(field, () => requireTarget(split.targets, kind, `the ${split.split} split of ${name}`));
   if (!targets.includes('label')) return;
   const classes = train.targets.label!.classNames.length;
   for (const split of splits) {

@@ -3,8 +3,9 @@ import { InputError, targetKinds } from '@kora-bench/core';
 import type { Chosen } from '../config/configure.js';
 import { configureEntry, place } from '../config/configure.js';
 import type { PhaseConfig, RunConfig } from '../config/run-config.js';
+import { nameAndOptions } from '../config/run-config.js';
 import { suggestion } from '../input/check-input.js';
-import type { DataSource, Registry } from '../registry/registry.js';
+import type { FoundDataset, Registry } from '../registry/registry.js';
 import { findDataset } from '../registry/registry.js';
 
 /** A phase whose every name is known. */
@@ -12,9 +13,11 @@ export interface ChosenPhase {
   readonly config: PhaseConfig;
   /** Its path in the configuration, e.g. `phases[1]`. */
   readonly field: string;
+  /** `source`, or `transfer/stratified`: names shuffles, findings and progress; unique in a run. */
+  readonly label: string;
   readonly task: Chosen<TaskDefinition>;
   readonly protocol: Chosen<ProtocolDefinition>;
-  readonly dataset: DataSource;
+  readonly dataset: FoundDataset;
 }
 
 /** The phases of a configuration, looked up. @throws InputError */
@@ -26,12 +29,14 @@ export async function resolvePhases(
   const chosen: ChosenPhase[] = [];
   for (const [index, config] of phases.entries()) {
     const field = `phases[${index}]`;
+    const all = phases.map(({ name }) => name);
     const earlier = chosen.map((phase) => phase.config.name);
-    checkOrder(config, { field, earlier, all: phases.map(({ name }) => name) });
+    checkOrder(config, { field, earlier, all });
     const { protocol, task } = config;
     const found: ChosenPhase = {
       config,
       field,
+      label: labelOf(config, all),
       task: configureEntry(registry.tasks, { kind: 'task', entry: task, field: `${field}.task`, flags }),
       protocol: configureEntry(registry.protocols, {
         kind: 'protocol',
@@ -45,6 +50,17 @@ export async function resolvePhases(
     chosen.push(found);
   }
   return chosen;
+}
+
+/**
+ * The phase with its protocol. `transfer-stratified`, as several values of `--protocol` call it, has the shuffles
+ * of a phase `transfer` with that protocol: how many protocols run beside it changes no number.
+ */
+function labelOf({ name, protocol }: PhaseConfig, all: readonly string[]): string {
+  const { name: protocolName } = nameAndOptions(protocol);
+  if (protocolName === 'full') return name;
+  const short = name.endsWith(`-${protocolName}`) ? name.slice(0, -protocolName.length - 1) : name;
+  return `${all.includes(short) ? name : short}/${protocolName}`;
 }
 
 function checkOrder(
@@ -85,10 +101,9 @@ function checkOrder(
 }
 
 function checkTargets({ task, dataset }: ChosenPhase, { datasets }: Registry, where: string): void {
-  const { targets: own } = dataset;
-  if (own === undefined) return;
   const needed = task.definition.targets;
-  const missing = needed.filter((kind) => !own.includes(kind));
+  const there = dataset.targets ?? needed;
+  const missing = needed.filter((kind) => !there.includes(kind));
   if (missing.length === 0) return;
   const fitting = [...datasets.values()]
     .filter(({ targets }) => needed.every((kind) => targets.includes(kind)))
@@ -98,7 +113,7 @@ function checkTargets({ task, dataset }: ChosenPhase, { datasets }: Registry, wh
     expected: `data with ${missing.map((kind) => `${kind} (${targetKinds[kind].description})`).join(' and ')}: ${
       fitting.length === 0 ? 'no registered data set has it' : `one of ${fitting.join(', ')}`
     }`,
-    received: `${dataset.name}, which has ${own.join(', ')}`,
+    received: `${dataset.name}, which has ${there.join(', ')}`,
     fix: 'Choose another data set or another task for this phase.',
   });
 }

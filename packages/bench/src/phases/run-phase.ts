@@ -29,11 +29,11 @@ export interface CellContext extends TrainerContext {
   readonly findings: FindingLog;
   /**
    * Writes the scores of every example of an evaluation beside the record.
-   * @param name e.g. `source/test`
+   * @param parts of the file's name: the phase, the draw where there are several, the evaluation
    * @returns the file's path from the run folder; null where it could not be written
    */
   writeScores(
-    name: string,
+    parts: readonly string[],
     split: ImageSplit,
     scores: Readonly<Record<string, ArrayLike<number>>>,
   ): Promise<string | null>;
@@ -56,11 +56,13 @@ export async function runPhase(
   planned: PlannedPhase,
   from: FinishedPhase | undefined,
 ): Promise<FinishedPhase> {
-  const { phase, dataset, name, draws } = planned;
+  const { phase, dataset, draws } = planned;
   let first: { readonly task: Task; readonly weights: WeightStore } | undefined;
   const recorded: PhaseRecord['draws'] = [];
   for (const [number, draw] of draws.entries()) {
-    const where = draws.length === 1 ? name : `${name}/${number}`;
+    const single = draws.length === 1;
+    const where = single ? phase.label : `${phase.label}/${number}`;
+    const scores = single ? [phase.config.name] : [phase.config.name, String(number)];
     const task = planned.taskFor(draw.train);
     const weights = startWeights(context, task, from);
     await auditDraw(context, where, draw);
@@ -78,7 +80,7 @@ export async function runPhase(
       },
       () => [new TrainingAudit(context.findings, draw.training.batchSize)],
     );
-    const evaluations = await evaluateDraw(context, weights, { planned, draw, where, task });
+    const evaluations = await evaluateDraw(context, weights, { planned, draw, where, scores, task });
     recorded.push({
       train: { examples: draw.train.length, fingerprint: draw.train.fingerprint },
       training: summarizeStages(results, draw.train.length),
@@ -131,6 +133,8 @@ interface DrawInPhase {
   readonly planned: PlannedPhase;
   readonly draw: ProtocolDraw;
   readonly where: string;
+  /** Begin the names of files of scores. */
+  readonly scores: readonly string[];
   readonly task: Task;
 }
 
@@ -144,7 +148,7 @@ interface PlannedEvaluation {
 async function evaluateDraw(
   context: CellContext,
   weights: WeightStore,
-  { planned, draw, where, task }: DrawInPhase,
+  { planned, draw, where, scores, task }: DrawInPhase,
 ): Promise<EvaluationRecord[]> {
   const { evaluate: asked } = planned.phase.config;
   const wanted: readonly PlannedEvaluation[] = asked.flatMap((split) =>
@@ -163,7 +167,7 @@ async function evaluateDraw(
     const found = await evaluate(context, weights, spec, splits);
     for (const [i, evaluation] of found.entries()) {
       auditSingleClass(context.findings, where, evaluation);
-      records.push(await recordEvaluation(context, together[i]!, evaluation, where));
+      records.push(await recordEvaluation(context, together[i]!, evaluation, scores));
     }
   }
   return records;
@@ -173,7 +177,7 @@ async function recordEvaluation(
   context: CellContext,
   { name, split, caveat }: PlannedEvaluation,
   evaluation: Evaluation,
-  where: string,
+  parts: readonly string[],
 ): Promise<EvaluationRecord> {
   const { examples, values, intervals, details, scores } = evaluation;
   return {
@@ -184,7 +188,7 @@ async function recordEvaluation(
     values: { ...values },
     intervals: Object.fromEntries(Object.entries(intervals).map(([key, [low, high]]) => [key, [low, high]])),
     details: { ...details },
-    scores: await context.writeScores(`${where}/${name}`, split, scores),
+    scores: await context.writeScores([...parts, name], split, scores),
   };
 }
 

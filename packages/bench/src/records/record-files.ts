@@ -57,25 +57,26 @@ export async function removeLeftovers(runDir: string): Promise<void> {
 
 /** The scores of every example of one evaluation. */
 export interface ScoresSpec {
-  /** E.g. `source/test`. */
-  readonly name: string;
+  /** The phase, the draw where there are several, the evaluation. */
+  readonly parts: readonly string[];
   readonly split: ImageSplit;
   readonly scores: Readonly<Record<string, ArrayLike<number>>>;
 }
 
 /**
- * Writes `scores/<cell>.<evaluation>.csv` into the run folder: one line per example, its path first, so that
+ * Writes `scores/<cell>.<phase>.<evaluation>.csv` into the run folder: one line per example, its path first, so that
  * two cells can be compared example by example. A file that cannot be written is reported and costs nothing else.
  * @returns its path from the run folder, or null
  */
 export async function writeScores(
   { runDir, cell }: { readonly runDir: string; readonly cell: { readonly id: string } },
-  { name, split, scores }: ScoresSpec,
+  { parts, split, scores }: ScoresSpec,
   report: ReportProgress,
 ): Promise<string | null> {
   const columns = Object.entries(scores);
   const rows = split.paths.map((path, i) => [path, ...columns.map(([, values]) => numberText(values[i]!))]);
-  const file = `scores/${cell.id}.${name.replace(/[^a-z0-9]+/gi, '-')}.csv`;
+  const name = parts.map((part) => part.replace(/[^a-z0-9]+/gi, '-')).join('.');
+  const file = `scores/${cell.id}.${name}.csv`;
   const text = stringify(rows, { header: true, columns: ['path', ...columns.map(([key]) => key)] });
   try {
     await writeOutput(join(runDir, file), text);

@@ -25,9 +25,9 @@ export interface Definitions {
 /** What is registered, by kind; names are unique within a kind. */
 export type Registry = { readonly [Kind in RegistryKind]: ReadonlyMap<string, Definitions[Kind]> };
 
-/** What a phase reads: a registered data set, or a folder whose targets are known once it is open. */
-export type DataSource = Omit<DatasetDefinition, 'targets' | 'classes'> &
-  Partial<Pick<DatasetDefinition, 'targets' | 'classes'>>;
+/** A data set that can be opened; what a folder's images have for targets is known once it is open. */
+export type FoundDataset = Pick<DatasetDefinition, 'name' | 'open'> &
+  Partial<Pick<DatasetDefinition, 'targets'>>;
 
 /**
  * The data set of a name or path.
@@ -38,7 +38,7 @@ export async function findDataset(
   { datasets }: Pick<Registry, 'datasets'>,
   name: string,
   where: string,
-): Promise<DataSource> {
+): Promise<FoundDataset> {
   if (!isPluginPath(name)) return findRegistered(datasets, 'data set', name, where);
   const { folderDataset } = await import('@kora-bench/datasets');
   return folderDataset(name);
