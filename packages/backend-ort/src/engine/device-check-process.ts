@@ -1,15 +1,29 @@
 import { BackendError } from '@kora-bench/core';
-import type { OrtDevice } from '../devices.js';
 import { OnnxGraph } from '../onnx/onnx-graph.js';
-import { ortOptions } from '../options.js';
-import { loadEngine } from './engine.js';
+import type { OrtDevice } from './engine.js';
+import { loadEngine, reasonOf } from './engine.js';
+import { ortOptions } from './options.js';
 import { encodeProgram, openSession } from './session.js';
 
+/*
+ * The child process that `probeDevice` starts: checks the device that its argument names and prints `works`,
+ * or why it does not.
+ */
+try {
+  await checkDevice(process.argv[2] as OrtDevice);
+  process.stdout.write('works\n', () => process.exit(0));
+} catch (error) {
+  const received = (error as { received?: unknown }).received;
+  process.stdout.write(`${typeof received === 'string' ? received : reasonOf(error)}\n`, () =>
+    process.exit(0),
+  );
+}
+
 /**
- * Loads the engine, runs one addition on `device` and looks at the result.
+ * Loads the engine, runs one addition on `device` and compares the result.
  * @throws BackendError when any of that fails
  */
-export async function trialRun(device: OrtDevice): Promise<void> {
+async function checkDevice(device: OrtDevice): Promise<void> {
   const engine = await loadEngine();
   const graph = new OnnxGraph();
   const x = graph.input('x', 'f32', [4]);

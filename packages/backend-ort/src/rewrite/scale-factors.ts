@@ -1,6 +1,5 @@
-import type { Program, Tensor } from '@kora-bench/core';
-import { inputsOf, mul, nodeOf, rewriteProgram } from '@kora-bench/core';
-import { scalarConstant } from './scalar-constant.js';
+import type { GraphNode, Program, Tensor } from '@kora-bench/core';
+import { inputsOf, mul, nodeOf, rewriteProgram, sizeOf } from '@kora-bench/core';
 
 /**
  * Moves a multiplication by a number behind what only rearranges elements, so that it meets the matrix
@@ -24,4 +23,14 @@ export function scaledBy(tensor: Tensor): { readonly tensor: Tensor; readonly sc
   if (right !== undefined && x!.rank === tensor.rank) return { tensor: x!, scale: right };
   const left = scalarConstant(nodeOf(x!));
   return left !== undefined && y!.rank === tensor.rank ? { tensor: y!, scale: left } : undefined;
+}
+
+/**
+ * The number that a one-element constant holds, where multiplying by it can be moved about: 0 and what
+ * is not finite stay in their place, because 0 · ∞ is not 0.
+ */
+export function scalarConstant({ op }: GraphNode): number | undefined {
+  if (op.kind !== 'constant' || sizeOf(op.shape) !== 1) return undefined;
+  const value = op.data[0]!;
+  return Number.isFinite(value) && value !== 0 ? value : undefined;
 }

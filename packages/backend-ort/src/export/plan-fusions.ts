@@ -1,8 +1,15 @@
 import type { GraphNode, NodeId, Program } from '@kora-bench/core';
 import { sameShape, sizeOf } from '@kora-bench/core';
-import { scalarConstant } from '../rewrite/scalar-constant.js';
-import { emitProduct } from './emit-product.js';
-import type { Emission } from './plan-emissions.js';
+import type { OnnxGraph } from '../onnx/onnx-graph.js';
+import { scalarConstant } from '../rewrite/scale-factors.js';
+import { emitProduct } from './emit-primitive.js';
+
+/** How a node becomes ONNX operators: what it reads, and what writes it. */
+export interface Emission {
+  readonly inputs: readonly NodeId[];
+  /** @returns the name of the node's value */
+  emit(graph: OnnxGraph, inputs: readonly string[]): string;
+}
 
 /**
  * Plans a `matmul` or `linear`, or a number times one that nothing else reads. Numbers that multiply the
@@ -79,4 +86,28 @@ function scaledOperand(program: Program, { op, inputs, shape }: GraphNode): Scal
     if (scale !== undefined && sameShape(node.shape, shape)) return { node, scale };
   }
   return undefined;
+}
+
+/**
+ * Plans a sum of squares that nothing else reads, as in the norm of a gradient: one pass over the value
+ * instead of two and a copy.
+ * @returns `undefined` where `node` is no such sum
+ */
+export function planSumOfSquares(
+  program: Program,
+  { op, inputs }: GraphNode,
+  uses: Uint32Array,
+): Emission | undefined {
+  if (op.kind !== 'reduce' || op.fn !== 'sum') return undefined;
+  const squares = program.nodes[inputs[0]!]!;
+  const [x, y] = squares.inputs;
+  if (squares.op.kind !== 'binary' || squares.op.fn !== 'mul' || x !== y || uses[squares.id] !== 1)
+    return undefined;
+  return {
+    inputs: [x!],
+    emit: (graph, [value]) =>
+      graph.node('ReduceSumSquare', [value!, graph.integers(op.axes)], {
+        attributes: { keepdims: { int: op.keepDims ? 1 : 0 } },
+      }),
+  };
 }
