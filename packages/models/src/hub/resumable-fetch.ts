@@ -1,7 +1,6 @@
 import { open, rm, stat } from 'node:fs/promises';
 import { MissingDataError } from '@kora-bench/core';
-import { type HubAccess, type HubFile, hubHeaders } from './file-metadata.js';
-import { failureReason, refusal } from './refusal.js';
+import { failureReason, type HubAccess, type HubFile, hubHeaders, refusal } from './hub-files.js';
 
 export interface FetchOptions extends Pick<HubAccess, 'token' | 'signal'> {
   /** Called after each piece with the bytes that are there so far. */

@@ -3,7 +3,7 @@ import { basename, isAbsolute, resolve } from 'node:path';
 import { InputError } from '@kora-bench/core';
 import { distance } from 'fastest-levenshtein';
 import { inspectCheckpointFolder, loadCheckpointFolder } from '../checkpoint/load-checkpoint-folder.js';
-import type { ModelDefinition } from '../model-definition.js';
+import type { ModelDefinition } from './model-definition.js';
 import { models } from './models.js';
 
 /**

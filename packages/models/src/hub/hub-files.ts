@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { MissingDataError } from '@kora-bench/core';
-import { failureReason, refusal } from './refusal.js';
 
 /** What the hub knows about a file before it is fetched. */
 export interface HubFile {
@@ -76,4 +78,59 @@ export async function hubFileMetadata(url: string, access: HubAccess): Promise<H
   const commit = headers.get('x-repo-commit');
   const pinned = commit === null ? url : url.replace('/resolve/main/', `/resolve/${commit}/`);
   return { url: pinned, size, checksum: { kind, hex: etag } };
+}
+
+/** The Hugging Face hub, or the mirror that `HF_ENDPOINT` names; without a slash at the end. */
+function hubEndpoint(): string {
+  return (process.env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
+}
+
+/**
+ * The address of a file of a repository's main branch on the hub.
+ */
+export function resolveUrl(repo: string, file: string): string {
+  return `${hubEndpoint()}/${repo}/resolve/main/${file}`;
+}
+
+/**
+ * Whether a file on disk is the hub's: its size, then its digest. A small file's digest is git's blob
+ * SHA-1, taken over `blob <size>\0` and the content.
+ * @returns the digest found, and whether it is the right one; `undefined` when there is no such file
+ */
+export async function verifyChecksum(
+  path: string,
+  { size, checksum }: Pick<HubFile, 'size' | 'checksum'>,
+): Promise<{ ok: boolean; found: string } | undefined> {
+  const length = await stat(path).then(
+    (entry) => (entry.isFile() ? entry.size : undefined),
+    () => undefined,
+  );
+  if (length === undefined) return undefined;
+  if (length !== size) return { ok: false, found: `${length} bytes` };
+  const hash =
+    checksum.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
+  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+  const hex = hash.digest('hex');
+  return { ok: hex === checksum.hex, found: hex };
+}
+
+/** The error for a download that the server refuses for good. */
+export function refusal(url: string, status: number): MissingDataError {
+  const denied = status === 401 || status === 403;
+  return new MissingDataError('The server refuses the download.', {
+    where: url,
+    expected: 'status 200',
+    received: `status ${status}`,
+    fix: denied
+      ? 'Accept the model’s terms on its page and set HF_TOKEN to an access token.'
+      : status === 404
+        ? 'Check the name of the repository and HF_ENDPOINT.'
+        : 'Try again later.',
+  });
+}
+
+/** Why a request failed, in words: `fetch` hides the reason in its error's cause. */
+export function failureReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

@@ -1,15 +1,8 @@
 import type { Checkpoint, DataContext, Preprocessing, VitConfig } from '@kora-bench/core';
+import type { LoadOptions } from '../checkpoint/load-checkpoint-folder.js';
 
 /** Where weights are looked for; a `DataContext` serves. */
 export type ModelContext = Pick<DataContext, 'dataDir'>;
-
-export interface LoadOptions {
-  /**
-   * Input height and width in pixels, multiples of the patch size. When they differ from the checkpoint's
-   * own, its position embedding is interpolated.
-   */
-  readonly imageSize?: readonly [height: number, width: number];
-}
 
 /** What a model package registers. Everything but `load` is known without the weights. */
 export interface ModelDefinition {

@@ -2,14 +2,12 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError, InputError, KoraError } from '@kora-bench/core';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
-import { checkpointFiles } from '../checkpoint/checkpoint-files.js';
-import type { ModelContext, ModelDefinition } from '../model-definition.js';
-import { models } from '../registry/models.js';
-import { resolveModel } from '../registry/resolve-model.js';
-import { type HubAccess, hubFileMetadata } from './file-metadata.js';
-import { resolveUrl } from './hub-endpoint.js';
-import { type FetchOptions, resumableFetch } from './resumable-fetch.js';
-import { verifyChecksum } from './verify-checksum.js';
+import { checkpointFiles } from './checkpoint/checkpoint-files.js';
+import { type HubAccess, hubFileMetadata, resolveUrl, verifyChecksum } from './hub/hub-files.js';
+import { type FetchOptions, resumableFetch } from './hub/resumable-fetch.js';
+import type { ModelContext, ModelDefinition } from './registry/model-definition.js';
+import { models } from './registry/models.js';
+import { resolveModel } from './registry/resolve-model.js';
 
 export interface DownloadProgress {
   readonly file: string;
@@ -57,33 +55,45 @@ export async function download(
   };
   try {
     makeFolder(folder);
-    for (const file of checkpointFiles)
-      await downloadFile(model.hubRepo, file, folder, access, onProgress, options);
+    for (const file of checkpointFiles) {
+      const onBytes = (bytes: number, total: number) => onProgress({ file, bytes, total });
+      await downloadFile(resolveUrl(model.hubRepo, file), join(folder, file), {
+        ...options,
+        access,
+        onBytes,
+      });
+    }
   } catch (error) {
     throw asKoraError(error, folder);
   }
   return folder;
 }
 
+interface FileOptions extends DownloadOptions {
+  readonly access: HubAccess;
+  readonly onBytes: (bytes: number, total: number) => void;
+}
+
 async function downloadFile(
-  repo: string,
-  file: string,
-  folder: string,
-  access: HubAccess,
-  onProgress: (progress: DownloadProgress) => void,
-  { retries = 5, retryDelay = 1000, stallTimeout = 60_000 }: DownloadOptions,
+  url: string,
+  path: string,
+  { access, onBytes, retries = 5, retryDelay = 1000, stallTimeout = 60_000 }: FileOptions,
 ): Promise<void> {
-  const remote = await hubFileMetadata(resolveUrl(repo, file), access);
+  const remote = await hubFileMetadata(url, access);
   const { size: total, checksum } = remote;
-  const path = join(folder, file);
   if ((await verifyChecksum(path, remote))?.ok) {
-    onProgress({ file, bytes: total, total });
+    onBytes(total, total);
     return;
   }
   // The digest in the name keeps the parts of two versions of a file apart.
   const partPath = `${path}.${checksum.hex.slice(0, 16)}.part`;
-  const onBytes = (bytes: number) => onProgress({ file, bytes, total });
-  await resumableFetch(remote, partPath, { ...access, onBytes, retries, retryDelay, stallTimeout });
+  await resumableFetch(remote, partPath, {
+    ...access,
+    onBytes: (bytes) => onBytes(bytes, total),
+    retries,
+    retryDelay,
+    stallTimeout,
+  });
   const verdict = await verifyChecksum(partPath, remote);
   if (!verdict?.ok) {
     await rm(partPath, { force: true });
