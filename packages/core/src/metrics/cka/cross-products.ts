@@ -91,13 +91,19 @@ export class CrossProducts implements KernelSums {
     const count = this.widths.length;
     for (let l = 0; l < count; l++) this.#transpose(layers[l]!, l, start, end);
     for (let l = 0; l < count; l++) {
-      addDotProducts(this.#transposed[l]!, this.#norms, this.#weighted[l]!, this.widths[l]!, count, CHUNK);
+      const [a, c] = [this.#transposed[l]!, this.#weighted[l]!];
+      addDotProducts({ a, b: this.#norms, c, m: this.widths[l]!, n: count, k: CHUNK });
     }
-    addDotProducts(this.#norms, this.#norms, this.#normProducts, count, count, CHUNK);
+    addDotProducts({ a: this.#norms, b: this.#norms, c: this.#normProducts, m: count, n: count, k: CHUNK });
     for (const [a, b] of this.pairs) {
-      const product = this.#products.get(this.#pairKey(a, b))!;
-      const [left, right] = [this.#transposed[a]!, this.#transposed[b]!];
-      addDotProducts(left, right, product, this.widths[a]!, this.widths[b]!, CHUNK);
+      addDotProducts({
+        a: this.#transposed[a]!,
+        b: this.#transposed[b]!,
+        c: this.#products.get(this.#pairKey(a, b))!,
+        m: this.widths[a]!,
+        n: this.widths[b]!,
+        k: CHUNK,
+      });
     }
   }
 

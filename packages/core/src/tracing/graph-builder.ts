@@ -1,13 +1,13 @@
 import { InternalError, ShapeError } from '../errors/kora-error.js';
+import type { GraphNode, NodeId } from '../graph/graph.js';
+import type { Op } from '../graph/op.js';
+import type { DType, Shape } from '../graph/shape.js';
+import { formatShape, sameShape } from '../graph/shape.js';
+import { sameOp, structuralKey } from '../graph/structural-key.js';
 import { definitionOf } from '../ops/registry.js';
 import { callerLine } from '../ops/requirements.js';
 import type { TracedGraph } from '../tensor/tensor.js';
 import { Tensor } from '../tensor/tensor.js';
-import type { GraphNode, NodeId } from './graph.js';
-import type { Op } from './op.js';
-import type { DType, Shape } from './shape.js';
-import { formatShape, sameShape } from './shape.js';
-import { sameOp, structuralKey } from './structural-key.js';
 
 /**
  * Collects the nodes of one graph. Equal expressions become one node (hash-consing), so building or
@@ -62,7 +62,7 @@ export class GraphBuilder implements TracedGraph {
       key += '+';
     }
     const { shape, dtype } = definitionOf(op).infer(op, inputs);
-    return this.#add(key, op, inputs, shape, dtype, scope);
+    return this.#add(key, { op, inputs: inputs.map((input) => input.id), shape, dtype, scope });
   }
 
   node(id: NodeId): GraphNode {
@@ -86,13 +86,13 @@ export class GraphBuilder implements TracedGraph {
       }
       return new Tensor(this, known);
     }
-    return this.#add(key, op, [], [...shape], dtype, this.#scope);
+    return this.#add(key, { op, inputs: [], shape: [...shape], dtype, scope: this.#scope });
   }
 
-  #add(key: string, op: Op, inputs: readonly Tensor[], shape: Shape, dtype: DType, scope: string): Tensor {
-    checkExtents(shape, op.kind);
+  #add(key: string, node: Omit<GraphNode, 'id'>): Tensor {
+    checkExtents(node.shape, node.op.kind);
     const id = this.nodes.length;
-    this.nodes.push({ id, op, inputs: inputs.map((input) => input.id), shape, dtype, scope });
+    this.nodes.push({ id, ...node });
     this.#known.set(key, id);
     return new Tensor(this, id);
   }

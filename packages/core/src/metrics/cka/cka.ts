@@ -1,8 +1,8 @@
-import { InputError, ShapeError, TrainingError } from '../errors/kora-error.js';
-import { formatShape, type Shape } from '../graph/shape.js';
+import { InputError, ShapeError, TrainingError } from '../../errors/kora-error.js';
+import { formatShape, type Shape } from '../../graph/shape.js';
 import type { LayerPair } from './cross-products.js';
 import { biasedHsic, type KernelSums, unbiasedHsic } from './hsic.js';
-import { KernelAccumulator } from './kernel-accumulator.js';
+import { KernelAccumulator } from './kernel-sums.js';
 
 /** One layer's activations for a batch. */
 export interface LayerBatch {

@@ -1,47 +1,35 @@
+/** Row-major operands A [m, k] and B [n, k], and the sums C [m, n]. */
+export interface DotProducts {
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+  readonly c: Float64Array;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
 /**
- * Adds A·Bᵀ to C for row-major A [m, k], B [n, k] and C [m, n], all in float64.
+ * Adds A·Bᵀ to C in float64.
  * Four rows by four rows at a time: sixteen products for eight loads, in registers.
  */
-export function addDotProducts(
-  a: Float64Array,
-  b: Float64Array,
-  c: Float64Array,
-  m: number,
-  n: number,
-  k: number,
-): void {
+export function addDotProducts(products: DotProducts): void {
+  const { m, n } = products;
   const mBlocked = m - (m % 4);
   const nBlocked = n - (n % 4);
   for (let i = 0; i < mBlocked; i += 4) {
-    for (let j = 0; j < nBlocked; j += 4) addBlock(a, b, c, i, j, n, k);
-    for (let j = nBlocked; j < n; j++) for (let r = 0; r < 4; r++) addOne(a, b, c, i + r, j, n, k);
+    for (let j = 0; j < nBlocked; j += 4) addBlock(products, i, j);
+    for (let j = nBlocked; j < n; j++) for (let r = 0; r < 4; r++) addOne(products, i + r, j);
   }
-  for (let i = mBlocked; i < m; i++) for (let j = 0; j < n; j++) addOne(a, b, c, i, j, n, k);
+  for (let i = mBlocked; i < m; i++) for (let j = 0; j < n; j++) addOne(products, i, j);
 }
 
-function addOne(
-  a: Float64Array,
-  b: Float64Array,
-  c: Float64Array,
-  i: number,
-  j: number,
-  n: number,
-  k: number,
-): void {
+function addOne({ a, b, c, n, k }: DotProducts, i: number, j: number): void {
   let sum = 0;
   for (let at = 0; at < k; at++) sum += a[i * k + at]! * b[j * k + at]!;
   c[i * n + j]! += sum;
 }
 
-function addBlock(
-  a: Float64Array,
-  b: Float64Array,
-  c: Float64Array,
-  i: number,
-  j: number,
-  n: number,
-  k: number,
-): void {
+function addBlock({ a, b, c, n, k }: DotProducts, i: number, j: number): void {
   let s00 = 0;
   let s01 = 0;
   let s02 = 0;
