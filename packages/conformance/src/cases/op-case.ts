@@ -1,8 +1,8 @@
 import type { Backend, HostTensor, HostTensors, Program, Tensor, Weights } from '@kora-bench/core';
 import { makeProgram } from '@kora-bench/core';
-import { CaseInputs } from './case-inputs.js';
-import type { Comparison } from './comparison.js';
-import { compareTensors } from './comparison.js';
+import { CaseInputs } from '../values/case-inputs.js';
+import type { Comparison } from '../values/comparison.js';
+import { compareTensors } from '../values/comparison.js';
 
 /** Kinds of comparison, each with its own tolerance. */
 export type ToleranceKind = 'forward' | 'gradient' | 'training';
