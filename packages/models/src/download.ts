@@ -24,7 +24,7 @@ export interface DownloadOptions
 
 /**
  * Downloads a registered model from the Hugging Face hub (or the mirror in `HF_ENDPOINT`, with the access
- * token in `HF_TOKEN`) into `<dataDir>/models/<name>/`. A download that broke off goes on where it did;
+ * token in `HF_TOKEN`) into `<dataDir>/models/<name>/`. An interrupted download resumes where it stopped;
  * every file is checked against the hub's digest before it gets its name, and one that is already there
  * and right is not fetched again.
  *

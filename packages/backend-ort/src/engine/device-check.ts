@@ -15,7 +15,7 @@ export async function probeDevice(device: OrtDevice): Promise<DeviceProbe> {
     const detail = device === 'cpu' ? `cpu (${availableParallelism()} threads)` : device;
     return { device, available: true, detail };
   }
-  const detail = said === '' ? `its driver does not work: ${failure}` : said;
+  const detail = said === '' ? `the driver check failed: ${failure}` : said;
   return { device, available: false, detail, fix: deviceFix[device] };
 }
 

@@ -26,7 +26,7 @@ export const ortOptions = z.strictObject({
    * thread that runs JavaScript too, whose own numbers below 2.2e-308 then count as 0.
    */
   denormals: z.enum(['zero', 'keep']).default('zero'),
-  /** Start of the names of profiles (Chrome trace format), one written per program when it is disposed of. */
+  /** File name prefix of profiles (Chrome trace format); each program writes one when it is disposed of. */
   profile: z.string().min(1).optional(),
 });
 

@@ -9,7 +9,7 @@ import type { OrtOptions } from './options.js';
 /** Named tensors, by the names that the model gives its inputs and outputs. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
-/** What computes the outputs of an exported program. */
+/** Computes the outputs of an exported program. */
 export interface Runner {
   /** The inputs that it needs; a rewriting pass can find that a declared one is never needed. */
   readonly inputNames: ReadonlySet<string>;
@@ -36,7 +36,7 @@ export function encodeProgram(model: ModelProto): Uint8Array {
 }
 
 /**
- * Makes a session for an encoded model.
+ * Opens a session for an encoded model.
  * @throws BackendError when the engine refuses it
  */
 export async function openSession(
@@ -52,12 +52,12 @@ export async function openSession(
   }
 }
 
-/** What a program that the engine refuses ends with. */
+/** The error for a program that the engine refuses. */
 export function refusal(device: OrtDevice, reason: string, cause?: unknown): BackendError {
   return new BackendError('onnxruntime refused the program.', {
     where: `onnxruntime:${device}`,
     received: reason,
-    fix: 'This is a fault of the backend, please report it with the program; other backends can run it.',
+    fix: 'This is a bug in the backend: please report it with the program. Other backends can run it.',
     ...(cause === undefined ? {} : { cause }),
   });
 }
@@ -109,7 +109,7 @@ export class SessionRunner implements Runner {
   }
 }
 
-/** What a run that onnxruntime gave up ends with. */
+/** The error for a run that failed inside onnxruntime. */
 export function runError(reason: string, cause?: unknown): BackendError {
   return new BackendError('onnxruntime failed to run the program.', {
     where: 'onnxruntime',

@@ -38,7 +38,7 @@ export class Replica {
     const thread = new Worker(new URL('./replica-thread.js', import.meta.url), { workerData: job });
     this.#thread = thread;
     this.#end = new Promise((resolve) => {
-      let failure = 'A thread of the backend ended.';
+      let failure = 'A replica’s thread ended unexpectedly.';
       thread.on('error', (error: Error) => {
         failure = error.message;
       });

@@ -36,7 +36,7 @@ export async function readJson<T>(path: string, schema: z.ZodType<T>, howToGet: 
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new FormatError('A field of the checkpoint’s configuration is not what it should be.', {
+  throw new FormatError('A field of the checkpoint’s configuration is invalid.', {
     where: `${path}: ${issue.path.join('.') || 'the whole file'}`,
     expected: issue.message,
     received: describe(valueAt(value, issue.path)),
@@ -59,7 +59,7 @@ function describe(value: unknown): string {
 export function missingFile(path: string, howToGet: string, cause: unknown): MissingDataError {
   const absent = hasCode(cause, 'ENOENT') || hasCode(cause, 'ENOTDIR');
   return new MissingDataError(
-    absent ? 'A file of the checkpoint is not there.' : 'A file of the checkpoint cannot be read.',
+    absent ? 'A checkpoint file is missing.' : 'A checkpoint file cannot be read.',
     {
       where: path,
       expected: 'a readable file',

@@ -47,7 +47,7 @@ export function inferGeometry(
       where: where.config,
       expected: `${seen[key]}, as in ${where.weights}`,
       received: String(stated),
-      fix: 'Use the config.json and the weights of one and the same model.',
+      fix: 'Use the config.json and the weights of the same model.',
     });
   }
   return {

@@ -114,7 +114,7 @@ export function checkLayout(tensors: TensorLayout, config: VitConfig, where: str
       where,
       expected: list(misshapen.map(([name, shape]) => `${name} ${formatShape(shape)}`)),
       received: list(misshapen.map(([name]) => `${name} ${formatShape(tensors.get(name)!.shape)}`)),
-      fix: 'Use the weights of this very model, or name the model that the weights belong to.',
+      fix: 'Use this model’s own weights, or name the model that the weights belong to.',
     });
   }
   const surplus = [...tensors.keys()].filter((name) => !wanted.has(name));

@@ -29,7 +29,7 @@ export function hubHeaders(token: string | undefined): Record<string, string> {
  * answers a HEAD request, before any redirect, with `X-Linked-Size` and `X-Linked-ETag` (the SHA-256) for
  * large files, or with the plain headers for small ones.
  *
- * @throws MissingDataError when the file is not there, is not allowed, the hub gives no digest or
+ * @throws MissingDataError when the file does not exist, access is denied, the hub gives no digest or
  *   cannot be reached
  */
 export async function hubFileMetadata(url: string, access: HubAccess): Promise<HubFile> {
@@ -68,7 +68,7 @@ export async function hubFileMetadata(url: string, access: HubAccess): Promise<H
       ? 'git-blob-sha1'
       : undefined;
   if (kind === undefined || !Number.isSafeInteger(size)) {
-    throw new MissingDataError('The server does not say what the file must be.', {
+    throw new MissingDataError('The server does not state the file’s size and checksum.', {
       where: url,
       expected: 'headers with the size and the SHA-256 of the file, as the Hugging Face hub sends them',
       received: `size ${size}, ETag "${etag}"`,

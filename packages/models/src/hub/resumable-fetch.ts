@@ -55,7 +55,7 @@ async function fetchOnce(
 ): Promise<void> {
   const { token, signal, stallTimeout, onBytes } = options;
   const stalled = new AbortController();
-  const abort = () => stalled.abort(new Error(`nothing came for ${stallTimeout / 1000} s`));
+  const abort = () => stalled.abort(new Error(`no data for ${stallTimeout / 1000} s`));
   let timer = setTimeout(abort, stallTimeout);
   try {
     const response = await fetch(file.url, {
@@ -95,11 +95,11 @@ function isFinal(error: unknown): boolean {
 }
 
 function broken(file: HubFile, have: number, reason: string): MissingDataError {
-  return new MissingDataError('The download broke off.', {
+  return new MissingDataError('The download was interrupted.', {
     where: file.url,
     expected: `${file.size} bytes`,
     received: `${have} bytes (${reason})`,
-    fix: 'Check the network connection and start it again: it goes on where it broke off.',
+    fix: 'Check the network connection and start the download again: it resumes where it stopped.',
   });
 }
 
