@@ -1,19 +1,16 @@
 import type { Backend, DeviceState, Executable, HostTensors, Program, Weights } from '@kora-bench/core';
 import { checkWeights, RunQueue } from '@kora-bench/core';
-import type { OrtDevice } from './devices.js';
-import type { Engine } from './engine/engine.js';
-import type { Runner } from './engine/runner.js';
-import { encodeProgram, openSession } from './engine/session.js';
-import { SessionRunner } from './engine/session-runner.js';
+import type { Engine, OrtDevice } from './engine/engine.js';
+import type { OrtOptions } from './engine/options.js';
+import type { Runner } from './engine/session.js';
+import { encodeProgram, openSession, SessionRunner } from './engine/session.js';
 import { exportProgram } from './export/export-program.js';
-import type { OrtOptions } from './options.js';
-import { OrtExecutable } from './ort-executable.js';
-import { OrtState } from './ort-state.js';
-import type { PreparedProgram } from './prepare-program.js';
-import { arrangeProgram, lowerProgram } from './prepare-program.js';
+import { OrtExecutable, OrtState } from './ort-executable.js';
 import { ReplicatedRunner } from './replicas/replicated-runner.js';
 import type { SharedBatch } from './replicas/share-batch.js';
 import { shareBatch } from './replicas/share-batch.js';
+import type { PreparedProgram } from './rewrite/prepare-program.js';
+import { arrangeProgram, lowerProgram } from './rewrite/prepare-program.js';
 
 /** onnxruntime on one execution provider. Runs are queued: they never overlap. */
 export class OrtBackend implements Backend {
@@ -69,7 +66,7 @@ export class OrtBackend implements Backend {
     // First on this thread: how numbers below float32's range count is a setting that new threads inherit.
     const rest = await this.#openSession(arrangeProgram(shared.rest, 1), weights, options);
     try {
-      return await ReplicatedRunner.open(this.#engine, shared, rest, weights, options);
+      return await ReplicatedRunner.open({ engine: this.#engine, shared, rest }, weights, options);
     } catch (error) {
       await rest.dispose();
       throw error;

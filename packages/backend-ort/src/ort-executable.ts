@@ -1,11 +1,36 @@
-import type { Executable, HostTensor, Program, RunOptions, RunQueue, Shape } from '@kora-bench/core';
-import { BackendError, ownState, runCheck, sourcesOf } from '@kora-bench/core';
+import type {
+  Executable,
+  HostTensor,
+  HostTensors,
+  Program,
+  RunOptions,
+  RunQueue,
+  Shape,
+} from '@kora-bench/core';
+import { BackendError, ownState, PairedState, runCheck, sourcesOf } from '@kora-bench/core';
 import type { Tensor } from 'onnxruntime-node';
 import type { Engine } from './engine/engine.js';
-import { allocate, fromEngine, toEngine } from './engine/host-transfer.js';
-import type { Runner } from './engine/runner.js';
+import { allocate, fromEngine, toEngine } from './engine/host-tensors.js';
+import type { Runner } from './engine/session.js';
 import { feedName, outputName, stateName, updateName } from './export/export-program.js';
-import { OrtState } from './ort-state.js';
+
+/** Named values in tensors that the engine reads and writes in place. */
+export class OrtState extends PairedState<Tensor> {
+  constructor(engine: Engine, queue: RunQueue, values: HostTensors) {
+    const storage = {
+      allocate: (_: string, shape: readonly number[]) => allocate(engine, 'f32', shape),
+      write: ({ data }: Tensor, value: HostTensors[string]) => (data as Float32Array).set(value.data),
+      read: ({ data }: Tensor, shape: readonly number[]) => ({
+        dtype: 'f32' as const,
+        shape,
+        data: (data as Float32Array).slice(),
+      }),
+      // The engine frees a tensor on the host with the last reference to it.
+      release: () => undefined,
+    };
+    super(queue, storage, values);
+  }
+}
 
 interface Named {
   readonly name: string;

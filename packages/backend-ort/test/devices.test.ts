@@ -1,7 +1,7 @@
 import definition from '@kora-bench/backend-ort';
 import { expect, it } from 'vitest';
 
-it('tries each device and says why one is missing and what would help', async () => {
+it('checks each device and says why one is missing and what would help', async () => {
   const probes = await definition.probe();
   expect(probes.map(({ device }) => device)).toEqual(['cpu', 'webgpu', 'cuda']);
   expect(probes[0]).toMatchObject({ available: true });

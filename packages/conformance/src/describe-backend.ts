@@ -1,14 +1,40 @@
+import { referenceBackend } from '@kora-bench/backend-reference';
 import type { Backend, BackendDefinition } from '@kora-bench/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { SuiteOptions } from './backend-under-test.js';
-import { createOracle, createUnderTest, titleOf, tolerancesOf } from './backend-under-test.js';
+import type { ToleranceKind } from './cases/op-case.js';
+import { compareCase } from './cases/op-case.js';
 import { opCases } from './cases/op-cases.js';
-import { worstOf } from './comparison.js';
-import { contractChecks } from './contract/contract-checks.js';
-import { describeTraining } from './describe-training.js';
-import { compareCase } from './op-case.js';
+import type { ContractCheck } from './contract/contract-check.js';
+import { runChecks } from './contract/run-checks.js';
+import { stateChecks } from './contract/state-checks.js';
 import { methodTrainingCases } from './training/method-training-cases.js';
 import { toyTrainingCases } from './training/toy-training-cases.js';
+import type { TrainingCase } from './training/training-case.js';
+import { compareTraining } from './training/training-case.js';
+import { worstOf } from './values/comparison.js';
+
+export interface SuiteOptions {
+  /** Device to test; the backend's default if absent. */
+  readonly device?: string;
+  /** Options of the backend, as in a configuration; validated by the backend's own schema. */
+  readonly backendOptions?: unknown;
+  /** Largest accepted errors; for what is absent, `defaultTolerances`. */
+  readonly tolerances?: Partial<Tolerances>;
+  /** Milliseconds that one test may take; 60 000 by default. */
+  readonly timeout?: number;
+}
+
+/** Largest accepted relative error by kind of comparison; see `compareTensors` and `compareTraining`. */
+export type Tolerances = Readonly<Record<ToleranceKind, number>>;
+
+/** What an engine that computes in float32 with ordinary function approximations keeps. */
+export const defaultTolerances: Tolerances = { forward: 2e-5, gradient: 5e-5, training: 2e-3 };
+
+/** Every promise of the backend contract by group. */
+const contractChecks: Readonly<Record<string, readonly ContractCheck[]>> = {
+  runs: runChecks,
+  state: stateChecks,
+};
 
 /**
  * Registers the whole suite for one backend with vitest: every op, composite and gradient against the
@@ -70,4 +96,61 @@ export function describeBackend(definition: BackendDefinition, options: SuiteOpt
     });
   });
   describeTraining(definition, [...toyTrainingCases, ...methodTrainingCases], options);
+}
+
+/** Registers a comparison of each case with the reference after 1 and after 20 steps. */
+export function describeTraining(
+  definition: BackendDefinition,
+  cases: readonly TrainingCase[],
+  options: SuiteOptions = {},
+): void {
+  const timeout = options.timeout ?? 60_000;
+  describe(`${titleOf(definition, options)} trains`, () => {
+    let backend: Backend;
+    let reference: Backend;
+    beforeAll(async () => {
+      reference = await createOracle();
+      backend = await createUnderTest(definition, options);
+    }, timeout);
+    afterAll(async () => {
+      await backend?.dispose();
+      await reference.dispose();
+    }, timeout);
+
+    describe.each(cases)('$name', (trainingCase) => {
+      const limit = trainingCase.tolerance ?? tolerancesOf(options).training;
+      it.each([1, 20])('as the reference does over %i step(s)', { timeout }, async (steps) => {
+        for (const { value, relativeError } of await compareTraining(
+          backend,
+          reference,
+          trainingCase,
+          steps,
+        )) {
+          expect(
+            relativeError,
+            `${value} has relative error ${relativeError} after ${steps} step(s), allowed are ${limit}`,
+          ).toBeLessThanOrEqual(limit);
+        }
+      });
+    });
+  });
+}
+
+/** The oracle: every composite by its own definition, nothing lowered. */
+export async function createOracle(): Promise<Backend> {
+  return referenceBackend.create('cpu', { lower: false });
+}
+
+function tolerancesOf({ tolerances }: SuiteOptions): Tolerances {
+  return { ...defaultTolerances, ...tolerances };
+}
+
+/** `onnxruntime:cpu`, as a title. */
+function titleOf(definition: BackendDefinition, { device }: SuiteOptions): string {
+  return `${definition.name}:${device ?? definition.defaultDevice}`;
+}
+
+async function createUnderTest(definition: BackendDefinition, options: SuiteOptions): Promise<Backend> {
+  const parsed = definition.options.parse(options.backendOptions ?? {});
+  return definition.create(options.device ?? definition.defaultDevice, parsed);
 }

@@ -77,7 +77,7 @@ describe('writeSafetensors', () => {
     );
   });
 
-  it('rounds to the nearest half when F16 is asked for', () => {
+  it('rounds to the nearest float16 when F16 is asked for', () => {
     const data = Float32Array.of(
       0,
       -0,
@@ -96,7 +96,7 @@ describe('writeSafetensors', () => {
     expect([...back.data]).toEqual([0, -0, 1, -1365 / 4096, 65504, 65504, 2 ** -24, 0, 1, 1 + 2 ** -9]);
   });
 
-  it('writes every half back as it was read', () => {
+  it('writes every float16 back as it was read', () => {
     const patterns = Uint16Array.from({ length: 65536 }, (_, i) => i).filter(
       (bits) => (bits & 0x7fff) <= 0x7c00,
     );

@@ -3,11 +3,11 @@ export {
   type CheckpointSummary,
   type FolderOptions,
   inspectCheckpointFolder,
+  type LoadOptions,
   loadCheckpointFolder,
 } from './checkpoint/load-checkpoint-folder.js';
-export { type DownloadOptions, type DownloadProgress, download } from './hub/download.js';
-export type { LoadOptions, ModelContext, ModelDefinition } from './model-definition.js';
-export { models } from './registry/models.js';
+export { type DownloadOptions, type DownloadProgress, download } from './download.js';
+export type { ModelContext, ModelDefinition } from './registry/model-definition.js';
+export { models, vitMicroFolder } from './registry/models.js';
 export { loadModel, resolveModel } from './registry/resolve-model.js';
-export { vitMicroFolder } from './registry/vit-micro.js';
 export { vitMicroConfig, vitMicroPreprocessing } from './registry/vit-micro-config.js';

@@ -127,7 +127,7 @@ describe('a download', () => {
     await expect(download(name, { dataDir }, undefined, quick)).rejects.toMatchObject({
       code: 'MISSING_DATA',
       expected: '300000 bytes',
-      fix: expect.stringContaining('goes on'),
+      fix: expect.stringContaining('resumes'),
     });
     expect(await readdir(join(dataDir, 'models', name))).toEqual([
       'config.json',

@@ -1,11 +1,22 @@
 import { BackendError } from '@kora-bench/core';
-import type { InferenceSession } from 'onnxruntime-node';
-import type { OrtDevice } from '../devices.js';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { ModelProto } from '../onnx/onnx-schema.js';
 import { encodeModel } from '../onnx/onnx-schema.js';
-import type { OrtOptions } from '../options.js';
-import type { Engine } from './engine.js';
+import type { Engine, OrtDevice } from './engine.js';
 import { reasonOf } from './engine.js';
+import type { OrtOptions } from './options.js';
+
+/** Named tensors, by the names that the model gives its inputs and outputs. */
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+/** Computes the outputs of an exported program. */
+export interface Runner {
+  /** The inputs that it needs; a rewriting pass can find that a declared one is never needed. */
+  readonly inputNames: ReadonlySet<string>;
+  /** @param results memory for what is wanted, written when the promise resolves */
+  run(inputs: Tensors, results: Tensors): Promise<void>;
+  dispose(): Promise<void>;
+}
 
 /** The size that no protobuf message may reach. */
 const largestModelBytes = 2 ** 31;
@@ -25,7 +36,7 @@ export function encodeProgram(model: ModelProto): Uint8Array {
 }
 
 /**
- * Makes a session for an encoded model.
+ * Opens a session for an encoded model.
  * @throws BackendError when the engine refuses it
  */
 export async function openSession(
@@ -41,12 +52,12 @@ export async function openSession(
   }
 }
 
-/** What a program that the engine refuses ends with. */
+/** The error for a program that the engine refuses. */
 export function refusal(device: OrtDevice, reason: string, cause?: unknown): BackendError {
   return new BackendError('onnxruntime refused the program.', {
     where: `onnxruntime:${device}`,
     received: reason,
-    fix: 'This is a fault of the backend, please report it with the program; other backends can run it.',
+    fix: 'This is a bug in the backend: please report it with the program. Other backends can run it.',
     ...(cause === undefined ? {} : { cause }),
   });
 }
@@ -71,3 +82,39 @@ function sessionOptions(device: OrtDevice, options: OrtOptions): InferenceSessio
 }
 
 const optimizationLevel = { all: 'all', basic: 'basic', none: 'disabled' } as const;
+
+/** A program in one session. */
+export class SessionRunner implements Runner {
+  readonly inputNames: ReadonlySet<string>;
+  readonly #session: InferenceSession;
+  readonly #profiled: boolean;
+
+  constructor(session: InferenceSession, profiled: boolean) {
+    this.inputNames = new Set(session.inputNames);
+    this.#session = session;
+    this.#profiled = profiled;
+  }
+
+  async run(inputs: Tensors, results: Tensors): Promise<void> {
+    try {
+      await this.#session.run(inputs, results);
+    } catch (cause) {
+      throw runError(reasonOf(cause), cause);
+    }
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#profiled) this.#session.endProfiling();
+    await this.#session.release();
+  }
+}
+
+/** The error for a run that failed inside onnxruntime. */
+export function runError(reason: string, cause?: unknown): BackendError {
+  return new BackendError('onnxruntime failed to run the program.', {
+    where: 'onnxruntime',
+    received: reason,
+    fix: 'If memory ran out, use a smaller batch; otherwise please report it.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -1,17 +1,6 @@
-import type { CompositeKind, CompositeOp, GraphNode } from '@kora-bench/core';
+import type { CompositeOp, GraphNode } from '@kora-bench/core';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
-
-/** Composites that onnxruntime has an operator for, or that profit from one. */
-const native = [
-  'linear',
-  'layerNorm',
-  'layerNormGrad',
-  'softmax',
-  'gelu',
-] as const satisfies readonly CompositeKind[];
-type NativeKind = (typeof native)[number];
-
-export const nativeComposites: ReadonlySet<CompositeKind> = new Set(native);
+import type { NativeKind } from '../rewrite/prepare-program.js';
 
 /** A node whose op is a native composite; `linear` is planned with the matrix products. */
 export type NativeNode = GraphNode & {

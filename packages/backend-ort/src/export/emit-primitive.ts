@@ -1,7 +1,15 @@
-import type { BinaryFn, CompareFn, DType, GraphNode, PrimitiveOp, ReduceFn, UnaryFn } from '@kora-bench/core';
+import type {
+  BinaryFn,
+  CompareFn,
+  DType,
+  GraphNode,
+  OpOf,
+  PrimitiveOp,
+  ReduceFn,
+  UnaryFn,
+} from '@kora-bench/core';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 import { onnxType } from '../onnx/onnx-schema.js';
-import { emitProduct } from './emit-product.js';
 
 const unaryOperator: Record<UnaryFn, string> = {
   neg: 'Neg',
@@ -53,13 +61,13 @@ export function emitPrimitive(
     case 'binary':
       return op.fn === 'pow' ? emitPower(graph, x, y) : graph.node(binaryOperator[op.fn], [x, y]);
     case 'compare':
-      return emitCompare(graph, op.fn, first.dtype, x, y);
+      return emitCompare(graph, op.fn, first.dtype, [x, y]);
     case 'where':
       return emitWhere(graph, inputs, node.dtype);
     case 'cast':
       return emitCast(graph, x, first.dtype, op.to);
     case 'reduce':
-      return emitReduce(graph, op.fn, x, op.axes, op.keepDims);
+      return emitReduce(graph, op, x);
     case 'matmul':
       return emitProduct(graph, {
         a: x,
@@ -114,9 +122,9 @@ function emitCast(graph: OnnxGraph, x: string, from: DType, to: DType): string {
   return cast(graph, graph.node('Where', [finite, x, graph.scalar(0)]), 'i32');
 }
 
-function emitCompare(graph: OnnxGraph, fn: CompareFn, dtype: DType, x: string, y: string): string {
+function emitCompare(graph: OnnxGraph, fn: CompareFn, dtype: DType, inputs: readonly string[]): string {
   const ordered = dtype === 'bool' && fn !== 'equal';
-  const operands = ordered ? [cast(graph, x, 'i32'), cast(graph, y, 'i32')] : [x, y];
+  const operands = ordered ? inputs.map((input) => cast(graph, input, 'i32')) : inputs;
   return graph.node(compareOperator[fn], operands);
 }
 
@@ -136,13 +144,7 @@ function emitPower(graph: OnnxGraph, x: string, y: string): string {
   return graph.node('Where', [strange, graph.scalar(Number.NaN), power]);
 }
 
-function emitReduce(
-  graph: OnnxGraph,
-  fn: ReduceFn,
-  x: string,
-  axes: readonly number[],
-  keepDims: boolean,
-): string {
+function emitReduce(graph: OnnxGraph, { fn, axes, keepDims }: OpOf<'reduce'>, x: string): string {
   const attributes = { keepdims: { int: keepDims ? 1 : 0 } };
   const reduced = graph.node(reduceOperator[fn], [x, graph.integers(axes)], { attributes });
   if (fn !== 'max') return reduced;
@@ -150,4 +152,47 @@ function emitReduce(
   const unknown = cast(graph, graph.node('IsNaN', [x]), 'f32');
   const anyUnknown = graph.node('ReduceMax', [unknown, graph.integers(axes)], { attributes });
   return graph.node('Where', [cast(graph, anyUnknown, 'bool'), graph.scalar(Number.NaN), reduced]);
+}
+
+/** `alpha · a · b + beta · c`, with the last two axes of `a` and `b` exchanged where asked. */
+export interface Product {
+  readonly a: string;
+  readonly b: string;
+  readonly rankA: number;
+  readonly rankB: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** 1 by default. */
+  readonly alpha?: number;
+  /** 1 by default. */
+  readonly beta?: number;
+  /** Broadcasts to the result; only where both operands are matrices. */
+  readonly c?: string;
+}
+
+/**
+ * Writes a matrix product without copying an operand: Gemm for two matrices, else onnxruntime's
+ * FusedMatMul (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md).
+ */
+export function emitProduct(graph: OnnxGraph, product: Product): string {
+  const { a, b, alpha = 1, beta = 1, c } = product;
+  const flag = (set: boolean) => ({ int: set ? 1 : 0 });
+  if (product.rankA === 2 && product.rankB === 2) {
+    return graph.node('Gemm', c === undefined ? [a, b] : [a, b, c], {
+      attributes: {
+        transA: flag(product.transposeA),
+        transB: flag(product.transposeB),
+        alpha: { float: alpha },
+        beta: { float: beta },
+      },
+    });
+  }
+  return graph.node('FusedMatMul', [a, b], {
+    domain: 'com.microsoft',
+    attributes: {
+      transA: flag(product.transposeA),
+      transB: flag(product.transposeB),
+      alpha: { float: alpha },
+    },
+  });
 }

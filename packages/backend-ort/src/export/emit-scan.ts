@@ -1,24 +1,29 @@
 import type { BatchSplit, NodeId } from '@kora-bench/core';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 
+/** The graph of one part. */
+export interface ScanBody {
+  /** Still empty. */
+  readonly inner: OnnxGraph;
+  /** Writes the nodes into `inner` and returns what finds the name of an output. */
+  writeBody(): (output: string) => string;
+}
+
 /**
  * Writes the ONNX Scan that runs the body once per part: its state variables are the sums, its scan inputs
  * the blocks (a reshape puts the parts in front), its scan outputs what is joined again.
  * Source: https://onnx.ai/onnx/operators/onnx__Scan.html
- * @param inner the body's graph, still empty
- * @param writeBody writes the body's nodes and returns the name of each of its outputs
  * @returns the name of each result in `graph`, by the outer program's feed
  */
 export function emitScan(
   graph: OnnxGraph,
-  inner: OnnxGraph,
   split: BatchSplit,
   outerNames: ReadonlyMap<NodeId, string>,
-  writeBody: () => (output: string) => string,
+  { inner, writeBody }: ScanBody,
 ): Map<string, string> {
   const { body, outer, parts, blocks, sums, joined } = split;
   const typeOf = (output: string) => body.nodes[body.outputs.get(output)!]!;
-  writeInner(inner, split, writeBody);
+  writeInner(split, { inner, writeBody });
 
   const starts = sums.map(({ output }) =>
     graph.node('ConstantOfShape', [graph.integers(typeOf(output).shape)]),
@@ -43,7 +48,7 @@ export function emitScan(
   return named;
 }
 
-function writeInner(inner: OnnxGraph, split: BatchSplit, writeBody: () => (output: string) => string): void {
+function writeInner(split: BatchSplit, { inner, writeBody }: ScanBody): void {
   const { body, outer, parts, blocks, sums, joined } = split;
   const typeOf = (output: string) => body.nodes[body.outputs.get(output)!]!;
   for (const { output } of sums) inner.input(`part:before:${output}`, 'f32', typeOf(output).shape);

@@ -2,11 +2,11 @@ import type { BatchSplit, NodeId, Program, Weights } from '@kora-bench/core';
 import { sourcesOf } from '@kora-bench/core';
 import { bytesOf, OnnxGraph, typedArrayOf } from '../onnx/onnx-graph.js';
 import type { ModelProto } from '../onnx/onnx-schema.js';
-import type { PreparedProgram } from '../prepare-program.js';
+import type { PreparedProgram } from '../rewrite/prepare-program.js';
 
 import { emitScan } from './emit-scan.js';
-import type { Emission } from './plan-emissions.js';
 import { planEmissions } from './plan-emissions.js';
+import type { Emission } from './plan-fusions.js';
 
 /** Names of the model's inputs and outputs; each is the name in the program with its kind in front. */
 export const feedName = (name: string): string => `feed:${name}`;
@@ -44,9 +44,9 @@ export function exportProgram({ program, split }: PreparedProgram, weights: Weig
   const readByBody = [...(split?.blocks ?? []), ...(split?.shared ?? [])].map(({ outer: id }) => id);
   const emissions = planEmissions(outer, readByBody);
   const afterBody = dependents(outer, fromBody);
-  writeEmissions(graph, outer, emissions, names, (id) => afterBody[id] === 0);
+  writeEmissions(graph, { program: outer, emissions, names }, (id) => afterBody[id] === 0);
   if (split !== undefined) writeBody(graph, split, names);
-  writeEmissions(graph, outer, emissions, names, (id) => afterBody[id] === 1);
+  writeEmissions(graph, { program: outer, emissions, names }, (id) => afterBody[id] === 1);
 
   const results = [
     ...[...outer.outputs].map(([name, id]) => [outputName(name), id] as const),
@@ -76,9 +76,12 @@ function writeBody(graph: OnnxGraph, split: BatchSplit, outerNames: Map<NodeId, 
     names.set(node.id, shared.get(name) ?? `part:${name}`);
   }
   const emissions = planEmissions(body);
-  const results = emitScan(graph, inner, split, outerNames, () => {
-    writeEmissions(inner, body, emissions, names, () => true);
-    return (output) => names.get(body.outputs.get(output)!)!;
+  const results = emitScan(graph, split, outerNames, {
+    inner,
+    writeBody() {
+      writeEmissions(inner, { program: body, emissions, names }, () => true);
+      return (output) => names.get(body.outputs.get(output)!)!;
+    },
   });
   for (const { name, node } of sourcesOf(outer, 'feed')) {
     const result = results.get(name);
@@ -90,11 +93,16 @@ function nameFrozen(program: Program, names: Map<NodeId, string>): void {
   for (const { name, node } of sourcesOf(program, 'frozen')) names.set(node.id, frozenName(name));
 }
 
+interface Planned {
+  readonly program: Program;
+  readonly emissions: ReadonlyMap<NodeId, Emission>;
+  /** The names of the values that are there; grows with every node that is written. */
+  readonly names: Map<NodeId, string>;
+}
+
 function writeEmissions(
   graph: OnnxGraph,
-  program: Program,
-  emissions: ReadonlyMap<NodeId, Emission>,
-  names: Map<NodeId, string>,
+  { program, emissions, names }: Planned,
   chosen: (id: NodeId) => boolean,
 ): void {
   for (const { id } of program.nodes) {

@@ -1,20 +1,13 @@
 import type { GraphNode, NodeId, Program } from '@kora-bench/core';
 import { compositeKinds, countUses, InternalError } from '@kora-bench/core';
-import type { OnnxGraph } from '../onnx/onnx-graph.js';
+import { nativeComposites } from '../rewrite/prepare-program.js';
 import type { NativeNode } from './emit-composite.js';
-import { emitComposite, nativeComposites } from './emit-composite.js';
+import { emitComposite } from './emit-composite.js';
 import type { PrimitiveNode } from './emit-primitive.js';
 import { emitPrimitive } from './emit-primitive.js';
-import { planProduct } from './plan-product.js';
+import type { Emission } from './plan-fusions.js';
+import { planProduct, planSumOfSquares } from './plan-fusions.js';
 import { planSplits } from './plan-splits.js';
-import { planSumOfSquares } from './plan-sum-of-squares.js';
-
-/** How a node becomes ONNX operators: what it reads, and what writes it. */
-export interface Emission {
-  readonly inputs: readonly NodeId[];
-  /** @returns the name of the node's value */
-  emit(graph: OnnxGraph, inputs: readonly string[]): string;
-}
 
 /**
  * Decides, from the results down, which nodes are written and how; fused ones vanish in their reader.

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadEngine, reasonOf } from '../engine/engine.js';
-import { allocate } from '../engine/host-transfer.js';
+import { allocate } from '../engine/host-tensors.js';
 import { openSession } from '../engine/session.js';
-import type { HostArray, ReplicaAnswer, ReplicaJob, ReplicaRequest } from './replica-job.js';
+import type { HostArray, ReplicaAnswer, ReplicaJob, ReplicaRequest } from './replica.js';
 
 /*
  * The thread of one replica: one session, run when asked to. A run occupies the thread that calls it, so

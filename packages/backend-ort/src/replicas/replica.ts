@@ -1,5 +1,32 @@
 import { Worker } from 'node:worker_threads';
-import type { HostArray, ReplicaAnswer, ReplicaJob, ReplicaRequest } from './replica-job.js';
+import type { DType, Shape } from '@kora-bench/core';
+import type { OrtOptions } from '../engine/options.js';
+
+export type HostArray = Float32Array | Int32Array | Uint8Array;
+
+/** What a replica's thread is started with. */
+export interface ReplicaJob {
+  /** The encoded program of one part of the batch, bytes in memory that all threads see. */
+  readonly model: HostArray;
+  readonly options: OrtOptions;
+  readonly inputs: readonly ReplicaInput[];
+}
+
+/** An input of the part's model. */
+export interface ReplicaInput {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** In memory that both threads see; written before a run is asked for. */
+  readonly data: HostArray;
+}
+
+export type ReplicaRequest = 'run' | 'close';
+
+/** What a replica answers: its outputs by name (none when it has just started), or why it has none. */
+export type ReplicaAnswer =
+  | { readonly outputs: Readonly<Record<string, HostArray>> }
+  | { readonly failure: string };
 
 /** A thread that computes one part of the batch. */
 export class Replica {
@@ -11,7 +38,7 @@ export class Replica {
     const thread = new Worker(new URL('./replica-thread.js', import.meta.url), { workerData: job });
     this.#thread = thread;
     this.#end = new Promise((resolve) => {
-      let failure = 'A thread of the backend ended.';
+      let failure = 'A replica’s thread ended unexpectedly.';
       thread.on('error', (error: Error) => {
         failure = error.message;
       });

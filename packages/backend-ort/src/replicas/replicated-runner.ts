@@ -2,16 +2,15 @@ import type { GraphNode, Weights } from '@kora-bench/core';
 import { sizeOf, sourcesOf } from '@kora-bench/core';
 import type { Tensor } from 'onnxruntime-node';
 import type { Engine } from '../engine/engine.js';
-import { storage, wrap } from '../engine/host-transfer.js';
-import { runError } from '../engine/run-error.js';
-import type { Runner, Tensors } from '../engine/runner.js';
-import { encodeProgram, refusal } from '../engine/session.js';
+import { storage, wrap } from '../engine/host-tensors.js';
+import type { OrtOptions } from '../engine/options.js';
+import type { Runner, Tensors } from '../engine/session.js';
+import { encodeProgram, refusal, runError } from '../engine/session.js';
 import { exportProgram, feedName, outputName, stateName } from '../export/export-program.js';
 import { bytesOf, typedArrayOf } from '../onnx/onnx-graph.js';
-import type { OrtOptions } from '../options.js';
-import { arrangeProgram } from '../prepare-program.js';
+import { arrangeProgram } from '../rewrite/prepare-program.js';
+import type { HostArray, ReplicaInput } from './replica.js';
 import { Replica } from './replica.js';
-import type { HostArray, ReplicaInput } from './replica-job.js';
 import type { SharedBatch } from './share-batch.js';
 import { replicaFeed } from './share-batch.js';
 
@@ -19,6 +18,14 @@ import { replicaFeed } from './share-batch.js';
 interface Handed {
   readonly name: string;
   readonly memory: HostArray;
+}
+
+/** What a {@link ReplicatedRunner} runs. */
+export interface ReplicatedProgram {
+  readonly engine: Engine;
+  readonly shared: SharedBatch;
+  /** Runs `shared.rest`. */
+  readonly rest: Runner;
 }
 
 /** A training step whose batch is shared by replicas in threads of their own. */
@@ -31,9 +38,7 @@ export class ReplicatedRunner implements Runner {
   readonly #replicas: readonly Replica[];
 
   private constructor(
-    engine: Engine,
-    shared: SharedBatch,
-    rest: Runner,
+    { engine, shared, rest }: ReplicatedProgram,
     handed: readonly Handed[],
     replicas: readonly Replica[],
   ) {
@@ -47,17 +52,16 @@ export class ReplicatedRunner implements Runner {
 
   /**
    * Starts the replicas.
-   * @param rest runs `shared.rest`; belongs to the runner when that is there
+   * @param program its `rest` belongs to the runner once this resolves
    * @param options of one replica
    * @throws BackendError when the engine refuses the part
    */
   static async open(
-    engine: Engine,
-    shared: SharedBatch,
-    rest: Runner,
+    program: ReplicatedProgram,
     weights: Weights,
     options: OrtOptions,
   ): Promise<ReplicatedRunner> {
+    const { shared } = program;
     const prepared = arrangeProgram(shared.part, options.threads);
     const model = inSharedMemory(encodeProgram(exportProgram(prepared, weights)));
     const { handed, inputsOf } = placeInputs(shared);
@@ -67,7 +71,7 @@ export class ReplicatedRunner implements Runner {
     );
     const started = await Promise.allSettled(replicas.map((replica) => replica.ready()));
     const failed = started.find((outcome) => outcome.status === 'rejected');
-    if (failed === undefined) return new ReplicatedRunner(engine, shared, rest, handed, replicas);
+    if (failed === undefined) return new ReplicatedRunner(program, handed, replicas);
     await Promise.all(replicas.map((replica) => replica.dispose()));
     throw refusal('cpu', (failed.reason as Error).message, failed.reason);
   }

@@ -9,8 +9,8 @@ import {
   scaledDotProductAttention,
   softmax,
 } from '@kora-bench/core';
-import { integers, normal, uniform } from '../case-inputs.js';
-import type { OpCase } from '../op-case.js';
+import { integers, normal, uniform } from '../values/case-inputs.js';
+import type { OpCase } from './op-case.js';
 
 const rows: readonly Shape[] = [
   [1],

@@ -23,9 +23,9 @@ import {
   tanh,
   where,
 } from '@kora-bench/core';
-import type { Values } from '../case-inputs.js';
-import { awayFromZero, booleans, digits, integers, listed, normal, uniform } from '../case-inputs.js';
-import type { OpCase } from '../op-case.js';
+import type { Values } from '../values/case-inputs.js';
+import { awayFromZero, booleans, digits, integers, listed, normal, uniform } from '../values/case-inputs.js';
+import type { OpCase } from './op-case.js';
 
 export const unaryOps: Readonly<
   Record<UnaryFn, { readonly apply: (x: Tensor) => Tensor; readonly values: Values }>

@@ -21,9 +21,9 @@ import {
   sum,
   tanh,
 } from '@kora-bench/core';
-import type { CaseInputs } from '../case-inputs.js';
-import { awayFromZero, digits, integers, uniform } from '../case-inputs.js';
-import type { OpCase } from '../op-case.js';
+import type { CaseInputs } from '../values/case-inputs.js';
+import { awayFromZero, digits, integers, uniform } from '../values/case-inputs.js';
+import type { OpCase } from './op-case.js';
 
 /** Gradients of a random weighting of `y`, so that no adjoint is constant, for each of `wrt` by name. */
 export function weightedGradients(

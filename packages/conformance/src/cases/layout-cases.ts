@@ -12,8 +12,8 @@ import {
   transpose,
   where,
 } from '@kora-bench/core';
-import { booleans, integers, listed } from '../case-inputs.js';
-import type { OpCase } from '../op-case.js';
+import { booleans, integers, listed } from '../values/case-inputs.js';
+import type { OpCase } from './op-case.js';
 
 export const layoutCases: readonly OpCase[] = [
   {

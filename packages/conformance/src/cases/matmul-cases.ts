@@ -1,6 +1,6 @@
 import type { Shape } from '@kora-bench/core';
 import { formatShape, linear, matmul } from '@kora-bench/core';
-import type { OpCase } from '../op-case.js';
+import type { OpCase } from './op-case.js';
 
 interface Product {
   readonly m: number;

@@ -1,9 +1,9 @@
-import type { OpCase } from '../op-case.js';
 import { compositeCases } from './composite-cases.js';
 import { elementwiseCases } from './elementwise-cases.js';
 import { gradientCases } from './gradient-cases.js';
 import { layoutCases } from './layout-cases.js';
 import { matmulCases } from './matmul-cases.js';
+import type { OpCase } from './op-case.js';
 import { reductionCases } from './reduction-cases.js';
 import { specialValueCases } from './special-value-cases.js';
 

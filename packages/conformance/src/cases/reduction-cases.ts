@@ -1,7 +1,7 @@
 import type { Shape } from '@kora-bench/core';
 import { formatShape, max, mean, sum } from '@kora-bench/core';
-import { normal, uniform } from '../case-inputs.js';
-import type { OpCase } from '../op-case.js';
+import { normal, uniform } from '../values/case-inputs.js';
+import type { OpCase } from './op-case.js';
 
 const reductions: readonly (readonly [Shape, readonly number[]])[] = [
   [[1], [0]],

@@ -1,7 +1,7 @@
 import { cast, equal, gelu, greater, less, matmul, max, mean, softmax, sum, where } from '@kora-bench/core';
-import { listed } from '../case-inputs.js';
-import type { OpCase } from '../op-case.js';
+import { listed } from '../values/case-inputs.js';
 import { binaryOps, unaryOps } from './elementwise-cases.js';
+import type { OpCase } from './op-case.js';
 
 const special = [NaN, Infinity, -Infinity, 0, 1, -1, 2.5];
 const pairsLeft = listed(special.flatMap((x) => special.map(() => x)));

@@ -1,5 +1,5 @@
 import type { Backend, HostTensor, HostTensors, Program, Weights } from '@kora-bench/core';
-import { compareTensors, relativeErrorOfChange } from '../comparison.js';
+import { compareTensors, relativeErrorOfChange } from '../values/comparison.js';
 
 /** A whole training step with all that it needs. */
 export interface Training {

@@ -7,10 +7,10 @@ import type { RunQueue } from './runs.js';
 /** Where an engine keeps the values of a state. All of them are `f32`. */
 export interface StateStorage<Handle> {
   allocate(name: string, shape: Shape): Handle;
-  write(place: Handle, value: HostTensor): void;
+  write(handle: Handle, value: HostTensor): void;
   /** A copy. */
-  read(place: Handle, shape: Shape): HostTensor | Promise<HostTensor>;
-  release(place: Handle): void;
+  read(handle: Handle, shape: Shape): HostTensor | Promise<HostTensor>;
+  release(handle: Handle): void;
 }
 
 interface Slot<Handle> {
@@ -22,7 +22,7 @@ interface Slot<Handle> {
 }
 
 /**
- * Named values that a run reads from one place and writes into another. The two change places when the
+ * Named values that a run reads from one handle and writes into another. The two are swapped when the
  * whole run has succeeded: nothing is copied, and a run that fails changes nothing.
  */
 export class PairedState<Handle> implements DeviceState {

@@ -1,12 +1,11 @@
-import type { HostData } from '../tensor/host-tensor.js';
-import type { DType, Shape } from './shape.js';
+import type { DType, HostData, Shape } from './shape.js';
 
 /*
  * The closed op set. To add an op:
  *   1. its variant in the union below (primitive or composite);
  *   2. a file in `../ops/` with its builder function and its OpDefinition: all that passes know of it stands
  *      there, and what it leaves out is taken for the safe answer;
- *   3. its entry in `../ops/registry.ts`, and its builder function's in `../ops/index.ts`;
+ *   3. its entry in `../ops/registry.ts`, and its builder function's in `../index.ts`;
  *   4. for a primitive, a case in every backend that has kernels of its own;
  *   5. an exemplar in `packages/conformance`.
  * The type checker asks for 3 and 4 (switches over ops are exhaustive), and of a primitive for a gradient

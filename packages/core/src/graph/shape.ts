@@ -4,6 +4,9 @@ export type DType = 'f32' | 'i32' | 'bool';
 /** Extents per axis, outermost first; a scalar is `[]`. Every extent is at least 1. */
 export type Shape = readonly number[];
 
+/** Element storage by dtype; `f32` values may be held in float64 where the oracle needs it. */
+export type HostData = Float32Array | Float64Array | Int32Array | Uint8Array;
+
 /** The number of elements: the product of the extents. */
 export function sizeOf(shape: Shape): number {
   let size = 1;

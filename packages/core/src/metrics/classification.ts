@@ -1,6 +1,4 @@
 import { InputError, ShapeError, TrainingError } from '../errors/kora-error.js';
-import { CalibrationBins } from './calibration.js';
-import { ConfusionCounts, type ConfusionEntry } from './confusion.js';
 
 /** All fractions lie in [0, 1]. */
 export interface ClassificationResult {
@@ -169,4 +167,109 @@ function firstFullyMaskedRow(logits: Float32Array, classes: number): number {
     if (c === classes) return row;
   }
   return -1;
+}
+
+/** How often examples of one class were given another (or the same). */
+export interface ConfusionEntry {
+  readonly label: number;
+  readonly predicted: number;
+  readonly count: number;
+}
+
+/** Confusion counts, sparse: a head of 21,843 classes needs no matrix of half a billion zeros. */
+class ConfusionCounts {
+  readonly #cells = new Map<number, number>();
+  readonly #correct: Float64Array;
+  readonly #ofLabel: Float64Array;
+  readonly #ofPrediction: Float64Array;
+
+  constructor(readonly classes: number) {
+    this.#correct = new Float64Array(classes);
+    this.#ofLabel = new Float64Array(classes);
+    this.#ofPrediction = new Float64Array(classes);
+  }
+
+  add(label: number, predicted: number): void {
+    const cell = label * this.classes + predicted;
+    this.#cells.set(cell, (this.#cells.get(cell) ?? 0) + 1);
+    this.#ofLabel[label]! += 1;
+    this.#ofPrediction[predicted]! += 1;
+    if (label === predicted) this.#correct[label]! += 1;
+  }
+
+  correct(): number {
+    return this.#correct.reduce((sum, count) => sum + count, 0);
+  }
+
+  distinctTrue(): number {
+    return this.#ofLabel.filter((count) => count > 0).length;
+  }
+
+  distinctPredicted(): number {
+    return this.#ofPrediction.filter((count) => count > 0).length;
+  }
+
+  /**
+   * F1 = 2·TP / (2·TP + FP + FN) per class that occurs as label or prediction, averaged plainly
+   * (macro) and by number of examples (weighted). NaN before the first example.
+   */
+  f1(): { macroF1: number; weightedF1: number } {
+    let occurring = 0;
+    let examples = 0;
+    let sum = 0;
+    let weightedSum = 0;
+    for (let c = 0; c < this.classes; c++) {
+      const either = this.#ofLabel[c]! + this.#ofPrediction[c]!;
+      if (either === 0) continue;
+      const f1 = (2 * this.#correct[c]!) / either;
+      occurring++;
+      examples += this.#ofLabel[c]!;
+      sum += f1;
+      weightedSum += f1 * this.#ofLabel[c]!;
+    }
+    return { macroF1: sum / occurring, weightedF1: weightedSum / examples };
+  }
+
+  /** The counts that are not 0, by label, then by prediction. */
+  entries(): ConfusionEntry[] {
+    return [...this.#cells]
+      .sort(([a], [b]) => a - b)
+      .map(([cell, count]) => ({
+        label: Math.floor(cell / this.classes),
+        predicted: cell % this.classes,
+        count,
+      }));
+  }
+}
+
+/**
+ * Expected calibration error over equal-width bins of the predicted class's probability: the mean
+ * over the examples of |accuracy − mean confidence| of their bin, bin m holding confidences in
+ * ((m − 1)/M, m/M]. Source: Guo et al., "On calibration of modern neural networks" (ICML 2017), eq. 3.
+ */
+class CalibrationBins {
+  readonly #confidence: Float64Array;
+  readonly #correct: Float64Array;
+  #examples = 0;
+
+  /** @param bins the number M of bins; the paper uses 15. */
+  constructor(readonly bins: number) {
+    this.#confidence = new Float64Array(bins);
+    this.#correct = new Float64Array(bins);
+  }
+
+  /** @param confidence the largest softmax probability, in (0, 1]. */
+  add(confidence: number, correct: boolean): void {
+    const bin = Math.min(this.bins - 1, Math.max(0, Math.ceil(confidence * this.bins) - 1));
+    this.#confidence[bin]! += confidence;
+    if (correct) this.#correct[bin]! += 1;
+    this.#examples++;
+  }
+
+  /** NaN before the first example. */
+  expectedError(): number {
+    let sum = 0;
+    for (let bin = 0; bin < this.bins; bin++) sum += Math.abs(this.#correct[bin]! - this.#confidence[bin]!);
+    return sum / this.#examples;
+  }
 }

@@ -36,8 +36,8 @@ export function meanConfidenceInterval(values: readonly number[], level = 0.95):
   const deviation = sampleStandardDeviation(values);
   if (deviation === null) return null;
   const centre = sampleMean(values);
-  const half = (studentTTwoSided(level, values.length - 1) * deviation) / Math.sqrt(values.length);
-  return { low: centre - half, high: centre + half };
+  const halfWidth = (studentTTwoSided(level, values.length - 1) * deviation) / Math.sqrt(values.length);
+  return { low: centre - halfWidth, high: centre + halfWidth };
 }
 
 /**
@@ -66,10 +66,10 @@ export function wilsonInterval(successes: number, trials: number, level = 0.95):
   const share = successes / trials;
   const scale = 1 + (z * z) / trials;
   const centre = (share + (z * z) / (2 * trials)) / scale;
-  const half = (z / scale) * Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials));
+  const halfWidth = (z / scale) * Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials));
   return {
-    low: successes === 0 ? 0 : centre - half,
-    high: successes === trials ? 1 : centre + half,
+    low: successes === 0 ? 0 : centre - halfWidth,
+    high: successes === trials ? 1 : centre + halfWidth,
   };
 }
 

@@ -11,7 +11,7 @@ import { concat, narrow } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { LinearLayer, Site, SiteHook } from './site.js';
 import type { VitConfig } from './vit-config.js';
-import { patchGrid, vitWeightShapes } from './vit-weights.js';
+import { patchGrid, vitWeightShapes } from './vit-config.js';
 
 /** Gives the tensor of a weight by timm's name. */
 export type WeightLookup = (name: string, shape: Shape) => Tensor;
@@ -64,7 +64,7 @@ export function vit(images: Tensor, config: VitConfig, weights: WeightLookup, ho
   let x = builder.withScope('embed', () => embed(images, config, weight));
   const blockTokens: Tensor[] = [];
   for (let index = 0; index < config.depth; index++) {
-    x = builder.withScope(`blocks.${index}`, () => block(x, index, config, weight, at));
+    x = builder.withScope(`blocks.${index}`, () => block(x, index, { config, weight, at }));
     blockTokens.push(x);
   }
   const normed = layerNorm(x, weight('norm.weight'), weight('norm.bias'), config.layerNormEps);
@@ -81,6 +81,13 @@ export function vit(images: Tensor, config: VitConfig, weights: WeightLookup, ho
 }
 
 type Weight = (name: string) => Tensor;
+
+/** What every block is traced from. */
+interface Model {
+  readonly config: VitConfig;
+  readonly weight: Weight;
+  readonly at: SiteHook;
+}
 
 /** `[B, 3, H, W] → [B, N, D]`: patches as rows of a matrix product, class token, positions. */
 function embed(images: Tensor, config: VitConfig, weight: Weight): Tensor {
@@ -106,7 +113,8 @@ function embed(images: Tensor, config: VitConfig, weight: Weight): Tensor {
   return add(concat([cls, patches], 1), weight('pos_embed'));
 }
 
-function block(x: Tensor, index: number, config: VitConfig, weight: Weight, at: SiteHook): Tensor {
+function block(x: Tensor, index: number, model: Model): Tensor {
+  const { config, weight, at } = model;
   const name = `blocks.${index}`;
   const norm = (y: Tensor, layer: string) =>
     layerNorm(y, weight(`${name}.${layer}.weight`), weight(`${name}.${layer}.bias`), config.layerNormEps);
@@ -114,7 +122,7 @@ function block(x: Tensor, index: number, config: VitConfig, weight: Weight, at: 
     const value = linear(input, weight(`${name}.${layer}.weight`), weight(`${name}.${layer}.bias`));
     return at({ name: `${name}.${layer}`, block: index, layer, input, value });
   };
-  const attended = add(x, dense(attend(norm(x, 'norm1'), index, config, dense, at), 'attn.proj'));
+  const attended = add(x, dense(attend(norm(x, 'norm1'), index, dense, model), 'attn.proj'));
   const hidden = gelu(dense(norm(attended, 'norm2'), 'mlp.fc1'));
   const value = add(attended, dense(hidden, 'mlp.fc2'));
   return at({ name: `${name}.output`, block: index, layer: 'output', input: x, value });
@@ -123,9 +131,8 @@ function block(x: Tensor, index: number, config: VitConfig, weight: Weight, at: 
 function attend(
   input: Tensor,
   index: number,
-  { width, heads }: VitConfig,
   dense: (input: Tensor, layer: LinearLayer) => Tensor,
-  at: SiteHook,
+  { config: { width, heads }, at }: Model,
 ): Tensor {
   const [batch, tokens] = [input.shape[0]!, input.shape[1]!];
   const qkv = dense(input, 'attn.qkv');

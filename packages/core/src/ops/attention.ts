@@ -5,7 +5,7 @@ import { perMatrix } from './axis-rules.js';
 import type { CompositeDefinition, Typed } from './definition.js';
 import { add, exp, log, mul, sub } from './elementwise.js';
 import { fill } from './evaluation.js';
-import { matmul, matmulDefinition } from './matmul.js';
+import { type MatmulOptions, matmul, matmulDefinition } from './matmul.js';
 import { max, sum } from './reduce.js';
 import { requireDType, requireShape } from './requirements.js';
 import { softmax, softmaxDefinition } from './softmax.js';
@@ -41,7 +41,7 @@ export const attentionDefinition: CompositeDefinition<'attention'> = {
     return { shape: [...q!.shape.slice(0, -1), v!.shape.at(-1)!], dtype: 'f32' };
   },
   evaluate(op, [q, k, v], output) {
-    return product(probabilities(q!, k!, op.scale), v!, false, false, output);
+    return product(probabilities(q!, k!, op.scale), v!, {}, output);
   },
   gradient({ scale }, { inputs, output, dy, needs }) {
     const { builder } = dy;
@@ -100,12 +100,12 @@ export const attentionGradDefinition: CompositeDefinition<'attentionGrad'> = {
   },
   evaluate(op, [q, k, v, dy, _statistics, o], output) {
     const p = probabilities(q!, k!, op.scale);
-    if (op.wrt === 'v') return product(p, dy!, true, false, output);
+    if (op.wrt === 'v') return product(p, dy!, { transposeA: true }, output);
     const keys = k!.shape.at(-2)!;
-    const dp = product(dy!, v!, false, true, p);
+    const dp = product(dy!, v!, { transposeB: true }, p);
     const delta = rowDots(dy!, o!);
     const ds = fill(p, (i) => p.data[i]! * (dp.data[i]! - delta[Math.floor(i / keys)]!));
-    const raw = op.wrt === 'q' ? product(ds, k!, false, false, output) : product(ds, q!, true, false, output);
+    const raw = op.wrt === 'q' ? product(ds, k!, {}, output) : product(ds, q!, { transposeA: true }, output);
     return fill(output, (i) => op.scale * raw.data[i]!);
   },
   lower(op, [q, k, v, dy, _statistics, o]) {
@@ -141,15 +141,14 @@ function rowDots(a: HostTensor, b: HostTensor): Float64Array {
 
 function rawScores(q: HostTensor, k: HostTensor, scale: number): HostTensor {
   const type: Typed = { shape: [...q.shape.slice(0, -1), k.shape.at(-2)!], dtype: 'f32' };
-  const { data } = product(q, k, false, true, type);
+  const { data } = product(q, k, { transposeB: true }, type);
   return fill(type, (i) => scale * data[i]!);
 }
 
 function product(
   a: HostTensor,
   b: HostTensor,
-  transposeA: boolean,
-  transposeB: boolean,
+  { transposeA = false, transposeB = false }: MatmulOptions,
   output: Typed,
 ): HostTensor {
   return matmulDefinition.evaluate({ kind: 'matmul', transposeA, transposeB }, [a, b], output);

@@ -1,6 +1,6 @@
-import type { DType, Shape } from '../graph/shape.js';
+import type { DType, HostData, Shape } from '../graph/shape.js';
 import { sameShape, sizeOf, stridesOf } from '../graph/shape.js';
-import type { HostData, HostTensor } from '../tensor/host-tensor.js';
+import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Typed } from './definition.js';
 
 /** Fresh zeroed storage for the oracle: float64 for real numbers. */

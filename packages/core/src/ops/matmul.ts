@@ -1,3 +1,4 @@
+import type { OpOf } from '../graph/op.js';
 import type { Shape } from '../graph/shape.js';
 import { broadcastShapes, sizeOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
@@ -39,7 +40,7 @@ export const matmulDefinition: PrimitiveDefinition<'matmul'> = {
     );
     return { shape: [...batch!, m, n], dtype: 'f32' };
   },
-  evaluate: (op, [a, b], output) => multiply(a!, b!, op.transposeA, op.transposeB, output),
+  evaluate: (op, [a, b], output) => multiply(a!, b!, op, output),
   gradient({ transposeA, transposeB }, { inputs, dy, needs }) {
     const [a, b] = [inputs[0]!, inputs[1]!];
     const da = () =>
@@ -97,8 +98,7 @@ function matrix(shape: Shape, transposed: boolean): [rows: number, columns: numb
 function multiply(
   a: HostTensor,
   b: HostTensor,
-  transposeA: boolean,
-  transposeB: boolean,
+  { transposeA, transposeB }: OpOf<'matmul'>,
   output: Typed,
 ): HostTensor {
   const [m, k] = matrix(a.shape, transposeA);

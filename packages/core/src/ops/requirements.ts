@@ -58,4 +58,4 @@ export function callerLine(): string {
   return outside.trim().replace(/^at /, '');
 }
 
-const internalFrame = /core\/(dist|src)\/(graph|ops|tensor|autodiff)\//;
+const internalFrame = /core\/(dist|src)\/(graph|tensor|ops|tracing|autodiff)\//;

@@ -28,10 +28,8 @@ export const sliceDefinition: PrimitiveDefinition<'slice'> = {
   evaluate(op, [x], output) {
     const data = storageFor(output.dtype, sizeOf(output.shape));
     copyBlock(
-      x!,
-      op.starts,
-      { ...output, data },
-      output.shape.map(() => 0),
+      { tensor: x!, at: op.starts },
+      { tensor: { ...output, data }, at: output.shape.map(() => 0) },
       output.shape,
     );
     return { ...output, data };
@@ -74,10 +72,8 @@ export const padDefinition: PrimitiveDefinition<'pad'> = {
   evaluate(op, [x], output) {
     const data = storageFor(output.dtype, sizeOf(output.shape));
     copyBlock(
-      x!,
-      x!.shape.map(() => 0),
-      { ...output, data },
-      op.before,
+      { tensor: x!, at: x!.shape.map(() => 0) },
+      { tensor: { ...output, data }, at: op.before },
       x!.shape,
     );
     return { ...output, data };
@@ -124,10 +120,8 @@ export const concatDefinition: PrimitiveDefinition<'concat'> = {
     const at = output.shape.map(() => 0);
     for (const input of inputs) {
       copyBlock(
-        input,
-        input.shape.map(() => 0),
-        { ...output, data },
-        at,
+        { tensor: input, at: input.shape.map(() => 0) },
+        { tensor: { ...output, data }, at },
         input.shape,
       );
       at[op.axis]! += input.shape[op.axis]!;
@@ -157,25 +151,25 @@ function untouchedAxis({ axis, shape }: FollowedOperand, output: Typed): Example
   return typeof axis === 'number' && shape[axis] === output.shape[axis] ? axis : 'mixed';
 }
 
-function copyBlock(
-  from: HostTensor,
-  fromAt: readonly number[],
-  to: HostTensor,
-  toAt: readonly number[],
-  block: Shape,
-): void {
-  const fromStrides = stridesOf(from.shape);
-  const toStrides = stridesOf(to.shape);
+/** Where a block begins in a tensor. */
+interface Corner {
+  readonly tensor: HostTensor;
+  readonly at: readonly number[];
+}
+
+function copyBlock(from: Corner, to: Corner, block: Shape): void {
+  const fromStrides = stridesOf(from.tensor.shape);
+  const toStrides = stridesOf(to.tensor.shape);
   const walk = (axis: number, source: number, target: number): void => {
     if (axis === block.length) {
-      to.data[target] = from.data[source]!;
+      to.tensor.data[target] = from.tensor.data[source]!;
       return;
     }
     for (let i = 0; i < block[axis]!; i++) {
       walk(
         axis + 1,
-        source + (fromAt[axis]! + i) * fromStrides[axis]!,
-        target + (toAt[axis]! + i) * toStrides[axis]!,
+        source + (from.at[axis]! + i) * fromStrides[axis]!,
+        target + (to.at[axis]! + i) * toStrides[axis]!,
       );
     }
   };

@@ -1,7 +1,7 @@
 import { InternalError } from '../errors/kora-error.js';
-import type { Shape } from '../graph/shape.js';
+import type { HostData, Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
-import type { HostData } from '../tensor/host-tensor.js';
+
 import { hostTensor } from '../tensor/host-tensor.js';
 import type { Tensor, TracedGraph } from '../tensor/tensor.js';
 import type { OpDefinition } from './definition.js';

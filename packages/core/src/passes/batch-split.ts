@@ -1,12 +1,12 @@
 import { InternalError } from '../errors/kora-error.js';
 import type { GraphNode, NodeId, Program } from '../graph/graph.js';
-import { GraphBuilder } from '../graph/graph-builder.js';
 import type { Op } from '../graph/op.js';
 import type { Shape } from '../graph/shape.js';
 import { formatShape, sameShape } from '../graph/shape.js';
 import { blockShape } from '../ops/axis-rules.js';
 import { definitionOf } from '../ops/registry.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { GraphBuilder } from '../tracing/graph-builder.js';
 import type { BatchCut } from './batch-cut.js';
 import { reemit } from './rewrite.js';
 

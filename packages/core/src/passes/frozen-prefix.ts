@@ -1,11 +1,11 @@
 import type { Graph, NodeId, Program } from '../graph/graph.js';
-import { GraphBuilder } from '../graph/graph-builder.js';
 import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
 import { structuralHashes } from '../graph/structural-key.js';
 import type { ExampleAxis } from '../ops/definition.js';
 import { definitionOf } from '../ops/registry.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { GraphBuilder } from '../tracing/graph-builder.js';
 import { programCost } from './cost.js';
 import { makeProgram, reemit } from './rewrite.js';
 

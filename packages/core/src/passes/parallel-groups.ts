@@ -35,18 +35,18 @@ export function parallelGroups(
     }
   }
   const groups = new Map<NodeId, ParallelGroup>();
-  const place = new Map<NodeId, number>();
+  const positions = new Map<NodeId, number>();
   const reached = reachedOrder(program);
   for (const layer of contraction.order()) {
     if (layer.length === 1) continue;
-    const members = arrange(nodes, layer, place, reached);
+    const members = arrange(nodes, layer, positions, reached);
     const shared = nodes[members[0]!]!.inputs.map((input, i) =>
       members.every((member) => nodes[member]!.inputs[i] === input),
     );
     const group = { members, shared };
     members.forEach((member, i) => {
       groups.set(member, group);
-      place.set(member, i);
+      positions.set(member, i);
     });
   }
   dropUnprofitable(program, groups);
@@ -119,11 +119,11 @@ function nameless(op: Op): string {
 function arrange(
   nodes: readonly GraphNode[],
   layer: readonly NodeId[],
-  place: ReadonlyMap<NodeId, number>,
+  positions: ReadonlyMap<NodeId, number>,
   reached: Uint32Array,
 ): NodeId[] {
   const { inputs } = nodes[layer[0]!]!;
-  for (const position of [(id: NodeId) => place.get(id), (id: NodeId) => sliceStart(nodes[id]!)]) {
+  for (const position of [(id: NodeId) => positions.get(id), (id: NodeId) => sliceStart(nodes[id]!)]) {
     for (const i of inputs.keys()) {
       const keys = new Map(layer.map((member) => [member, position(nodes[member]!.inputs[i]!)]));
       if (

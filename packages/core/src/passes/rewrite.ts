@@ -1,9 +1,9 @@
 import type { Graph, GraphNode, NodeId, Program } from '../graph/graph.js';
-import { GraphBuilder } from '../graph/graph-builder.js';
 import type { CompositeKind } from '../graph/op.js';
 import { compositeKinds, definitionOf } from '../ops/registry.js';
 import type { TracedGraph } from '../tensor/tensor.js';
 import { Tensor } from '../tensor/tensor.js';
+import { GraphBuilder } from '../tracing/graph-builder.js';
 
 /**
  * What a pass does with one node whose inputs have been rewritten already: return its replacement,

@@ -55,21 +55,16 @@ function dropNeutral(node: GraphNode, inputs: readonly Tensor[]): Tensor | undef
     if (op.fn === 'mul' && left === 1) return y;
     if (op.fn === 'add' && left === 0) return y;
   }
-  return op.fn === 'mul' ? mergeScales(node, x, y, left, right) : undefined;
+  const outer = right ?? left;
+  return op.fn !== 'mul' || outer === undefined
+    ? undefined
+    : mergeScales(node, right === undefined ? y : x, outer);
 }
 
 /** (x · a) · b with numbers a and b → x · (a·b). */
-function mergeScales(
-  node: GraphNode,
-  x: Tensor,
-  y: Tensor,
-  left: number | undefined,
-  right: number | undefined,
-): Tensor | undefined {
-  const outer = right ?? left;
-  const inner = right !== undefined ? x : y;
+function mergeScales(node: GraphNode, inner: Tensor, outer: number): Tensor | undefined {
   const { op } = nodeOf(inner);
-  if (outer === undefined || op.kind !== 'binary' || op.fn !== 'mul') return undefined;
+  if (op.kind !== 'binary' || op.fn !== 'mul') return undefined;
   const [a, b] = [inputsOf(inner)[0]!, inputsOf(inner)[1]!];
   const scale = scalarValue(b);
   return scale === undefined || !sameShape(a.shape, node.shape) ? undefined : mul(a, scale * outer);

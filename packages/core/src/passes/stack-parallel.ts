@@ -1,9 +1,9 @@
 import type { NodeId, Program } from '../graph/graph.js';
-import { GraphBuilder } from '../graph/graph-builder.js';
 import { reshape } from '../ops/layout.js';
 import { definitionOf } from '../ops/registry.js';
 import { concat, narrow } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { GraphBuilder } from '../tracing/graph-builder.js';
 import type { ParallelGroup } from './parallel-groups.js';
 import { parallelGroups } from './parallel-groups.js';
 import { reemit, rewriteProgram } from './rewrite.js';

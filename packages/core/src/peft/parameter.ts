@@ -1,7 +1,7 @@
 import { InternalError } from '../errors/kora-error.js';
 import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
-import { randomStream } from '../random/index.js';
+import { randomStream } from '../random/random-stream.js';
 
 /** How a trainable parameter starts. */
 export type Initializer =

@@ -24,17 +24,17 @@ export function isSafetensorsDType(name: unknown): name is SafetensorsDType {
   return typeof name === 'string' && Object.hasOwn(SAFETENSORS_ITEM_BYTES, name);
 }
 
-let halfValues: Float32Array | undefined;
+let float16Values: Float32Array | undefined;
 
 /** Decodes IEEE 754 binary16 bit patterns to float32, exactly. */
-export function halfToFloat32(bits: Uint16Array): Float32Array {
-  halfValues ??= Float32Array.from({ length: 65536 }, (_, pattern) => valueOfHalf(pattern));
+export function float16ToFloat32(bits: Uint16Array): Float32Array {
+  float16Values ??= Float32Array.from({ length: 65536 }, (_, pattern) => valueOfFloat16(pattern));
   const out = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) out[i] = halfValues[bits[i]!]!;
+  for (let i = 0; i < bits.length; i++) out[i] = float16Values[bits[i]!]!;
   return out;
 }
 
-function valueOfHalf(bits: number): number {
+function valueOfFloat16(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >>> 10) & 31;
   const fraction = bits & 1023;
@@ -47,7 +47,7 @@ function valueOfHalf(bits: number): number {
  * The binary16 bit pattern nearest to `x`, ties to even; magnitudes from 65520 give infinity, as
  * IEEE 754 rounds them.
  */
-export function float32ToHalf(x: number): number {
+export function float32ToFloat16(x: number): number {
   if (Number.isNaN(x)) return 0x7e00;
   const sign = x < 0 || Object.is(x, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(x);

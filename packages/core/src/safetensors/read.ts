@@ -1,7 +1,7 @@
 import { FormatError } from '../errors/kora-error.js';
 import { formatShape } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
-import { halfToFloat32, type SafetensorsDType } from './element-types.js';
+import { float16ToFloat32, type SafetensorsDType } from './element-types.js';
 import { parseSafetensorsHeader, type SafetensorsEntry } from './header.js';
 
 /** The content of a safetensors file. */
@@ -65,7 +65,7 @@ function decode(dtype: SafetensorsDType, bytes: Uint8Array, where: string): Deco
     case 'F64':
       return real(Float32Array.from(view(Float64Array, bytes)));
     case 'F16':
-      return real(halfToFloat32(view(Uint16Array, bytes)));
+      return real(float16ToFloat32(view(Uint16Array, bytes)));
     case 'BF16':
       return real(bfloat16ToFloat32(view(Uint16Array, bytes)));
     case 'I32':

@@ -1,7 +1,8 @@
 import { InputError, ShapeError } from '../errors/kora-error.js';
+import type { HostData } from '../graph/shape.js';
 import { formatShape, sizeOf } from '../graph/shape.js';
-import type { HostData, HostTensor } from '../tensor/host-tensor.js';
-import { float32ToHalf, SAFETENSORS_ITEM_BYTES } from './element-types.js';
+import type { HostTensor } from '../tensor/host-tensor.js';
+import { float32ToFloat16, SAFETENSORS_ITEM_BYTES } from './element-types.js';
 import { SAFETENSORS_LENGTH_BYTES } from './header.js';
 import { encodeUtf8 } from './header-text.js';
 
@@ -54,7 +55,7 @@ export function writeSafetensors(
   bytes.fill(0x20, SAFETENSORS_LENGTH_BYTES + header.length, SAFETENSORS_LENGTH_BYTES + headerLength);
   let at = SAFETENSORS_LENGTH_BYTES + headerLength;
   for (const { name, tensor, dtype, itemBytes } of entries) {
-    store(bytes.buffer, at, tensor.data, dtype, name);
+    store({ buffer: bytes.buffer, at, dtype }, tensor.data, name);
     at += tensor.data.length * itemBytes;
   }
   return bytes;
@@ -89,7 +90,14 @@ function storedDType(tensor: HostTensor, realDType: 'F32' | 'F16'): StoredDType 
   }
 }
 
-function store(buffer: ArrayBuffer, at: number, data: HostData, dtype: StoredDType, name: string): void {
+interface Target {
+  readonly buffer: ArrayBuffer;
+  /** The first byte. */
+  readonly at: number;
+  readonly dtype: StoredDType;
+}
+
+function store({ buffer, at, dtype }: Target, data: HostData, name: string): void {
   switch (dtype) {
     case 'F32':
       new Float32Array(buffer, at, data.length).set(data);
@@ -98,7 +106,7 @@ function store(buffer: ArrayBuffer, at: number, data: HostData, dtype: StoredDTy
       new Int32Array(buffer, at, data.length).set(data);
       return;
     case 'F16':
-      storeHalf(new Uint16Array(buffer, at, data.length), data, name);
+      storeFloat16(new Uint16Array(buffer, at, data.length), data, name);
       return;
     case 'BOOL': {
       const out = new Uint8Array(buffer, at, data.length);
@@ -110,10 +118,10 @@ function store(buffer: ArrayBuffer, at: number, data: HostData, dtype: StoredDTy
   }
 }
 
-function storeHalf(out: Uint16Array, data: HostData, name: string): void {
+function storeFloat16(out: Uint16Array, data: HostData, name: string): void {
   for (let i = 0; i < data.length; i++) {
     const value = data[i]!;
-    const bits = float32ToHalf(value);
+    const bits = float32ToFloat16(value);
     if ((bits & 0x7fff) === 0x7c00 && Number.isFinite(value)) {
       throw new InputError('A number is too large for F16.', {
         where: `tensor ${JSON.stringify(name)}, element ${i}`,

@@ -1,9 +1,6 @@
 import { ShapeError } from '../errors/kora-error.js';
-import type { DType, Shape } from '../graph/shape.js';
+import type { DType, HostData, Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
-
-/** Element storage by dtype; `f32` values may be held in float64 where the oracle needs it. */
-export type HostData = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** A dense row-major tensor in host memory. */
 export interface HostTensor {

@@ -1,7 +1,7 @@
 import { InputError } from '../errors/kora-error.js';
 import { sizeOf } from '../graph/shape.js';
 import type { VitConfig } from '../nn/vit-config.js';
-import { vitWeightShapes } from '../nn/vit-weights.js';
+import { vitWeightShapes } from '../nn/vit-config.js';
 import type { ConfiguredMethod, MethodStage } from '../peft/method.js';
 import { stagesOf } from '../peft/method.js';
 import type { ParameterSpec } from '../peft/parameter.js';

@@ -1,4 +1,5 @@
-import { add, div, mul, sqrt, sub } from '../ops/elementwise.js';
+import { add, div, minimum, mul, sqrt, sub } from '../ops/elementwise.js';
+import { sum } from '../ops/reduce.js';
 import type { HostTensors } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 
@@ -72,4 +73,39 @@ export function optimizerUpdate(
   const stepSize = mul(mul(div(rate, builder.feed(correctionFeeds[0], [])), 1 - beta1), root);
   const kept = weightDecay === 0 ? parameters : mul(parameters, sub(1, mul(rate, weightDecay)));
   return { parameters: sub(kept, mul(div(moment1, denominator), stepSize)), moment1, moment2 };
+}
+
+/** The L2 norm of a flat gradient `[P]`, a scalar. */
+export function gradientNorm(gradient: Tensor): Tensor {
+  return sqrt(sum(mul(gradient, gradient)));
+}
+
+/** Scales a gradient down to norm `maxNorm` where it is larger, as torch.nn.utils.clip_grad_norm_ does. */
+export function clipByNorm(gradient: Tensor, norm: Tensor, maxNorm: number): Tensor {
+  return mul(gradient, minimum(div(maxNorm, add(norm, 1e-6)), 1));
+}
+
+/** How the learning rate moves over a run. */
+export interface ScheduleConfig {
+  readonly kind: 'constant' | 'cosine';
+  /** Share of all steps, in [0, 1), over which the rate rises linearly from 0. */
+  readonly warmup: number;
+}
+
+/**
+ * The learning rate of step `step` of `totalSteps` (from 0).
+ * Warm-up: base·(step + 1)/(warm-up steps). Cosine (Loshchilov & Hutter 2017, without restarts): after
+ * the warm-up, base·(1 + cos(π·progress))/2 with progress from 0 towards 1.
+ */
+export function learningRateAt(
+  { kind, warmup }: ScheduleConfig,
+  base: number,
+  step: number,
+  totalSteps: number,
+): number {
+  const warmupSteps = Math.floor(warmup * totalSteps);
+  if (step < warmupSteps) return (base * (step + 1)) / warmupSteps;
+  if (kind === 'constant') return base;
+  const progress = (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
+  return (base * (1 + Math.cos(Math.PI * progress))) / 2;
 }

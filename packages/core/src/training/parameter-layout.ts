@@ -1,10 +1,10 @@
 import { InternalError } from '../errors/kora-error.js';
-import type { Shape } from '../graph/shape.js';
+import type { HostData, Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
 import { broadcastTo, reshape } from '../ops/layout.js';
 import { concat, narrow } from '../ops/slicing.js';
 import { constant } from '../ops/sources.js';
-import type { HostData, HostTensor } from '../tensor/host-tensor.js';
+import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /*

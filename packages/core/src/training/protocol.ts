@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import type { ImageDataset, ImageSplit } from '../data/image-split.js';
-import type { Preprocessing } from '../data/preprocessing.js';
+import type { ImageDataset, ImageSplit, Preprocessing } from '../data/image-split.js';
 import type { TrainingConfig } from './training-config.js';
 
 /*

@@ -1,4 +1,3 @@
-import { GraphBuilder } from '../graph/graph-builder.js';
 import type { VitOutput } from '../nn/vit.js';
 import { vit } from '../nn/vit.js';
 import type { VitConfig } from '../nn/vit-config.js';
@@ -7,6 +6,7 @@ import { rewriteGraph } from '../passes/rewrite.js';
 import { simplify } from '../passes/simplify.js';
 import type { ConfiguredMethod } from '../peft/method.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { GraphBuilder } from '../tracing/graph-builder.js';
 import type { OwnedParameter } from './model-parameters.js';
 import { modelParameters } from './model-parameters.js';
 import type { ParameterLayout } from './parameter-layout.js';

@@ -1,4 +1,5 @@
-import { CheckpointError, formatShape, type Shape, type VitConfig } from '@kora-bench/core';
+import type { Shape, VitConfig } from '@kora-bench/core';
+import { CheckpointError, formatShape } from '@kora-bench/core';
 import type { CheckpointConfig } from './checkpoint-config.js';
 import type { TensorLayout } from './tensor-layout.js';
 
@@ -6,7 +7,6 @@ import type { TensorLayout } from './tensor-layout.js';
  * The geometry of a ViT from the shapes of its tensors: width and patch from the patch embedding, depth
  * from the blocks' numbers, MLP width from `fc1`, classes from `head`. Heads cannot be seen in any shape.
  *
- * @param knownHeads heads by the architecture's name and width, where the configuration does not state them
  * @param where the weights' file and the configuration's, for messages
  * @throws CheckpointError when a tensor that shows the geometry is missing or has another rank, when the
  *   configuration states something else, or when the number of heads is unknown or does not divide the width
@@ -14,7 +14,6 @@ import type { TensorLayout } from './tensor-layout.js';
 export function inferGeometry(
   tensors: TensorLayout,
   config: CheckpointConfig,
-  knownHeads: (name: string, width: number) => number | undefined,
   where: { readonly weights: string; readonly config: string },
 ): VitConfig {
   const shapeOf = (name: string, form: string, fits: (shape: Shape) => boolean): Shape => {
@@ -48,7 +47,7 @@ export function inferGeometry(
       where: where.config,
       expected: `${seen[key]}, as in ${where.weights}`,
       received: String(stated),
-      fix: 'Use the config.json and the weights of one and the same model.',
+      fix: 'Use the config.json and the weights of the same model.',
     });
   }
   return {
@@ -77,4 +76,23 @@ function checkedHeads(heads: number | undefined, width: number, name: string, wh
       fix: 'Add "model_args": {"num_heads": …} to config.json.',
     },
   );
+}
+
+/** Geometry of the sizes, as timm's `vision_transformer.py` registers them. */
+export const vitSizes = {
+  tiny: { title: 'ViT-Ti', width: 192, depth: 12, heads: 3 },
+  small: { title: 'ViT-S', width: 384, depth: 12, heads: 6 },
+  base: { title: 'ViT-B', width: 768, depth: 12, heads: 12 },
+  large: { title: 'ViT-L', width: 1024, depth: 24, heads: 16 },
+} as const;
+
+export type VitSize = keyof typeof vitSizes;
+
+/**
+ * Attention heads of an architecture by timm's name, e.g. 3 for `vit_tiny_patch16_224`; `undefined` when
+ * the name says no size, or the width is not that size's.
+ */
+export function knownHeads(architecture: string, width: number): number | undefined {
+  const size = /^vit_(tiny|small|base|large)_patch\d+_\d+$/.exec(architecture)?.[1] as VitSize | undefined;
+  return size !== undefined && vitSizes[size].width === width ? vitSizes[size].heads : undefined;
 }

@@ -1,23 +1,32 @@
 import { basename, join, resolve } from 'node:path';
 import { type Checkpoint, CheckpointError, type Preprocessing, type VitConfig } from '@kora-bench/core';
 import { z } from 'zod';
-import type { LoadOptions } from '../model-definition.js';
-import { knownHeads } from '../registry/vit-sizes.js';
 import { adaptImageSize } from './adapt-image-size.js';
-import { checkLayout } from './check-layout.js';
 import type { CheckpointConfig } from './checkpoint-config.js';
-import { configFile, preprocessorFile, weightsFile } from './checkpoint-files.js';
+import { configFile, preprocessorFile, readJson, weightsFile } from './checkpoint-files.js';
 import { inferGeometry } from './infer-geometry.js';
-import { readJson } from './read-json.js';
-import { type TensorLayout, timmLayout } from './tensor-layout.js';
+import {
+  checkLayout,
+  hasTransformersNames,
+  type TensorLayout,
+  timmLayout,
+  transformersLayout,
+} from './tensor-layout.js';
 import { readTimmConfig, timmConfigSchema } from './timm-config.js';
 import {
   preprocessorSchema,
   readTransformersConfig,
   transformersConfigSchema,
 } from './transformers-config.js';
-import { hasTransformersNames, transformersLayout } from './transformers-layout.js';
 import { openWeights, type WeightsReader } from './weights-reader.js';
+
+export interface LoadOptions {
+  /**
+   * Input height and width in pixels, multiples of the patch size. When they differ from the checkpoint's
+   * own, its position embedding is interpolated.
+   */
+  readonly imageSize?: readonly [height: number, width: number];
+}
 
 export interface FolderOptions extends LoadOptions {
   /** The geometry that the checkpoint must have; its classifier may differ. Absent: whatever the tensors show. */
@@ -78,7 +87,7 @@ async function withFolder<T>(
     const layout = hasTransformersNames(shapes.keys()) ? transformersLayout(shapes) : timmLayout(shapes);
     const config =
       expected === undefined
-        ? inferGeometry(layout, stated, knownHeads, paths)
+        ? inferGeometry(layout, stated, paths)
         : asExpected(expected, stated, layout, paths.config);
     checkLayout(layout, config, paths.weights);
     return await use({

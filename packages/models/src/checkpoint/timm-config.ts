@@ -1,7 +1,6 @@
 import { CheckpointError } from '@kora-bench/core';
 import { z } from 'zod';
 import type { CheckpointConfig } from './checkpoint-config.js';
-import { trainingNotes } from './training-notes.js';
 
 const positiveInt = z.int().min(1);
 const triple = z.tuple([z.number(), z.number(), z.number()]);
@@ -133,4 +132,26 @@ function refuseOtherArchitectures(config: TimmConfig, path: string): void {
 
 function pair(value: number | readonly [number, number]): readonly [number, number] {
   return typeof value === 'number' ? [value, value] : value;
+}
+
+const datasets: Readonly<Record<string, string>> = {
+  in1k: 'ImageNet-1k',
+  in12k: 'ImageNet-12k',
+  in21k: 'ImageNet-21k',
+  in22k: 'ImageNet-22k',
+};
+
+/**
+ * What a tag of timm's pretrained weights says about their training, in words:
+ * `augreg_in21k_ft_in1k` is "trained on ImageNet-21k, fine-tuned on ImageNet-1k".
+ */
+export function trainingNotes(tag: string): string[] {
+  const stages = tag.split('_ft_').map((stage) => {
+    const known = stage.split('_').filter((word) => datasets[word] !== undefined);
+    return known.map((word) => datasets[word]).join(' and ');
+  });
+  const words = stages
+    .map((names, i) => (names === '' ? '' : `${i === 0 ? 'trained' : 'fine-tuned'} on ${names}`))
+    .filter((text) => text !== '');
+  return words.length === 0 ? [] : [words.join(', ')];
 }

@@ -10,7 +10,7 @@ import {
   safetensorsHeaderEnd,
   sizeOf,
 } from '@kora-bench/core';
-import { missingFile } from './missing-file.js';
+import { missingFile } from './checkpoint-files.js';
 import type { TensorLayout } from './tensor-layout.js';
 
 /** An open safetensors file: its header read and checked, its tensors not yet. */
@@ -44,7 +44,7 @@ export async function openWeights(path: string, howToGet: string): Promise<Weigh
     const header = parseSafetensorsHeader(headerBytes, stat.size, path);
     return {
       header,
-      read: (layout) => readTensors(file, path, headerBytes, header, layout),
+      read: (layout) => readTensors({ file, path, headerBytes, header }, layout),
       close: () => file.close(),
     };
   } catch (error) {
@@ -53,11 +53,15 @@ export async function openWeights(path: string, howToGet: string): Promise<Weigh
   }
 }
 
+interface OpenFile {
+  readonly file: FileHandle;
+  readonly path: string;
+  readonly headerBytes: Uint8Array;
+  readonly header: SafetensorsHeader;
+}
+
 async function readTensors(
-  file: FileHandle,
-  path: string,
-  headerBytes: Uint8Array,
-  header: SafetensorsHeader,
+  { file, path, headerBytes, header }: OpenFile,
   layout: TensorLayout,
 ): Promise<{ tensors: Map<string, HostTensor>; sha256: string }> {
   const users = new Map<string, { name: string; offset: number }>();

@@ -1,7 +1,6 @@
 import { open, rm, stat } from 'node:fs/promises';
 import { MissingDataError } from '@kora-bench/core';
-import { type HubAccess, type HubFile, hubHeaders } from './file-metadata.js';
-import { failureReason, refusal } from './refusal.js';
+import { failureReason, type HubAccess, type HubFile, hubHeaders, refusal } from './hub-files.js';
 
 export interface FetchOptions extends Pick<HubAccess, 'token' | 'signal'> {
   /** Called after each piece with the bytes that are there so far. */
@@ -56,7 +55,7 @@ async function fetchOnce(
 ): Promise<void> {
   const { token, signal, stallTimeout, onBytes } = options;
   const stalled = new AbortController();
-  const abort = () => stalled.abort(new Error(`nothing came for ${stallTimeout / 1000} s`));
+  const abort = () => stalled.abort(new Error(`no data for ${stallTimeout / 1000} s`));
   let timer = setTimeout(abort, stallTimeout);
   try {
     const response = await fetch(file.url, {
@@ -96,11 +95,11 @@ function isFinal(error: unknown): boolean {
 }
 
 function broken(file: HubFile, have: number, reason: string): MissingDataError {
-  return new MissingDataError('The download broke off.', {
+  return new MissingDataError('The download was interrupted.', {
     where: file.url,
     expected: `${file.size} bytes`,
     received: `${have} bytes (${reason})`,
-    fix: 'Check the network connection and start it again: it goes on where it broke off.',
+    fix: 'Check the network connection and start the download again: it resumes where it stopped.',
   });
 }
 

@@ -2,8 +2,9 @@ import { stat } from 'node:fs/promises';
 import { basename, isAbsolute, resolve } from 'node:path';
 import { type Checkpoint, InputError } from '@kora-bench/core';
 import { distance } from 'fastest-levenshtein';
+import type { LoadOptions } from '../checkpoint/load-checkpoint-folder.js';
 import { inspectCheckpointFolder, loadCheckpointFolder } from '../checkpoint/load-checkpoint-folder.js';
-import type { LoadOptions, ModelContext, ModelDefinition } from '../model-definition.js';
+import type { ModelContext, ModelDefinition } from './model-definition.js';
 import { models } from './models.js';
 
 /**

@@ -1,0 +1,90 @@
+import type { BatchSplit, CompositeKind, Program } from '@kora-bench/core';
+import {
+  batchOf,
+  cutBatch,
+  lowerComposites,
+  rewriteProgram,
+  simplify,
+  sizeOf,
+  splitBatch,
+  stackParallel,
+} from '@kora-bench/core';
+import { lowerForSpeed } from './lower-for-speed.js';
+import { mergeLowRank } from './merge-low-rank.js';
+import { floatScales } from './scale-factors.js';
+
+/** Composites that onnxruntime has an operator for, or that profit from one. */
+const native = [
+  'linear',
+  'layerNorm',
+  'layerNormGrad',
+  'softmax',
+  'gelu',
+] as const satisfies readonly CompositeKind[];
+export type NativeKind = (typeof native)[number];
+
+export const nativeComposites: ReadonlySet<CompositeKind> = new Set(native);
+
+/** A program in the form that the export understands and that onnxruntime is fast on. */
+export interface PreparedProgram {
+  /** Lowered to primitives and native composites. */
+  readonly program: Program;
+  /** The same program cut along the batch, where that pays. */
+  readonly split: BatchSplit | undefined;
+}
+
+/** Lowers a program to primitives and native composites, in few passes over memory. */
+export function lowerProgram(given: Program): Program {
+  const merged = mergeLowRank(rewriteProgram(given, simplify));
+  const lowered = lowerComposites(lowerForSpeed(merged), nativeComposites);
+  return rewriteProgram(floatScales(lowered), simplify);
+}
+
+/**
+ * @param program lowered
+ * @param threads that share the caches of the CPU; absent on a GPU, which wants the whole batch at once
+ */
+export function arrangeProgram(program: Program, threads?: number): PreparedProgram {
+  const split = threads === undefined ? undefined : splitForCache(program, threads);
+  // A program worth splitting is made of large ops; stacking the small ones would hide the examples in them.
+  return split === undefined ? { program: stackParallel(program), split } : { program, split };
+}
+
+/**
+ * Bytes of the largest intermediate value of one part, per thread: a part's values should stay in
+ * the caches, and its products be large enough to pay for packing their operands.
+ */
+const partBytesPerThread = 1.5 * 2 ** 20;
+/** A program is cut only if this share of its FLOPs is work on single examples. */
+const leastShare = 0.8;
+/** Numbers added to sums, per number computed by the body, that cutting may cost at most. */
+const summingShare = 0.05;
+
+/**
+ * Cuts a lowered program along the batch, so that the intermediate values of one part stay in the cache.
+ * @param threads that work on one part
+ * @returns `undefined` where nothing is gained
+ */
+export function splitForCache(program: Program, threads: number): BatchSplit | undefined {
+  const partBytes = threads * partBytesPerThread;
+  const batch = batchOf(program);
+  const fits = program.nodes.every(({ shape }) => 4 * sizeOf(shape) <= partBytes);
+  if (batch === undefined || fits) return undefined;
+  for (let size = 1; size * 2 <= batch; size++) {
+    if (batch % size !== 0) continue;
+    const parts = batch / size;
+    const cut = cutBatch(program, batch, parts);
+    if (cut.share < leastShare) continue;
+    const next = nextDivisor(batch, size);
+    if (next < batch && cut.largestBytes * (next / size) <= partBytes) continue;
+    if (cut.summed > summingShare * cut.computed) continue;
+    return cut.largestBytes * parts <= partBytes ? undefined : splitBatch(program, cut);
+  }
+  return undefined;
+}
+
+function nextDivisor(batch: number, size: number): number {
+  let next = size + 1;
+  while (batch % next !== 0) next++;
+  return next;
+}

@@ -1,0 +1,36 @@
+import type { GraphNode, Program, Tensor } from '@kora-bench/core';
+import { inputsOf, mul, nodeOf, rewriteProgram, sizeOf } from '@kora-bench/core';
+
+/**
+ * Moves a multiplication by a number behind what only rearranges elements, so that it meets the matrix
+ * product that can take it along for nothing: op(x·s) → op(x)·s.
+ */
+export function floatScales(program: Program): Program {
+  return rewriteProgram(program, (node, inputs, builder) => {
+    const { op } = node;
+    if (op.kind !== 'reshape' && op.kind !== 'transpose') return undefined;
+    const found = scaledBy(inputs[0]!);
+    return found === undefined ? undefined : mul(builder.emit(op, [found.tensor]), found.scale);
+  });
+}
+
+/** `tensor` as a tensor of the same shape times a number, where it is one. */
+export function scaledBy(tensor: Tensor): { readonly tensor: Tensor; readonly scale: number } | undefined {
+  const { op } = nodeOf(tensor);
+  if (op.kind !== 'binary' || op.fn !== 'mul') return undefined;
+  const [x, y] = inputsOf(tensor);
+  const right = scalarConstant(nodeOf(y!));
+  if (right !== undefined && x!.rank === tensor.rank) return { tensor: x!, scale: right };
+  const left = scalarConstant(nodeOf(x!));
+  return left !== undefined && y!.rank === tensor.rank ? { tensor: y!, scale: left } : undefined;
+}
+
+/**
+ * The number that a one-element constant holds, where multiplying by it can be moved about: 0 and what
+ * is not finite stay in their place, because 0 · ∞ is not 0.
+ */
+export function scalarConstant({ op }: GraphNode): number | undefined {
+  if (op.kind !== 'constant' || sizeOf(op.shape) !== 1) return undefined;
+  const value = op.data[0]!;
+  return Number.isFinite(value) && value !== 0 ? value : undefined;
+}

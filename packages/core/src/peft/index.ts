@@ -1,3 +1,0 @@
-export * from './blocks.js';
-export * from './method.js';
-export * from './parameter.js';
