@@ -1,9 +1,9 @@
-import { referenceBackend } from '@kora-bench/backend-reference';
 import type { Backend, BackendDefinition } from '@kora-bench/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ToleranceKind } from './cases/op-case.js';
 import { compareCase } from './cases/op-case.js';
 import { opCases } from './cases/op-cases.js';
+import type { Tolerances } from './cases/oracle.js';
+import { createOracle, defaultTolerances } from './cases/oracle.js';
 import type { ContractCheck } from './contract/contract-check.js';
 import { runChecks } from './contract/run-checks.js';
 import { stateChecks } from './contract/state-checks.js';
@@ -23,12 +23,6 @@ export interface SuiteOptions {
   /** Milliseconds that one test may take; 60 000 by default. */
   readonly timeout?: number;
 }
-
-/** Largest accepted relative error by kind of comparison; see `compareTensors` and `compareTraining`. */
-export type Tolerances = Readonly<Record<ToleranceKind, number>>;
-
-/** What an engine that computes in float32 with ordinary function approximations keeps. */
-export const defaultTolerances: Tolerances = { forward: 2e-5, gradient: 5e-5, training: 2e-3 };
 
 /** Every promise of the backend contract by group. */
 const contractChecks: Readonly<Record<string, readonly ContractCheck[]>> = {
@@ -134,11 +128,6 @@ export function describeTraining(
       });
     });
   });
-}
-
-/** The oracle: every composite by its own definition, nothing lowered. */
-export async function createOracle(): Promise<Backend> {
-  return referenceBackend.create('cpu', { lower: false });
 }
 
 function tolerancesOf({ tolerances }: SuiteOptions): Tolerances {

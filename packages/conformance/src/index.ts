@@ -11,14 +11,8 @@ export {
   traceCase,
 } from './cases/op-case.js';
 export { opCases } from './cases/op-cases.js';
-export {
-  createOracle,
-  defaultTolerances,
-  describeBackend,
-  describeTraining,
-  type SuiteOptions,
-  type Tolerances,
-} from './describe-backend.js';
+export { createOracle, defaultTolerances, type Tolerances } from './cases/oracle.js';
+export { describeBackend, describeTraining, type SuiteOptions } from './describe-backend.js';
 export { type MethodRecipe, methodRecipes, methodTrainingCases } from './training/method-training-cases.js';
 export { toyTrainingCases } from './training/toy-training-cases.js';
 export {
