@@ -12,11 +12,12 @@ import { type BatchTargets, imageTargets } from '@kora-bench/datasets/browser';
 import { fixedBatches, inOrder } from './batches.js';
 import type { KeptFeatures } from './kept-features.js';
 import { keptFeatures, memoryFeatures, worthwhilePrefix } from './kept-features.js';
+import type { StepBatch } from './observers.js';
 import { PassProgress } from './progress.js';
 import type { Session } from './session.js';
 import { openSession, withSession } from './session.js';
 import { finalStage } from './stages.js';
-import type { StepBatch, TrainerContext } from './train.js';
+import type { TrainerContext } from './train.js';
 import { inputsOf } from './train.js';
 import type { WeightStore } from './weights.js';
 

@@ -15,8 +15,9 @@ import { withValidation } from '@kora-bench/datasets/browser';
 import type { Evaluation } from './evaluate.js';
 import { evaluate } from './evaluate.js';
 import type { FeatureStore } from './kept-features.js';
+import type { TrainObserver } from './observers.js';
 import type { ReportProgress } from './progress.js';
-import type { TrainerContext, TrainObserver, TrainResult } from './train.js';
+import type { TrainerContext, TrainResult } from './train.js';
 import { trainMethod } from './train-method.js';
 import { startWeights, trainedWeights } from './weights.js';
 

@@ -29,21 +29,23 @@ export {
   tableMemory,
   worthwhilePrefix,
 } from './kept-features.js';
+export type {
+  StepBatch,
+  StepOutput,
+  TrainingEnded,
+  TrainingEpoch,
+  TrainingStarted,
+  TrainingStep,
+  TrainObserver,
+} from './observers.js';
 export { PassProgress, type ProgressEvent, type ReportProgress } from './progress.js';
 export { initialState, openSession, type Session, type SessionSpec, withSession } from './session.js';
 export { finalStage } from './stages.js';
 export {
   type OwnBatches,
   type SplitData,
-  type StepBatch,
-  type StepOutput,
   type TrainData,
   type TrainerContext,
-  type TrainingEnded,
-  type TrainingEpoch,
-  type TrainingStarted,
-  type TrainingStep,
-  type TrainObserver,
   type TrainResult,
   type TrainSpec,
   train,

@@ -9,7 +9,8 @@ import type {
 } from '@kora-bench/core';
 import { modelParameters, requireTarget, stagesOf, trainsInStage } from '@kora-bench/core';
 import { relabelled, subset } from '@kora-bench/datasets/browser';
-import type { TrainerContext, TrainObserver, TrainResult } from './train.js';
+import type { TrainObserver } from './observers.js';
+import type { TrainerContext, TrainResult } from './train.js';
 import { train } from './train.js';
 import type { WeightStore } from './weights.js';
 

@@ -1,5 +1,6 @@
 import type {
   Checkpoint,
+  ConfiguredMethod,
   HostTensor,
   Initializer,
   OwnedParameter,
@@ -18,7 +19,6 @@ import {
   splitFlat,
   vitWeightShapes,
 } from '@kora-bench/core';
-import type { TrainerContext } from './train.js';
 
 /**
  * The current value of every weight of a model, by name: the checkpoint's, the method's and the head's.
@@ -85,9 +85,15 @@ export class WeightStore {
   }
 }
 
+/** A method on the backbone that it changes. */
+export interface MethodOnModel {
+  readonly model: VitConfig;
+  readonly method: ConfiguredMethod;
+}
+
 /** A checkpoint's weights with the method and the head at their start. */
 export function startWeights(
-  { model, method, seed }: Pick<TrainerContext, 'model' | 'method' | 'seed'>,
+  { model, method, seed }: MethodOnModel & { readonly seed: number },
   checkpoint: Pick<Checkpoint, 'tensors' | 'fingerprint'>,
   task: Task,
 ): WeightStore {
@@ -97,11 +103,7 @@ export function startWeights(
 }
 
 /** What training made, to be saved: the head, the method's own weights, and those of the backbone that it trains. */
-export function trainedWeights(
-  { model, method }: Pick<TrainerContext, 'model' | 'method'>,
-  weights: WeightStore,
-  task: Task,
-): Weights {
+export function trainedWeights({ model, method }: MethodOnModel, weights: WeightStore, task: Task): Weights {
   const made = modelParameters(model, method, task).filter(
     (parameter) => parameter.owner !== 'backbone' || isTrainable(parameter, method),
   );

@@ -12,7 +12,7 @@ import {
   targetKinds,
   targetShape,
 } from '@kora-bench/core';
-import { prefetch } from '../concurrency.js';
+import { prefetch } from '../content/concurrency.js';
 import { checkGeometry } from '../preprocess/eval-transform.js';
 import {
   augmentationMap,

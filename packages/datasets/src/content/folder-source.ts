@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { warnOnce } from '../cache/warn-once.js';
-import { mapConcurrently } from '../concurrency.js';
+import { mapConcurrently } from './concurrency.js';
 import {
   type ContentEntry,
   type ContentReader,

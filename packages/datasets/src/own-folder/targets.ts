@@ -6,7 +6,7 @@ import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { parse } from 'csv-parse/sync';
 import { z } from 'zod';
 import { warnOnce } from '../cache/warn-once.js';
-import { mapConcurrently } from '../concurrency.js';
+import { mapConcurrently } from '../content/concurrency.js';
 import { type ContentSource, linesOf, readTexts } from '../content/content-source.js';
 import { maskIndices, UndecodableExample } from '../decode/decode-targets.js';
 import type { TargetEncoding } from '../decode/stored-example.js';

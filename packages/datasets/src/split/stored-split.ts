@@ -9,7 +9,7 @@ import {
   type Targets,
 } from '@kora-bench/core';
 import { PixelCache } from '../cache/pixel-cache.js';
-import { mapConcurrently } from '../concurrency.js';
+import { mapConcurrently } from '../content/concurrency.js';
 import { acquireDecodePool, type DecodePool } from '../decode/decode-pool.js';
 import { emptyBatch, type PackedLayout, packedLayout, unpackInto } from '../decode/packed-example.js';
 import type { DecodePlan, ExamplePart, StoredExample, TargetEncoding } from '../decode/stored-example.js';
