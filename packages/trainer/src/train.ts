@@ -5,7 +5,6 @@ import type {
   HostTensors,
   ImageSplit,
   OwnedParameter,
-  ParameterLayout,
   Preprocessing,
   Program,
   ProgramMemory,
