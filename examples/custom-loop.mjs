@@ -2,7 +2,10 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import onnxruntime from '@kora-bench/backend-ort';
-import { hostTensor, randomStream, trainingSchema, writeSafetensors } from '@kora-bench/core';
+import { hostTensor } from '@kora-bench/core/graph';
+import { randomStream } from '@kora-bench/core/random';
+import { writeSafetensors } from '@kora-bench/core/safetensors';
+import { trainingSchema } from '@kora-bench/core/training';
 import lora from '@kora-bench/method-lora';
 import { loadModel } from '@kora-bench/models';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';

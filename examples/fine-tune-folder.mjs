@@ -1,7 +1,7 @@
 // Fine-tunes a checkpoint on a folder of images: node examples/fine-tune-folder.mjs path/to/folder [model]
 import { writeFile } from 'node:fs/promises';
 import onnxruntime from '@kora-bench/backend-ort';
-import { writeSafetensors } from '@kora-bench/core';
+import { writeSafetensors } from '@kora-bench/core/safetensors';
 import { openFolderDataset } from '@kora-bench/datasets';
 import lora from '@kora-bench/method-lora';
 import { loadModel } from '@kora-bench/models';

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-ort';
-import { programCost } from '@kora-bench/core';
+import { programCost } from '@kora-bench/core/passes';
 import { matrixProduct, vitLoraStep } from '@kora-bench/testing/timed-programs';
 
 /*

@@ -1,4 +1,4 @@
-import type { BackendDefinition } from '@kora-bench/core';
+import type { BackendDefinition } from '@kora-bench/core/backend';
 import { probeDevice, requireAvailable, requireDevice } from './engine/device-check.js';
 import { devices, loadEngine } from './engine/engine.js';
 import type { OrtOptions } from './engine/options.js';

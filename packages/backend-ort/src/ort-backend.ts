@@ -1,5 +1,6 @@
-import type { Backend, DeviceState, Executable, HostTensors, Program, Weights } from '@kora-bench/core';
-import { checkWeights, RunQueue } from '@kora-bench/core';
+import type { Backend, DeviceState, Executable } from '@kora-bench/core/backend';
+import { checkWeights, RunQueue } from '@kora-bench/core/backend';
+import type { HostTensors, Program, Weights } from '@kora-bench/core/graph';
 import type { Engine, OrtDevice } from './engine/engine.js';
 import type { OrtOptions } from './engine/options.js';
 import type { Runner } from './engine/session.js';

@@ -1,13 +1,8 @@
-import type {
-  Executable,
-  HostTensor,
-  HostTensors,
-  Program,
-  RunOptions,
-  RunQueue,
-  Shape,
-} from '@kora-bench/core';
-import { BackendError, ownState, PairedState, runCheck, sourcesOf } from '@kora-bench/core';
+import type { Executable, RunOptions, RunQueue } from '@kora-bench/core/backend';
+import { ownState, PairedState, runCheck } from '@kora-bench/core/backend';
+import { BackendError } from '@kora-bench/core/errors';
+import type { HostTensor, HostTensors, Program, Shape } from '@kora-bench/core/graph';
+import { sourcesOf } from '@kora-bench/core/graph';
 import type { Tensor } from 'onnxruntime-node';
 import type { Engine } from './engine/engine.js';
 import { allocate, fromEngine, toEngine } from './engine/host-tensors.js';

@@ -6,7 +6,9 @@ import { expect, it } from 'vitest';
 /** Halves 1.5e-38 in a process of its own, because the first program of a process decides for all. */
 const halve = (denormals: OrtOptions['denormals']) => `
   import definition from '@kora-bench/backend-ort';
-  import { GraphBuilder, hostTensor, makeProgram, mul } from '@kora-bench/core';
+  import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { mul } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
   const options = definition.options.parse({ threads: 1, denormals: '${denormals}' });
   const backend = await definition.create('cpu', options);
   const x = new GraphBuilder().feed('x', [1]);

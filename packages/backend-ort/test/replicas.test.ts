@@ -3,19 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import definition from '@kora-bench/backend-ort';
 import { compareTensors } from '@kora-bench/conformance';
-import type { HostTensor, Program, Shape, Weights } from '@kora-bench/core';
-import {
-  GraphBuilder,
-  gradients,
-  hostTensor,
-  linear,
-  makeProgram,
-  mul,
-  sizeOf,
-  sub,
-  sum,
-  tanh,
-} from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { HostTensor, Program, Shape, Weights } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor, sizeOf } from '@kora-bench/core/graph';
+import { linear, mul, sub, sum, tanh } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { expect, it } from 'vitest';
 
 const [batch, tokens, width, depth] = [8, 32, 768, 8];

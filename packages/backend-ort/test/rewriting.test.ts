@@ -1,27 +1,25 @@
 import definition from '@kora-bench/backend-ort';
 import { compareTensors, createOracle } from '@kora-bench/conformance';
-import type { Backend, HostTensor, Program, Shape, Tensor } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor, Program, Shape, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor, sizeOf, sourcesOf } from '@kora-bench/core/graph';
 import {
   add,
   concat,
-  GraphBuilder,
   gelu,
-  gradients,
-  hostTensor,
   linear,
-  makeProgram,
   matmul,
   mul,
   narrow,
   reshape,
   scaledDotProductAttention,
-  sizeOf,
   softmax,
-  sourcesOf,
   sub,
   sum,
   transpose,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 let backend: Backend;

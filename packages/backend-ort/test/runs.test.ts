@@ -1,6 +1,9 @@
 import definition from '@kora-bench/backend-ort';
-import type { Backend, HostTensor, Tensor } from '@kora-bench/core';
-import { add, GraphBuilder, hostTensor, linear, makeProgram, matmul, mul, sub, sum } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { add, linear, matmul, mul, sub, sum } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 let backend: Backend;

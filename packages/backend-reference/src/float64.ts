@@ -1,4 +1,4 @@
-import type { HostTensor } from '@kora-bench/core';
+import type { HostTensor } from '@kora-bench/core/graph';
 
 /** A copy of `tensor` in the storage that the interpreter computes in: float64 for real numbers. */
 export function toFloat64({ dtype, shape, data }: HostTensor): HostTensor {

@@ -1,5 +1,6 @@
-import type { GraphNode, HostTensor, NodeId, Program } from '@kora-bench/core';
-import { definitionOf, InternalError } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { GraphNode, HostTensor, NodeId, Program } from '@kora-bench/core/graph';
+import { definitionOf } from '@kora-bench/core/ops';
 import { toFloat64 } from './float64.js';
 
 /**

@@ -1,5 +1,8 @@
-import type { Backend, BackendDefinition, CompositeKind } from '@kora-bench/core';
-import { BackendError, compositeKinds, lowerComposites } from '@kora-bench/core';
+import type { Backend, BackendDefinition } from '@kora-bench/core/backend';
+import { BackendError } from '@kora-bench/core/errors';
+import type { CompositeKind } from '@kora-bench/core/graph';
+import { compositeKinds } from '@kora-bench/core/ops';
+import { lowerComposites } from '@kora-bench/core/passes';
 import { z } from 'zod';
 import { ReferenceExecutable } from './reference-executable.js';
 import { ReferenceState } from './reference-state.js';

@@ -1,22 +1,8 @@
-import type {
-  Executable,
-  GraphNode,
-  HostTensor,
-  Program,
-  RunOptions,
-  Shape,
-  Weights,
-} from '@kora-bench/core';
-import {
-  BackendError,
-  checkWeights,
-  formatShape,
-  InputError,
-  InternalError,
-  ownState,
-  runCheck,
-  sameShape,
-} from '@kora-bench/core';
+import type { Executable, RunOptions } from '@kora-bench/core/backend';
+import { checkWeights, ownState, runCheck } from '@kora-bench/core/backend';
+import { BackendError, InputError, InternalError } from '@kora-bench/core/errors';
+import type { GraphNode, HostTensor, Program, Shape, Weights } from '@kora-bench/core/graph';
+import { formatShape, sameShape } from '@kora-bench/core/graph';
 import { toFloat64 } from './float64.js';
 import { interpret } from './interpret.js';
 import { ReferenceState } from './reference-state.js';

@@ -1,5 +1,7 @@
-import type { DeviceState, HostTensor, HostTensors } from '@kora-bench/core';
-import { formatShape, InputError, ShapeError, sameShape } from '@kora-bench/core';
+import type { DeviceState } from '@kora-bench/core/backend';
+import { InputError, ShapeError } from '@kora-bench/core/errors';
+import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import { formatShape, sameShape } from '@kora-bench/core/graph';
 import { toFloat64 } from './float64.js';
 
 /** State in host memory, as float64. Values are replaced whole, never written into. */

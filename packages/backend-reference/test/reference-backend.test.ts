@@ -1,20 +1,9 @@
 import referenceBackend from '@kora-bench/backend-reference';
-import type { Backend, DeviceState } from '@kora-bench/core';
-import {
-  add,
-  constant,
-  exp,
-  GraphBuilder,
-  gelu,
-  hostTensor,
-  layerNorm,
-  makeProgram,
-  mul,
-  randomStream,
-  softmax,
-  sub,
-  sum,
-} from '@kora-bench/core';
+import type { Backend, DeviceState } from '@kora-bench/core/backend';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { add, constant, exp, gelu, layerNorm, mul, softmax, sub, sum } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
+import { randomStream } from '@kora-bench/core/random';
 import { describe, expect, it } from 'vitest';
 
 // What every backend promises is tested by @kora-bench/conformance; here stands what only the oracle does.

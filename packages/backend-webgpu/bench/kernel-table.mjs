@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-webgpu';
-import { add, GraphBuilder, hostTensor, makeProgram } from '@kora-bench/core';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { add } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { matrixProduct, vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { kernelRows } from './kernel-rows.mjs';
 import { modelArguments, modelOf } from './model-arguments.mjs';

@@ -1,5 +1,5 @@
-import type { BackendDefinition } from '@kora-bench/core';
-import { BackendError } from '@kora-bench/core';
+import type { BackendDefinition } from '@kora-bench/core/backend';
+import { BackendError } from '@kora-bench/core/errors';
 import type { TileStore } from './compile/tune-tiles.js';
 import { inNode } from './device/gpu.js';
 import { openDevice, probeDevice } from './device/open-device.js';

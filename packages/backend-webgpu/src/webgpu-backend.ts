@@ -1,13 +1,6 @@
-import type {
-  Backend,
-  CompositeKind,
-  DeviceState,
-  Executable,
-  HostTensors,
-  Program,
-  Weights,
-} from '@kora-bench/core';
-import { checkWeights, RunQueue } from '@kora-bench/core';
+import type { Backend, DeviceState, Executable } from '@kora-bench/core/backend';
+import { checkWeights, RunQueue } from '@kora-bench/core/backend';
+import type { CompositeKind, HostTensors, Program, Weights } from '@kora-bench/core/graph';
 import type { Compiler } from './compile/compile-program.js';
 import { compileProgram } from './compile/compile-program.js';
 import { PipelineCache } from './compile/pipeline-cache.js';

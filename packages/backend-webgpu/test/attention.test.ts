@@ -1,18 +1,13 @@
 import referenceDefinition from '@kora-bench/backend-reference';
 import definition from '@kora-bench/backend-webgpu';
 import { compareTensors } from '@kora-bench/conformance';
-import type { Backend, HostTensor, HostTensors, Program } from '@kora-bench/core';
-import {
-  GraphBuilder,
-  gradients,
-  hostTensor,
-  makeProgram,
-  mul,
-  randomStream,
-  scaledDotProductAttention,
-  sizeOf,
-  sum,
-} from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor, HostTensors, Program } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor, sizeOf } from '@kora-bench/core/graph';
+import { mul, scaledDotProductAttention, sum } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
+import { randomStream } from '@kora-bench/core/random';
 import { afterAll, describe, expect, it } from 'vitest';
 import { withAdapter } from './with-adapter.js';
 

@@ -1,6 +1,7 @@
 import definition from '@kora-bench/backend-webgpu';
 import { describeTraining, methodTrainingCases, toyTrainingCases } from '@kora-bench/conformance';
-import type { Backend, BackendDefinition, HostTensors, Program, Weights } from '@kora-bench/core';
+import type { Backend, BackendDefinition } from '@kora-bench/core/backend';
+import type { HostTensors, Program, Weights } from '@kora-bench/core/graph';
 import { expect } from 'vitest';
 import { withAdapter } from './with-adapter.js';
 

@@ -1,5 +1,7 @@
-import type { NodeId, Program } from '@kora-bench/core';
-import { add, GraphBuilder, layerNorm, makeProgram, matmul } from '@kora-bench/core';
+import type { NodeId, Program } from '@kora-bench/core/graph';
+import { GraphBuilder } from '@kora-bench/core/graph';
+import { add, layerNorm, matmul } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { vitTiny } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';

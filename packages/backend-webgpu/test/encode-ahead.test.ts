@@ -1,6 +1,8 @@
 import definition from '@kora-bench/backend-webgpu';
-import type { DeviceState, Executable } from '@kora-bench/core';
-import { add, GraphBuilder, hostTensor, makeProgram, mul } from '@kora-bench/core';
+import type { DeviceState, Executable } from '@kora-bench/core/backend';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { add, mul } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { globals } from 'webgpu';
 import { withAdapter } from './with-adapter.js';

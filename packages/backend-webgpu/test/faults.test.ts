@@ -1,6 +1,9 @@
 import definition from '@kora-bench/backend-webgpu';
-import type { Backend, Executable, HostTensor } from '@kora-bench/core';
-import { GraphBuilder, hostTensor, makeProgram, mul } from '@kora-bench/core';
+import type { Backend, Executable } from '@kora-bench/core/backend';
+import type { HostTensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { mul } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { afterEach, expect, it, vi } from 'vitest';
 import { globals } from 'webgpu';
 import { withAdapter } from './with-adapter.js';

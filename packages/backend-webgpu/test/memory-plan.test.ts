@@ -1,5 +1,7 @@
-import type { MethodDefinition, VitConfig } from '@kora-bench/core';
-import { batchOf, buildTrainProgram, defaultAdamW } from '@kora-bench/core';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { batchOf } from '@kora-bench/core/passes';
+import type { MethodDefinition } from '@kora-bench/core/peft';
+import { buildTrainProgram, defaultAdamW } from '@kora-bench/core/training';
 import full from '@kora-bench/method-full';
 import lora from '@kora-bench/method-lora';
 import { classificationTask } from '@kora-bench/tasks';

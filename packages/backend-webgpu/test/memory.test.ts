@@ -1,6 +1,8 @@
 import definition from '@kora-bench/backend-webgpu';
-import type { HostTensor, Program, Shape, Tensor } from '@kora-bench/core';
-import { GraphBuilder, hostTensor, makeProgram, mul, softmax, sum } from '@kora-bench/core';
+import type { HostTensor, Program, Shape, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { mul, softmax, sum } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { describe, expect, it } from 'vitest';
 import { create, globals } from 'webgpu';
 

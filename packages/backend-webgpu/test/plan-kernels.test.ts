@@ -1,16 +1,8 @@
-import type { Program, Tensor } from '@kora-bench/core';
-import {
-  add,
-  defaultAdamW,
-  exp,
-  GraphBuilder,
-  layerNorm,
-  makeProgram,
-  matmul,
-  mul,
-  optimizerUpdate,
-  sum,
-} from '@kora-bench/core';
+import type { Program, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder } from '@kora-bench/core/graph';
+import { add, exp, layerNorm, matmul, mul, sum } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
+import { defaultAdamW, optimizerUpdate } from '@kora-bench/core/training';
 import { describe, expect, it } from 'vitest';
 import { arrangeProgram, lowerProgram } from '../src/compile/prepare-program.js';
 import { planKernels } from '../src/plan/plan-kernels.js';

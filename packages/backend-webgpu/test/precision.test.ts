@@ -1,18 +1,13 @@
 import referenceDefinition from '@kora-bench/backend-reference';
 import definition from '@kora-bench/backend-webgpu';
 import { compareTensors } from '@kora-bench/conformance';
-import type { Backend, HostTensor } from '@kora-bench/core';
-import {
-  GraphBuilder,
-  gelu,
-  gradients,
-  hostTensor,
-  linear,
-  makeProgram,
-  mul,
-  randomStream,
-  sum,
-} from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { gelu, linear, mul, sum } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
+import { randomStream } from '@kora-bench/core/random';
 import { describe, expect, it } from 'vitest';
 import { halfBits } from '../src/device/buffers.js';
 import { withAdapter } from './with-adapter.js';

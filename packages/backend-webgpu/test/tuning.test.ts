@@ -2,7 +2,9 @@ import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import definition from '@kora-bench/backend-webgpu';
-import { GraphBuilder, hostTensor, makeProgram, matmul } from '@kora-bench/core';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { matmul } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { withAdapter } from './with-adapter.js';
 

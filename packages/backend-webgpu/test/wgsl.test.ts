@@ -1,5 +1,8 @@
-import type { Program, VitConfig } from '@kora-bench/core';
-import { GraphBuilder, gelu, makeProgram, matmul } from '@kora-bench/core';
+import type { Program } from '@kora-bench/core/graph';
+import { GraphBuilder } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { gelu, matmul } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { vitTiny } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';

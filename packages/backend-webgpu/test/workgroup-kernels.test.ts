@@ -8,7 +8,7 @@ import {
   toyTrainingCases,
   worstOf,
 } from '@kora-bench/conformance';
-import type { Backend } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withAdapter } from './with-adapter.js';
 

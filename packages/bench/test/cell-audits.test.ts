@@ -1,4 +1,5 @@
-import type { ImageDataset, MethodDefinition, SplitName } from '@kora-bench/core';
+import type { ImageDataset, SplitName } from '@kora-bench/core/data';
+import type { MethodDefinition } from '@kora-bench/core/peft';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import full from '@kora-bench/method-full';
 import kora from '@kora-bench/method-kora';

@@ -1,6 +1,6 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
 import type { DoneRecord } from '@kora-bench/bench';
-import type { MethodDefinition } from '@kora-bench/core';
+import type { MethodDefinition } from '@kora-bench/core/peft';
 import lora from '@kora-bench/method-lora';
 import { expect, test } from 'vitest';
 import { runTinyCell } from './tiny-cell.js';

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DoneRecord } from '@kora-bench/bench';
-import type { MethodDefinition } from '@kora-bench/core';
+import type { MethodDefinition } from '@kora-bench/core/peft';
 import full from '@kora-bench/method-full';
 import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';

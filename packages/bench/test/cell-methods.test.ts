@@ -1,8 +1,10 @@
 import onnxruntime from '@kora-bench/backend-ort';
 import type { DoneRecord } from '@kora-bench/bench';
 import { ckaResultSchema, recordSchema } from '@kora-bench/bench';
-import type { Backend, MethodDefinition } from '@kora-bench/core';
-import { add, defineMethod } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import { add } from '@kora-bench/core/ops';
+import type { MethodDefinition } from '@kora-bench/core/peft';
+import { defineMethod } from '@kora-bench/core/peft';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import full from '@kora-bench/method-full';
 import kora from '@kora-bench/method-kora';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DoneRecord } from '@kora-bench/bench';
-import type { MethodDefinition } from '@kora-bench/core';
+import type { MethodDefinition } from '@kora-bench/core/peft';
 import { tinyImageNet } from '@kora-bench/datasets';
 import linearProbe from '@kora-bench/method-linear-probe';
 import { beforeAll, describe, expect, test } from 'vitest';

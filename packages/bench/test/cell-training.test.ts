@@ -1,6 +1,8 @@
 import type { DoneRecord } from '@kora-bench/bench';
-import type { HostTensor, ImageDataset, MethodDefinition } from '@kora-bench/core';
-import { InputError, TrainingError } from '@kora-bench/core';
+import type { ImageDataset } from '@kora-bench/core/data';
+import { InputError, TrainingError } from '@kora-bench/core/errors';
+import type { HostTensor } from '@kora-bench/core/graph';
+import type { MethodDefinition } from '@kora-bench/core/peft';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import full from '@kora-bench/method-full';
 import kora from '@kora-bench/method-kora';

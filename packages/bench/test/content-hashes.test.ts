@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MethodDefinition } from '@kora-bench/core';
+import type { MethodDefinition } from '@kora-bench/core/peft';
 import linearProbe from '@kora-bench/method-linear-probe';
 import { expect, test } from 'vitest';
 import { defaultSource, runTinyCell, temporaryFolder } from './tiny-cell.js';

@@ -1,4 +1,5 @@
-import type { MethodDefinition, ProgramMemory } from '@kora-bench/core';
+import type { ProgramMemory } from '@kora-bench/core/backend';
+import type { MethodDefinition } from '@kora-bench/core/peft';
 import linearProbe from '@kora-bench/method-linear-probe';
 import { expect, test } from 'vitest';
 import { tellingBackend } from './telling-backend.js';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { ImageDataset, ImageSplit, SplitName } from '@kora-bench/core';
-import { randomStream } from '@kora-bench/core';
+import type { ImageDataset, ImageSplit, SplitName } from '@kora-bench/core/data';
+import { randomStream } from '@kora-bench/core/random';
 
 /** What makes a split of small pictures that exist in memory alone. */
 export interface MemorySplitSpec {

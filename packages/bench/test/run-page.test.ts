@@ -1,6 +1,6 @@
 import type { CellRecord, DoneRecord, FailedRecord } from '@kora-bench/bench';
 import { ckaResultSchema, recordSchema, runPage } from '@kora-bench/bench';
-import type { MethodDefinition } from '@kora-bench/core';
+import type { MethodDefinition } from '@kora-bench/core/peft';
 import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import { beforeAll, describe, expect, test } from 'vitest';

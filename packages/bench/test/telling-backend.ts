@@ -1,5 +1,5 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type { Backend, ProgramMemory } from '@kora-bench/core';
+import type { Backend, ProgramMemory } from '@kora-bench/core/backend';
 
 /** The interpreter, pretending that its programs take `memory` of a device. */
 export async function tellingBackend(memory: ProgramMemory): Promise<Backend> {

@@ -12,14 +12,11 @@ import type {
   RunConfigInput,
 } from '@kora-bench/bench';
 import { loadRegistry, runCell, runConfigSchema } from '@kora-bench/bench';
-import type {
-  Backend,
-  Checkpoint,
-  DatasetDefinition,
-  ImageDataset,
-  MethodDefinition,
-} from '@kora-bench/core';
-import { kindsOf } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { DatasetDefinition, ImageDataset } from '@kora-bench/core/data';
+import { kindsOf } from '@kora-bench/core/data';
+import type { Checkpoint } from '@kora-bench/core/nn';
+import type { MethodDefinition } from '@kora-bench/core/peft';
 import { toyVit } from '@kora-bench/testing/vit-configs';
 import { initialCheckpoint, type ReportProgress } from '@kora-bench/trainer';
 import { afterAll } from 'vitest';

@@ -1,4 +1,4 @@
-import type { Backend, BackendDefinition } from '@kora-bench/core';
+import type { Backend, BackendDefinition } from '@kora-bench/core/backend';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareCase } from './cases/op-case.js';
 import { opCases } from './cases/op-cases.js';

@@ -1,14 +1,8 @@
 import { compareTensors, methodTrainingCases, toyTrainingCases, worstOf } from '@kora-bench/conformance';
-import type { Program } from '@kora-bench/core';
-import {
-  batchOf,
-  compositeKinds,
-  cutBatch,
-  gradients,
-  lowerComposites,
-  makeProgram,
-  splitBatch,
-} from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { Program } from '@kora-bench/core/graph';
+import { compositeKinds } from '@kora-bench/core/ops';
+import { batchOf, cutBatch, lowerComposites, makeProgram, splitBatch } from '@kora-bench/core/passes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildRandomProgram, scalarOf, steps } from './random-program.js';

@@ -1,6 +1,13 @@
 import { opCases, traceCase } from '@kora-bench/conformance';
-import type { BinaryFn, CompareFn, CompositeOp, PrimitiveOp, ReduceFn, UnaryFn } from '@kora-bench/core';
-import { compositeKinds } from '@kora-bench/core';
+import type {
+  BinaryFn,
+  CompareFn,
+  CompositeOp,
+  PrimitiveOp,
+  ReduceFn,
+  UnaryFn,
+} from '@kora-bench/core/graph';
+import { compositeKinds } from '@kora-bench/core/ops';
 import { describe, expect, it } from 'vitest';
 
 const cases = Object.values(opCases).flat();

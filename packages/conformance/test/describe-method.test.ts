@@ -1,5 +1,5 @@
 import { describeMethod } from '@kora-bench/conformance';
-import { defineMethod } from '@kora-bench/core';
+import { defineMethod } from '@kora-bench/core/peft';
 import { z } from 'zod';
 
 /** BitFit (Ben Zaken et al. 2022) as a package from outside would write and test it: the biases train. */

@@ -11,8 +11,11 @@ import {
   uniform,
   worstOf,
 } from '@kora-bench/conformance';
-import type { Backend, HostTensor, Program } from '@kora-bench/core';
-import { add, cast, compositeKinds, hostTensor, mul, rewriteProgram } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor, Program } from '@kora-bench/core/graph';
+import { hostTensor } from '@kora-bench/core/graph';
+import { add, cast, compositeKinds, mul } from '@kora-bench/core/ops';
+import { rewriteProgram } from '@kora-bench/core/passes';
 import { describe, expect, it } from 'vitest';
 
 /** The reference with a change to the program before it is compiled. */

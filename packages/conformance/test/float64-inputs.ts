@@ -1,6 +1,6 @@
 import { createOracle, runTraced } from '@kora-bench/conformance';
-import type { HostTensor, HostTensors, Shape, Tensor, Weights } from '@kora-bench/core';
-import { makeProgram } from '@kora-bench/core';
+import type { HostTensor, HostTensors, Shape, Tensor, Weights } from '@kora-bench/core/graph';
+import { makeProgram } from '@kora-bench/core/passes';
 
 /** Numbers in float64, as the oracle computes; `f32` by dtype. */
 export function f64(shape: Shape, values: Iterable<number>): HostTensor {

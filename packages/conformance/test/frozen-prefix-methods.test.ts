@@ -1,23 +1,13 @@
 import type { MethodRecipe, Training } from '@kora-bench/conformance';
 import { compareTensors, createOracle, methodRecipes, methodTrainingCases } from '@kora-bench/conformance';
-import type { Backend, HostTensor, Partition, Program } from '@kora-bench/core';
-import {
-  add,
-  buildTrainProgram,
-  defaultAdamW,
-  GraphBuilder,
-  hostTensor,
-  imagesFeed,
-  isTrainable,
-  makeProgram,
-  mean,
-  mul,
-  partitionFrozenPrefix,
-  sourcesOf,
-  stagesOf,
-  sub,
-  tanh,
-} from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor, Program } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor, sourcesOf } from '@kora-bench/core/graph';
+import { add, mean, mul, sub, tanh } from '@kora-bench/core/ops';
+import type { Partition } from '@kora-bench/core/passes';
+import { makeProgram, partitionFrozenPrefix } from '@kora-bench/core/passes';
+import { stagesOf } from '@kora-bench/core/peft';
+import { buildTrainProgram, defaultAdamW, imagesFeed, isTrainable } from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
 import { vitTiny } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';

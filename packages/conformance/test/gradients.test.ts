@@ -14,7 +14,8 @@ import {
   unaryOps,
   uniform,
 } from '@kora-bench/conformance';
-import type { Shape, Tensor } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { Shape, Tensor } from '@kora-bench/core/graph';
 import {
   add,
   broadcastTo,
@@ -22,7 +23,6 @@ import {
   concat,
   crossEntropy,
   gelu,
-  gradients,
   greater,
   layerNorm,
   less,
@@ -40,7 +40,7 @@ import {
   sum,
   transpose,
   where,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
 import { describe, expect, it } from 'vitest';
 
 type Exemplar = readonly [name: string, build: (inputs: CaseInputs) => Differentiable];

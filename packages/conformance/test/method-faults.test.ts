@@ -5,8 +5,12 @@ import {
   defaultTolerances,
   methodTrainingCases,
 } from '@kora-bench/conformance';
-import type { Backend, GraphNode, HostTensors, Program, Tensor } from '@kora-bench/core';
-import { exampleWeightFeed, hostTensor, mul, rewriteProgram } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { GraphNode, HostTensors, Program, Tensor } from '@kora-bench/core/graph';
+import { hostTensor } from '@kora-bench/core/graph';
+import { mul } from '@kora-bench/core/ops';
+import { rewriteProgram } from '@kora-bench/core/passes';
+import { exampleWeightFeed } from '@kora-bench/core/training';
 import { describe, expect, it } from 'vitest';
 
 const caseOf = (name: string, task: string) =>

@@ -1,21 +1,16 @@
 import { CaseInputs, compareTensors, createOracle, runTraced, worstOf } from '@kora-bench/conformance';
-import type { CompositeKind, HostTensor, Program, Tensor } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { CompositeKind, HostTensor, Program, Tensor } from '@kora-bench/core/graph';
+import { compositeKinds, linear, matmul, mean, mul, narrow } from '@kora-bench/core/ops';
 import {
-  compositeKinds,
-  gradients,
-  linear,
   lowerComposites,
   makeProgram,
-  matmul,
-  mean,
-  mul,
-  narrow,
   narrowEarly,
   partitionFrozenPrefix,
   programCost,
   rewriteProgram,
   simplify,
-} from '@kora-bench/core';
+} from '@kora-bench/core/passes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RandomProgram } from './random-program.js';

@@ -1,9 +1,9 @@
 import { CaseInputs } from '@kora-bench/conformance';
-import type { HostTensors, Shape, Tensor, Weights } from '@kora-bench/core';
+import type { HostTensors, Shape, Tensor, Weights } from '@kora-bench/core/graph';
+import { broadcastShapes, sizeOf } from '@kora-bench/core/graph';
 import {
   abs,
   add,
-  broadcastShapes,
   broadcastTo,
   concat,
   constant,
@@ -21,13 +21,12 @@ import {
   pad,
   reshape,
   scaledDotProductAttention,
-  sizeOf,
   softmax,
   sub,
   sum,
   tanh,
   transpose,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
 import fc from 'fast-check';
 
 /** A step picks an op by its first number and operands and attributes by the others. */

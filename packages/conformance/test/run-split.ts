@@ -1,5 +1,7 @@
-import type { BatchSplit, Graph, HostTensor, Program } from '@kora-bench/core';
-import { definitionOf, sizeOf } from '@kora-bench/core';
+import type { Graph, HostTensor, Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
+import { definitionOf } from '@kora-bench/core/ops';
+import type { BatchSplit } from '@kora-bench/core/passes';
 
 /** Values of sources by name. */
 export type Sources = Readonly<Record<string, HostTensor>>;

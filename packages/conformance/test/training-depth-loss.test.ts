@@ -1,4 +1,7 @@
-import { GraphBuilder, gradients, scaleInvariantDepthLoss, sum } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import { GraphBuilder } from '@kora-bench/core/graph';
+import { sum } from '@kora-bench/core/ops';
+import { scaleInvariantDepthLoss } from '@kora-bench/core/training';
 import { describe, expect, it } from 'vitest';
 import { evaluate, f64 } from './float64-inputs.js';
 

@@ -1,15 +1,17 @@
 import { createOracle, runTraced } from '@kora-bench/conformance';
-import type { HostTensor, HostTensors, OptimizerConfig, TrainSpec, VitConfig } from '@kora-bench/core';
+import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import { hostTensor } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { vitWeightShapes } from '@kora-bench/core/nn';
+import type { OptimizerConfig, TrainSpec } from '@kora-bench/core/training';
 import {
   buildEvalProgram,
   buildTrainProgram,
-  hostTensor,
   isTrainable,
   optimizerFeeds,
   optimizerStates,
   splitFlat,
-  vitWeightShapes,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import full from '@kora-bench/method-full';
 import { classificationTask } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';

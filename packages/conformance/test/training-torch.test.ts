@@ -1,16 +1,15 @@
-import type { HostTensors, OptimizerConfig } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { HostTensors } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { crossEntropy, mean } from '@kora-bench/core/ops';
+import type { OptimizerConfig } from '@kora-bench/core/training';
 import {
   clipByNorm,
-  crossEntropy,
-  GraphBuilder,
   gradientNorm,
-  gradients,
-  hostTensor,
-  mean,
   optimizerFeeds,
   optimizerStates,
   optimizerUpdate,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import { describe, expect, it } from 'vitest';
 import { evaluate, f64, relativeDifference } from './float64-inputs.js';
 import { readFixture } from './read-fixture.js';

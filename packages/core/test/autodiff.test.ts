@@ -1,23 +1,23 @@
-import type { GraphNode, Tensor } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import { ShapeError } from '@kora-bench/core/errors';
+import type { GraphNode, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder } from '@kora-bench/core/graph';
 import {
   add,
   cast,
   equal,
-  GraphBuilder,
   gelu,
-  gradients,
   layerNorm,
   linear,
-  makeProgram,
   mean,
   mul,
-  ShapeError,
   scaledDotProductAttention,
   sign,
   sum,
   tanh,
   where,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

@@ -1,31 +1,27 @@
-import type { Program, Tensor } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { Program, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, sizeOf } from '@kora-bench/core/graph';
 import {
   add,
-  batchOf,
   broadcastTo,
   compositeKinds,
   concat,
   constant,
   crossEntropy,
-  cutBatch,
-  GraphBuilder,
   gelu,
-  gradients,
   layerNorm,
   linear,
-  makeProgram,
   max,
   mean,
   mul,
   narrow,
   reshape,
   scaledDotProductAttention,
-  sizeOf,
-  splitBatch,
   sub,
   sum,
   transpose,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
+import { batchOf, cutBatch, makeProgram, splitBatch } from '@kora-bench/core/passes';
 import { describe, expect, it } from 'vitest';
 
 /** A training step of a block of a transformer with a class token, on six examples. */

@@ -1,4 +1,4 @@
-import { firstLine, InputError } from '@kora-bench/core';
+import { firstLine, InputError } from '@kora-bench/core/errors';
 import { expect, it } from 'vitest';
 
 it.each([

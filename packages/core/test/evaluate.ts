@@ -1,5 +1,6 @@
-import type { HostTensor, Program } from '@kora-bench/core';
-import { definitionOf, sizeOf } from '@kora-bench/core';
+import type { HostTensor, Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
+import { definitionOf } from '@kora-bench/core/ops';
 
 /** Evaluates the output `y` by the ops' float64 definitions; feeds and states hold sines. */
 export function evaluate({ nodes, outputs }: Program): number[] {

@@ -1,3 +1,5 @@
+import { InternalError, KoraError, ShapeError } from '@kora-bench/core/errors';
+import { GraphBuilder } from '@kora-bench/core/graph';
 import {
   add,
   concat,
@@ -5,18 +7,13 @@ import {
   crossEntropy,
   equal,
   erf,
-  GraphBuilder,
-  InternalError,
-  KoraError,
   layerNorm,
   linear,
-  makeProgram,
   matmul,
   mul,
   narrow,
   pad,
   reshape,
-  ShapeError,
   scaledDotProductAttention,
   slice,
   softmax,
@@ -24,7 +21,8 @@ import {
   tanh,
   transpose,
   where,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { describe, expect, it } from 'vitest';
 
 /** The error that `body` throws; the test fails if it throws none. */

@@ -1,11 +1,6 @@
-import {
-  CrossCka,
-  type LayerBatch,
-  LinearCka,
-  randomStream,
-  ShapeError,
-  TrainingError,
-} from '@kora-bench/core';
+import { ShapeError, TrainingError } from '@kora-bench/core/errors';
+import { CrossCka, type LayerBatch, LinearCka } from '@kora-bench/core/metrics';
+import { randomStream } from '@kora-bench/core/random';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

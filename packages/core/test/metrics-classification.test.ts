@@ -1,4 +1,5 @@
-import { ClassificationMetrics, InputError, ShapeError, TrainingError } from '@kora-bench/core';
+import { InputError, ShapeError, TrainingError } from '@kora-bench/core/errors';
+import { ClassificationMetrics } from '@kora-bench/core/metrics';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

@@ -1,4 +1,5 @@
-import { DepthMetrics, InputError, ShapeError, TrainingError } from '@kora-bench/core';
+import { InputError, ShapeError, TrainingError } from '@kora-bench/core/errors';
+import { DepthMetrics } from '@kora-bench/core/metrics';
 import { describe, expect, it } from 'vitest';
 
 const PIXELS = 500;

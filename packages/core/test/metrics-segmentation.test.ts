@@ -1,4 +1,5 @@
-import { InputError, SegmentationMetrics, ShapeError } from '@kora-bench/core';
+import { InputError, ShapeError } from '@kora-bench/core/errors';
+import { SegmentationMetrics } from '@kora-bench/core/metrics';
 import { describe, expect, it } from 'vitest';
 
 /** Classes 0 to 4; 3 is predicted but never there, 4 is nowhere. */

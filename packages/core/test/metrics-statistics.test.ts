@@ -1,10 +1,10 @@
+import { InputError } from '@kora-bench/core/errors';
 import {
-  InputError,
   meanConfidenceInterval,
   sampleMean,
   sampleStandardDeviation,
   wilsonInterval,
-} from '@kora-bench/core';
+} from '@kora-bench/core/metrics';
 import { describe, expect, it } from 'vitest';
 
 const ACCURACIES = [0.91, 0.93, 0.92, 0.95, 0.9];

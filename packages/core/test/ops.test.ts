@@ -1,27 +1,23 @@
-import type { HostTensor, Shape, Tensor } from '@kora-bench/core';
+import type { HostTensor, Shape, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor, sizeOf } from '@kora-bench/core/graph';
 import {
   crossEntropy,
   definitionOf,
   erf,
-  GraphBuilder,
   gelu,
-  hostTensor,
   layerNorm,
   linear,
-  makeProgram,
   matmul,
   max,
   mean,
-  nodeCost,
   oneHot,
   pad,
   pow,
-  programCost,
   scaledDotProductAttention,
-  sizeOf,
   softmax,
   transpose,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
+import { makeProgram, nodeCost, programCost } from '@kora-bench/core/passes';
 import { describe, expect, it } from 'vitest';
 
 /** The reference evaluation of the one op that `build` makes of the given values. */

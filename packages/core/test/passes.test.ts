@@ -1,39 +1,41 @@
-import type { ExampleAxis, Program, Tensor } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { Program, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, structuralHashes } from '@kora-bench/core/graph';
+import type { ExampleAxis } from '@kora-bench/core/ops';
 import {
   add,
   broadcastTo,
   compositeKinds,
   concat,
   constant,
-  exampleAxes,
-  GraphBuilder,
   gelu,
-  gradients,
   layerNorm,
   linear,
-  lowerComposites,
-  makeProgram,
   matmul,
   mean,
-  mergeLinear,
   mul,
   narrow,
-  narrowEarly,
   pad,
-  peakLiveBytes,
   pow,
-  programCost,
   reshape,
-  rewriteProgram,
   scaledDotProductAttention,
-  simplify,
   softmax,
-  structuralHashes,
   sub,
   sum,
   tanh,
   transpose,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
+import {
+  exampleAxes,
+  lowerComposites,
+  makeProgram,
+  mergeLinear,
+  narrowEarly,
+  peakLiveBytes,
+  programCost,
+  rewriteProgram,
+  simplify,
+} from '@kora-bench/core/passes';
 import { describe, expect, it } from 'vitest';
 import { evaluate } from './evaluate.js';
 

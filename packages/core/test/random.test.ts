@@ -1,4 +1,5 @@
-import { InputError, normalQuantile, philox4x32, randomStream } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
+import { normalQuantile, philox4x32, randomStream } from '@kora-bench/core/random';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

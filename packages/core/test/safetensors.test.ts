@@ -1,14 +1,12 @@
+import { FormatError, InputError, ShapeError } from '@kora-bench/core/errors';
+import type { HostTensor } from '@kora-bench/core/graph';
 import {
   decodeSafetensor,
-  FormatError,
-  type HostTensor,
-  InputError,
   parseSafetensorsHeader,
   readSafetensors,
-  ShapeError,
   safetensorsHeaderEnd,
   writeSafetensors,
-} from '@kora-bench/core';
+} from '@kora-bench/core/safetensors';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

@@ -1,26 +1,25 @@
-import type { Program, Tensor } from '@kora-bench/core';
+import type { Program, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder } from '@kora-bench/core/graph';
 import {
   add,
   broadcastTo,
   concat,
-  GraphBuilder,
   gelu,
   greater,
-  layoutParameters,
   linear,
-  makeProgram,
   matmul,
   max,
   mul,
   narrow,
-  randomStream,
   reshape,
-  stackParallel,
   sum,
   tanh,
   transpose,
   where,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
+import { makeProgram, stackParallel } from '@kora-bench/core/passes';
+import { randomStream } from '@kora-bench/core/random';
+import { layoutParameters } from '@kora-bench/core/training';
 import { describe, expect, it } from 'vitest';
 import { evaluate } from './evaluate.js';
 

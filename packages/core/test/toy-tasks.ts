@@ -1,14 +1,7 @@
-import type { Evaluator, Task } from '@kora-bench/core';
-import {
-  broadcastTo,
-  concat,
-  crossEntropy,
-  linear,
-  patchGrid,
-  reshape,
-  scaleInvariantDepthLoss,
-  transpose,
-} from '@kora-bench/core';
+import { patchGrid } from '@kora-bench/core/nn';
+import { broadcastTo, concat, crossEntropy, linear, reshape, transpose } from '@kora-bench/core/ops';
+import type { Evaluator, Task } from '@kora-bench/core/training';
+import { scaleInvariantDepthLoss } from '@kora-bench/core/training';
 
 /*
  * Two tasks as small as they can be, since the real ones stand in packages above: one that reads the class

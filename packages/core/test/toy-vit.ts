@@ -1,4 +1,4 @@
-import type { VitConfig } from '@kora-bench/core';
+import type { VitConfig } from '@kora-bench/core/nn';
 
 /**
  * A ViT of 65 tokens of width 16 in 2 blocks. Other packages' tests take their toy from `@kora-bench/testing`,

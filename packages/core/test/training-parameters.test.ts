@@ -1,15 +1,16 @@
-import type { ConfiguredMethod, VitConfig } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import { hostTensor } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { vitWeightShapes } from '@kora-bench/core/nn';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { defineMethod } from '@kora-bench/core/peft';
 import {
   countParameters,
-  defineMethod,
-  hostTensor,
-  InternalError,
   joinFlat,
   layoutParameters,
   modelParameters,
   splitFlat,
-  vitWeightShapes,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { toyClassification, toyDepth } from './toy-tasks.js';

@@ -1,23 +1,19 @@
-import type { ConfiguredMethod, ModelSpec, Program, SiteHook, Tensor } from '@kora-bench/core';
+import type { Program, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, sourcesOf } from '@kora-bench/core/graph';
+import type { SiteHook } from '@kora-bench/core/nn';
+import { add, greater, linear, tanh, where } from '@kora-bench/core/ops';
+import { makeProgram, nodeCost, partitionFrozenPrefix } from '@kora-bench/core/passes';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { defineMethod } from '@kora-bench/core/peft';
+import type { ModelSpec } from '@kora-bench/core/training';
 import {
-  add,
   buildEvalProgram,
   buildTrainProgram,
   defaultAdamW,
-  defineMethod,
-  GraphBuilder,
-  greater,
   imagesFeed,
   isTrainable,
-  linear,
-  makeProgram,
-  nodeCost,
-  partitionFrozenPrefix,
-  sourcesOf,
-  tanh,
   traceModel,
-  where,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { toyClassification, toyDepth } from './toy-tasks.js';

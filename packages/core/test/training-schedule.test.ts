@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { learningRateAt } from '@kora-bench/core';
+import { learningRateAt } from '@kora-bench/core/training';
 import { describe, expect, it } from 'vitest';
 
 interface TorchSchedules {

@@ -1,4 +1,4 @@
-import type { DatasetDefinition } from '@kora-bench/core';
+import type { DatasetDefinition } from '@kora-bench/core/data';
 import { camvid } from './camvid/index.js';
 import { cifar10, cifar100 } from './cifar/index.js';
 import { nyuDepthV2 } from './nyu-depth-v2/index.js';

@@ -1,4 +1,4 @@
-import type { ImageSplit, PixelReader } from '@kora-bench/core';
+import type { ImageSplit, PixelReader } from '@kora-bench/core/data';
 import { type Batch, type BatchOptions, batches } from '@kora-bench/datasets';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

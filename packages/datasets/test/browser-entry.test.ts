@@ -17,5 +17,5 @@ test('what a page imports has no Node built-in and no package but core', () => {
   };
   visit(new URL('../src/browser.ts', import.meta.url));
   expect(visited.size).toBeGreaterThan(8);
-  expect([...packages]).toEqual(['@kora-bench/core']);
+  for (const name of packages) expect(name).toMatch(/^@kora-bench\/core\//);
 });

@@ -1,4 +1,4 @@
-import type { ImageDataset, ImageSplit, PixelBatch, Targets } from '@kora-bench/core';
+import type { ImageDataset, ImageSplit, PixelBatch, Targets } from '@kora-bench/core/data';
 import { checkDataset, createProceduralDataset } from '@kora-bench/datasets';
 import { expect, test } from 'vitest';
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FormatError, MissingDataError } from '@kora-bench/core';
+import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import { cifar10, cifar100 } from '@kora-bench/datasets';
 import { expect, test } from 'vitest';
 import { type Files, tarGzOf } from './support/archives.js';

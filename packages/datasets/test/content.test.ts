@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FormatError } from '@kora-bench/core';
+import { FormatError } from '@kora-bench/core/errors';
 import { type ContentSource, openContent, rootByMarker } from '@kora-bench/datasets';
 import { expect, test } from 'vitest';
 import { tarOf, zipOf } from './support/archives.js';

@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FormatError, type ImageSplit, MissingDataError } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
+import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import { nyuDepthV2, openNyuDepthV2 } from '@kora-bench/datasets';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { failureOf } from './support/failure-of.js';

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FormatError, type ImageSplit, MissingDataError } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
+import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import { folderDataset, openFolderDataset } from '@kora-bench/datasets';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Files, tarGzOf, tarOf, zipOf } from './support/archives.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ImageSplit } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
 import { preparePixels } from '@kora-bench/datasets';
 import { expect, test } from 'vitest';
 import { failureOf } from './support/failure-of.js';

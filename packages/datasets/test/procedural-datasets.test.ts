@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type ImageSplit, InputError, type Preprocessing } from '@kora-bench/core';
+import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
 import {
   createProceduralDataset,
   type ProceduralDatasetName,

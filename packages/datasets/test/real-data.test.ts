@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ImageSplit } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
 import {
   camvid,
   cifar100,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { FormatError, type ImageSplit, MissingDataError } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
+import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import { camvid, voc2012 } from '@kora-bench/datasets';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Files } from './support/archives.js';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PixelBatch, Targets } from '@kora-bench/core';
+import type { PixelBatch, Targets } from '@kora-bench/core/data';
 import {
   batches,
   preparePixels,

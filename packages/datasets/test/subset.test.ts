@@ -1,4 +1,4 @@
-import type { ImageSplit } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
 import {
   carve,
   evenSubset,

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { FormatError, MissingDataError } from '@kora-bench/core';
+import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import { tinyImageNet } from '@kora-bench/datasets';
 import sharp from 'sharp';
 import { beforeAll, expect, test } from 'vitest';

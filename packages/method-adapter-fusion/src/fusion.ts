@@ -1,5 +1,6 @@
-import type { Tensor } from '@kora-bench/core';
-import { add, concat, linear, lowRankDelta, mul, narrow, softmax, sum } from '@kora-bench/core';
+import type { Tensor } from '@kora-bench/core/graph';
+import { add, concat, linear, mul, narrow, softmax, sum } from '@kora-bench/core/ops';
+import { lowRankDelta } from '@kora-bench/core/peft';
 
 /** Gives a parameter of one block's fusion by what follows the block's prefix. */
 export type FusionParameter = (name: string) => Tensor;

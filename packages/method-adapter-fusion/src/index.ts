@@ -1,5 +1,7 @@
-import type { SiteHook, Tensor } from '@kora-bench/core';
-import { add, bottleneckDelta, defineMethod } from '@kora-bench/core';
+import type { Tensor } from '@kora-bench/core/graph';
+import type { SiteHook } from '@kora-bench/core/nn';
+import { add } from '@kora-bench/core/ops';
+import { bottleneckDelta, defineMethod } from '@kora-bench/core/peft';
 import { fuseDeltas } from './fusion.js';
 import type { AdapterFusionOptions } from './options.js';
 import { optionsSchema } from './options.js';

@@ -1,5 +1,6 @@
-import type { Initializer, ParameterSpec, VitConfig } from '@kora-bench/core';
-import { linearInit } from '@kora-bench/core';
+import type { VitConfig } from '@kora-bench/core/nn';
+import type { Initializer, ParameterSpec } from '@kora-bench/core/peft';
+import { linearInit } from '@kora-bench/core/peft';
 import type { AdapterFusionOptions } from './options.js';
 
 /** What the names of one adapter's parameters begin with, in all blocks. */

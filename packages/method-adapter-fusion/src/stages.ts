@@ -1,4 +1,4 @@
-import type { MethodStage } from '@kora-bench/core';
+import type { MethodStage } from '@kora-bench/core/peft';
 import type { AdapterFusionOptions } from './options.js';
 import { adapterPrefix, fusionPrefix } from './parameters.js';
 

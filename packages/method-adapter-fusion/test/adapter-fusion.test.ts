@@ -1,4 +1,4 @@
-import { stagesOf } from '@kora-bench/core';
+import { stagesOf } from '@kora-bench/core/peft';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import {
   gradientSizes,

@@ -1,4 +1,4 @@
-import { defineMethod } from '@kora-bench/core';
+import { defineMethod } from '@kora-bench/core/peft';
 import { z } from 'zod';
 
 const options = z.strictObject({});

@@ -1,4 +1,4 @@
-import { countParameters } from '@kora-bench/core';
+import { countParameters } from '@kora-bench/core/training';
 import full from '@kora-bench/method-full';
 import { classificationTask } from '@kora-bench/tasks';
 import { gradientSizes, startValues } from '@kora-bench/testing/method-questions';

@@ -1,5 +1,8 @@
-import type { MethodBinding, MethodCaveat, SiteHook, Tensor } from '@kora-bench/core';
-import { add, defineMethod, gelu, linear, lowRankDelta, mean, mul } from '@kora-bench/core';
+import type { Tensor } from '@kora-bench/core/graph';
+import type { SiteHook } from '@kora-bench/core/nn';
+import { add, gelu, linear, mean, mul } from '@kora-bench/core/ops';
+import type { MethodBinding, MethodCaveat } from '@kora-bench/core/peft';
+import { defineMethod, lowRankDelta } from '@kora-bench/core/peft';
 import type { KoraChainOptions } from './options.js';
 import { optionsSchema } from './options.js';
 import { adaptedLayers, finalProjection, koraChainParameters } from './parameters.js';

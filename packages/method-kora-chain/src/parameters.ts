@@ -1,5 +1,7 @@
-import type { LinearLayer, ParameterSpec, VitConfig } from '@kora-bench/core';
-import { linearInit, linearLayers } from '@kora-bench/core';
+import type { LinearLayer, VitConfig } from '@kora-bench/core/nn';
+import { linearLayers } from '@kora-bench/core/nn';
+import type { ParameterSpec } from '@kora-bench/core/peft';
+import { linearInit } from '@kora-bench/core/peft';
 import type { KoraChainOptions } from './options.js';
 
 /** One adapted layer. */

@@ -1,4 +1,4 @@
-import { buildEvalProgram } from '@kora-bench/core';
+import { buildEvalProgram } from '@kora-bench/core/training';
 import koraChain from '@kora-bench/method-kora-chain';
 import { classificationTask } from '@kora-bench/tasks';
 import {

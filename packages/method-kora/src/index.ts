@@ -1,5 +1,5 @@
-import type { SiteHook } from '@kora-bench/core';
-import { composeDeltas, defineMethod, gated, lowRankDelta } from '@kora-bench/core';
+import type { SiteHook } from '@kora-bench/core/nn';
+import { composeDeltas, defineMethod, gated, lowRankDelta } from '@kora-bench/core/peft';
 import type { KoraOptions } from './options.js';
 import { optionsSchema } from './options.js';
 import { blockPrefix, koraParameters, projections } from './parameters.js';

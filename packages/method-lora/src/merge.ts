@@ -1,5 +1,6 @@
-import type { HostTensor, VitConfig, Weights } from '@kora-bench/core';
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
+import type { HostTensor, Weights } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
 import type { LoraOptions } from './options.js';
 import { scaleOf } from './options.js';
 import { adaptedLayers, matrixA, matrixB } from './parameters.js';

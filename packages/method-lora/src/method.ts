@@ -1,5 +1,6 @@
-import type { SiteHook } from '@kora-bench/core';
-import { add, defineMethod, lowRankDelta } from '@kora-bench/core';
+import type { SiteHook } from '@kora-bench/core/nn';
+import { add } from '@kora-bench/core/ops';
+import { defineMethod, lowRankDelta } from '@kora-bench/core/peft';
 import { mergeLora } from './merge.js';
 import type { LoraOptions } from './options.js';
 import { optionsSchema, scaleOf } from './options.js';

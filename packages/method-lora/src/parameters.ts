@@ -1,5 +1,7 @@
-import type { ParameterSpec, VitConfig } from '@kora-bench/core';
-import { linearInit, linearLayers } from '@kora-bench/core';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { linearLayers } from '@kora-bench/core/nn';
+import type { ParameterSpec } from '@kora-bench/core/peft';
+import { linearInit } from '@kora-bench/core/peft';
 import type { LoraOptions, LoraTarget } from './options.js';
 
 /** The names of an adapter's two matrices, as peft ends them. */

@@ -1,13 +1,9 @@
-import type { HostTensor, Shape, VitConfig, Weights } from '@kora-bench/core';
-import {
-  FormatError,
-  formatShape,
-  InputError,
-  linearLayers,
-  readSafetensors,
-  sameShape,
-  writeSafetensors,
-} from '@kora-bench/core';
+import { FormatError, InputError } from '@kora-bench/core/errors';
+import type { HostTensor, Shape, Weights } from '@kora-bench/core/graph';
+import { formatShape, sameShape } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { linearLayers } from '@kora-bench/core/nn';
+import { readSafetensors, writeSafetensors } from '@kora-bench/core/safetensors';
 import type { LoraOptions, LoraTarget } from './options.js';
 import { loraParameters, unusedClassifier } from './parameters.js';
 import type { PeftLoraConfig } from './peft-config.js';

@@ -1,4 +1,4 @@
-import { FormatError } from '@kora-bench/core';
+import { FormatError } from '@kora-bench/core/errors';
 import { z } from 'zod';
 import type { LoraOptions } from './options.js';
 

@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type { HostTensor, VitConfig } from '@kora-bench/core';
-import {
-  buildEvalProgram,
-  FormatError,
-  KoraError,
-  readSafetensors,
-  writeSafetensors,
-} from '@kora-bench/core';
+import { FormatError, KoraError } from '@kora-bench/core/errors';
+import type { HostTensor } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { readSafetensors, writeSafetensors } from '@kora-bench/core/safetensors';
+import { buildEvalProgram } from '@kora-bench/core/training';
 import lora, { fromPeftAdapter, toPeftAdapter } from '@kora-bench/method-lora';
 import { classificationTask } from '@kora-bench/tasks';
 import { largestDifference, startValues, trainedValues } from '@kora-bench/testing/method-questions';

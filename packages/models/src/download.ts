@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FormatError, InputError, KoraError } from '@kora-bench/core';
+import { FormatError, InputError, KoraError } from '@kora-bench/core/errors';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
 import { checkpointFiles } from './checkpoint/checkpoint-files.js';
 import { type HubAccess, hubFileMetadata, resolveUrl, verifyChecksum } from './hub/hub-files.js';

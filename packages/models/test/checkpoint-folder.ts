@@ -1,7 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type HostTensor, hostTensor, writeSafetensors } from '@kora-bench/core';
+import { type HostTensor, hostTensor } from '@kora-bench/core/graph';
+import { writeSafetensors } from '@kora-bench/core/safetensors';
 import { onTestFinished } from 'vitest';
 
 export type StoredTensors = Readonly<Record<string, { readonly shape: number[]; readonly data: number[] }>>;

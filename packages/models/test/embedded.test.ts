@@ -1,7 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import ortBackend from '@kora-bench/backend-ort';
-import { GraphBuilder, hostTensor, makeProgram, randomStream, vit } from '@kora-bench/core';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { vit } from '@kora-bench/core/nn';
+import { makeProgram } from '@kora-bench/core/passes';
+import { randomStream } from '@kora-bench/core/random';
 import { loadModel, vitMicroConfig, vitMicroFolder } from '@kora-bench/models';
 import { expect, test } from 'vitest';
 

@@ -1,12 +1,8 @@
-import {
-  type Backend,
-  type Checkpoint,
-  GraphBuilder,
-  type HostTensor,
-  linear,
-  makeProgram,
-  vit,
-} from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import { GraphBuilder, type HostTensor } from '@kora-bench/core/graph';
+import { type Checkpoint, vit } from '@kora-bench/core/nn';
+import { linear } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 
 /** Logits `[B, C]` and features `[B, D]` of a checkpoint with its own classifier. */
 export async function forward(

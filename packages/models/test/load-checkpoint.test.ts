@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { referenceBackend } from '@kora-bench/backend-reference';
-import { hostTensor, writeSafetensors } from '@kora-bench/core';
+import { hostTensor } from '@kora-bench/core/graph';
+import { writeSafetensors } from '@kora-bench/core/safetensors';
 import { loadCheckpointFolder, resolveModel } from '@kora-bench/models';
 import { describe, expect, test } from 'vitest';
 import {

@@ -1,4 +1,5 @@
-import { hostTensor, interpolatePositionEmbedding } from '@kora-bench/core';
+import { hostTensor } from '@kora-bench/core/graph';
+import { interpolatePositionEmbedding } from '@kora-bench/core/nn';
 import { expect, test } from 'vitest';
 import { readFixture } from './checkpoint-folder.js';
 import { maxDistance } from './forward.js';

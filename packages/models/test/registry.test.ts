@@ -1,4 +1,5 @@
-import { sizeOf, type VitConfig, vitWeightShapes } from '@kora-bench/core';
+import { sizeOf } from '@kora-bench/core/graph';
+import { type VitConfig, vitWeightShapes } from '@kora-bench/core/nn';
 import { models, resolveModel } from '@kora-bench/models';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from './checkpoint-folder.js';

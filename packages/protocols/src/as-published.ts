@@ -1,5 +1,7 @@
-import type { ImageSplit, ProtocolFinding } from '@kora-bench/core';
-import { defaultAdamW, defineProtocol, requireTarget } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
+import { requireTarget } from '@kora-bench/core/data';
+import type { ProtocolFinding } from '@kora-bench/core/training';
+import { defaultAdamW, defineProtocol } from '@kora-bench/core/training';
 import { relabelled, subset } from '@kora-bench/datasets';
 import { z } from 'zod';
 

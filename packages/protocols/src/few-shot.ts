@@ -1,4 +1,4 @@
-import { defineProtocol, type ProtocolDraw } from '@kora-bench/core';
+import { defineProtocol, type ProtocolDraw } from '@kora-bench/core/training';
 import { perClassSubset, withValidation } from '@kora-bench/datasets';
 import { z } from 'zod';
 

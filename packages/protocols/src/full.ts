@@ -1,4 +1,4 @@
-import { defineProtocol } from '@kora-bench/core';
+import { defineProtocol } from '@kora-bench/core/training';
 import { withValidation } from '@kora-bench/datasets';
 import { z } from 'zod';
 

@@ -1,4 +1,4 @@
-import type { ProtocolDefinition } from '@kora-bench/core';
+import type { ProtocolDefinition } from '@kora-bench/core/training';
 import { asPublished } from './as-published.js';
 import { fewShot } from './few-shot.js';
 import { full } from './full.js';

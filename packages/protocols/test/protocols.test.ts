@@ -1,5 +1,6 @@
-import type { ImageSplit, ProtocolContext } from '@kora-bench/core';
-import { InputError } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
+import type { ProtocolContext } from '@kora-bench/core/training';
 import { asPublished, fewShot, full, protocols, stratified } from '@kora-bench/protocols';
 import { describe, expect, it } from 'vitest';
 import { context, depthDataset, inDirectoryOrder, perClass, toyDataset, toySplit } from './toy.js';

@@ -1,5 +1,6 @@
-import type { ImageDataset, ImageSplit, ProtocolContext, SplitName, Targets } from '@kora-bench/core';
-import { trainingSchema } from '@kora-bench/core';
+import type { ImageDataset, ImageSplit, SplitName, Targets } from '@kora-bench/core/data';
+import type { ProtocolContext } from '@kora-bench/core/training';
+import { trainingSchema } from '@kora-bench/core/training';
 
 /** A split without pixels: protocols choose examples and never open them. */
 export function toySplit(split: SplitName, labels: readonly number[], targets?: Targets): ImageSplit {

@@ -1,14 +1,8 @@
-import type { Evaluator, Metric, Task } from '@kora-bench/core';
-import {
-  ClassificationMetrics,
-  crossEntropy,
-  defineTask,
-  errorMetric,
-  linear,
-  requireTarget,
-  shareMetric,
-  wilsonInterval,
-} from '@kora-bench/core';
+import { requireTarget } from '@kora-bench/core/data';
+import { ClassificationMetrics, wilsonInterval } from '@kora-bench/core/metrics';
+import { crossEntropy, linear } from '@kora-bench/core/ops';
+import type { Evaluator, Metric, Task } from '@kora-bench/core/training';
+import { defineTask, errorMetric, shareMetric } from '@kora-bench/core/training';
 import { z } from 'zod';
 
 /** One class per image: a linear head on the pooled features, cross-entropy, accuracy and F1. */

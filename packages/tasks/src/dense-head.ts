@@ -1,5 +1,5 @@
-import type { Tensor, TracedGraph } from '@kora-bench/core';
-import { broadcastTo, concat, constant, linear, matmul, reshape } from '@kora-bench/core';
+import type { Tensor, TracedGraph } from '@kora-bench/core/graph';
+import { broadcastTo, concat, constant, linear, matmul, reshape } from '@kora-bench/core/ops';
 
 /*
  * What heads of dense tasks are made of: a readout of each patch, and interpolation from patches to pixels.

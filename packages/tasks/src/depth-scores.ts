@@ -1,5 +1,8 @@
-import type { Evaluator, Metric } from '@kora-bench/core';
-import { DepthMetrics, errorMetric, formatShape, ShapeError, sameShape, shareMetric } from '@kora-bench/core';
+import { ShapeError } from '@kora-bench/core/errors';
+import { formatShape, sameShape } from '@kora-bench/core/graph';
+import { DepthMetrics } from '@kora-bench/core/metrics';
+import type { Evaluator, Metric } from '@kora-bench/core/training';
+import { errorMetric, shareMetric } from '@kora-bench/core/training';
 
 /*
  * All are over measured pixels, in metres. Papers differ in how they average: over all pixels together (Eigen

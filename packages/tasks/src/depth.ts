@@ -1,5 +1,7 @@
-import type { Task } from '@kora-bench/core';
-import { defineTask, patchGrid, reshape, scaleInvariantDepthLoss, transpose } from '@kora-bench/core';
+import { patchGrid } from '@kora-bench/core/nn';
+import { reshape, transpose } from '@kora-bench/core/ops';
+import type { Task } from '@kora-bench/core/training';
+import { defineTask, scaleInvariantDepthLoss } from '@kora-bench/core/training';
 import { z } from 'zod';
 import { projectReadout } from './dense-head.js';
 import { depthEvaluator, depthMetrics } from './depth-scores.js';

@@ -1,4 +1,4 @@
-import type { TaskDefinition } from '@kora-bench/core';
+import type { TaskDefinition } from '@kora-bench/core/training';
 import { classification } from './classification.js';
 import { depth } from './depth.js';
 import { regression } from './regression.js';

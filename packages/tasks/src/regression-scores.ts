@@ -1,5 +1,8 @@
-import type { EvaluationBatch, Evaluator, HostTensor, Metric } from '@kora-bench/core';
-import { errorMetric, formatShape, InputError, ShapeError, sameShape, TrainingError } from '@kora-bench/core';
+import { InputError, ShapeError, TrainingError } from '@kora-bench/core/errors';
+import type { HostTensor } from '@kora-bench/core/graph';
+import { formatShape, sameShape } from '@kora-bench/core/graph';
+import type { EvaluationBatch, Evaluator, Metric } from '@kora-bench/core/training';
+import { errorMetric } from '@kora-bench/core/training';
 
 export const regressionMetrics: readonly Metric[] = [
   errorMetric({

@@ -1,14 +1,8 @@
-import type { Task, ValueTarget } from '@kora-bench/core';
-import {
-  add,
-  constant,
-  defineTask,
-  div,
-  linear,
-  meanSquaredError,
-  mul,
-  requireTarget,
-} from '@kora-bench/core';
+import type { ValueTarget } from '@kora-bench/core/data';
+import { requireTarget } from '@kora-bench/core/data';
+import { add, constant, div, linear, mul } from '@kora-bench/core/ops';
+import type { Task } from '@kora-bench/core/training';
+import { defineTask, meanSquaredError } from '@kora-bench/core/training';
 import { z } from 'zod';
 import { regressionEvaluator, regressionMetrics } from './regression-scores.js';
 

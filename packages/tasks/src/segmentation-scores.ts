@@ -1,13 +1,10 @@
-import type { Evaluator, HostTensor, Metric } from '@kora-bench/core';
-import {
-  errorMetric,
-  formatShape,
-  ignoredPixel,
-  SegmentationMetrics,
-  ShapeError,
-  shareMetric,
-  TrainingError,
-} from '@kora-bench/core';
+import { ignoredPixel } from '@kora-bench/core/data';
+import { ShapeError, TrainingError } from '@kora-bench/core/errors';
+import type { HostTensor } from '@kora-bench/core/graph';
+import { formatShape } from '@kora-bench/core/graph';
+import { SegmentationMetrics } from '@kora-bench/core/metrics';
+import type { Evaluator, Metric } from '@kora-bench/core/training';
+import { errorMetric, shareMetric } from '@kora-bench/core/training';
 import { forEachUpsampled } from './dense-head.js';
 
 export const segmentationMetrics: readonly Metric[] = [

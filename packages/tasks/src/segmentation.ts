@@ -1,23 +1,24 @@
-import type { Shape, Task, Tensor, VitConfig, VitOutput } from '@kora-bench/core';
+import { ignoredPixel, requireTarget } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
+import type { Shape, Tensor } from '@kora-bench/core/graph';
+import type { VitConfig, VitOutput } from '@kora-bench/core/nn';
+import { patchTokens } from '@kora-bench/core/nn';
 import {
   cast,
   constant,
   crossEntropy,
-  defineTask,
   div,
   greater,
-  InputError,
-  ignoredPixel,
   layerNorm,
   maximum,
   mul,
   narrow,
-  patchTokens,
-  requireTarget,
   reshape,
   sum,
   where,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
+import type { Task } from '@kora-bench/core/training';
+import { defineTask } from '@kora-bench/core/training';
 import { z } from 'zod';
 import { projectReadout, upsampleBilinear } from './dense-head.js';
 import { segmentationEvaluator, segmentationMetrics } from './segmentation-scores.js';

@@ -1,6 +1,7 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type { VitOutput } from '@kora-bench/core';
-import { GraphBuilder, hostTensor, makeProgram } from '@kora-bench/core';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import type { VitOutput } from '@kora-bench/core/nn';
+import { makeProgram } from '@kora-bench/core/passes';
 import { depth, depthTask } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,4 +1,6 @@
-import { defineTask, errorMetric, linear, meanSquaredError, requireTarget } from '@kora-bench/core';
+import { requireTarget } from '@kora-bench/core/data';
+import { linear } from '@kora-bench/core/ops';
+import { defineTask, errorMetric, meanSquaredError } from '@kora-bench/core/training';
 import { z } from 'zod';
 
 export default defineTask({

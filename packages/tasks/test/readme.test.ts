@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { hostTensor } from '@kora-bench/core';
+import { hostTensor } from '@kora-bench/core/graph';
 import { tasks } from '@kora-bench/tasks';
 import { expect, it } from 'vitest';
 import example from './readme-task.js';

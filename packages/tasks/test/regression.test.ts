@@ -1,4 +1,4 @@
-import { hostTensor } from '@kora-bench/core';
+import { hostTensor } from '@kora-bench/core/graph';
 import { regression, regressionTask, spreadOf } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,6 +1,7 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type { HostTensor } from '@kora-bench/core';
-import { GraphBuilder, hostTensor, makeProgram } from '@kora-bench/core';
+import type { HostTensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { makeProgram } from '@kora-bench/core/passes';
 import { forEachUpsampled, segmentationLoss, upsampleBilinear } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
 import { difference, fixture, lossAndGradient, type Numbers, noise, real, whole } from './toy.js';

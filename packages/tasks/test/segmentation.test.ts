@@ -1,5 +1,6 @@
-import type { HostTensor } from '@kora-bench/core';
-import { formatMetric, hostTensor, primaryMetric } from '@kora-bench/core';
+import type { HostTensor } from '@kora-bench/core/graph';
+import { hostTensor } from '@kora-bench/core/graph';
+import { formatMetric, primaryMetric } from '@kora-bench/core/training';
 import { segmentation, segmentationTask } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
 import {

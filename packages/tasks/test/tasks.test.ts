@@ -1,5 +1,7 @@
-import type { HostTensor, HostTensors, TargetKind } from '@kora-bench/core';
-import { hostTensor, primaryMetric } from '@kora-bench/core';
+import type { TargetKind } from '@kora-bench/core/data';
+import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import { hostTensor } from '@kora-bench/core/graph';
+import { primaryMetric } from '@kora-bench/core/training';
 import { classification, classificationTask, tasks } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
 import { batchSize, evaluateIn, onFeatures, openToy, toyModel } from './toy.js';

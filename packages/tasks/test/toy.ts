@@ -1,38 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type {
-  ConfiguredMethod,
-  EvaluationResult,
-  Evaluator,
-  HostTensor,
-  HostTensors,
-  ModelSpec,
-  Task,
-  Tensor,
-  VitConfig,
-} from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { HostTensor, HostTensors, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { add, linear, mul, sum } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { defineMethod, initialValue } from '@kora-bench/core/peft';
+import type { EvaluationResult, Evaluator, ModelSpec, Task } from '@kora-bench/core/training';
 import {
-  add,
   buildEvalProgram,
   buildTrainProgram,
-  defineMethod,
   exampleWeightFeed,
-  GraphBuilder,
-  gradients,
-  hostTensor,
   imagesFeed,
-  initialValue,
   isTrainable,
   joinFlat,
-  linear,
-  makeProgram,
   modelParameters,
-  mul,
   optimizerFeeds,
   parametersState,
   splitFlat,
-  sum,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import { z } from 'zod';
 
 /** A ViT small enough for the interpreter: 2 × 3 patches of width 8, 3 blocks. */

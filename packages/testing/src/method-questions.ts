@@ -1,30 +1,22 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type {
-  HostData,
-  HostTensor,
-  MethodDefinition,
-  ModelSpec,
-  OptimizerConfig,
-  ParameterLayout,
-  Task,
-  VitConfig,
-} from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
+import type { HostData, HostTensor } from '@kora-bench/core/graph';
+import { hostTensor } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import type { MethodDefinition } from '@kora-bench/core/peft';
+import { defineMethod, initialValue, stagesOf } from '@kora-bench/core/peft';
+import type { ModelSpec, OptimizerConfig, ParameterLayout, Task } from '@kora-bench/core/training';
 import {
   buildEvalProgram,
   buildTrainProgram,
-  defineMethod,
   exampleWeightFeed,
-  hostTensor,
-  InputError,
   imagesFeed,
-  initialValue,
   joinFlat,
   modelParameters,
   optimizerFeeds,
   parametersState,
-  stagesOf,
   trainsInStage,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
 import { initialState } from '@kora-bench/trainer';
 import { z } from 'zod';

@@ -1,14 +1,8 @@
-import type { ConfiguredMethod, MethodDefinition, MethodStage } from '@kora-bench/core';
-import {
-  buildTrainProgram,
-  countParameters,
-  initialValue,
-  isTrainable,
-  modelParameters,
-  sizeOf,
-  stagesOf,
-  vitWeightShapes,
-} from '@kora-bench/core';
+import { sizeOf } from '@kora-bench/core/graph';
+import { vitWeightShapes } from '@kora-bench/core/nn';
+import type { ConfiguredMethod, MethodDefinition, MethodStage } from '@kora-bench/core/peft';
+import { initialValue, stagesOf } from '@kora-bench/core/peft';
+import { buildTrainProgram, countParameters, isTrainable, modelParameters } from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
 import {

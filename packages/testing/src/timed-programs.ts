@@ -1,35 +1,20 @@
-import type {
-  ConfiguredMethod,
-  HostTensor,
-  HostTensors,
-  MethodDefinition,
-  ParameterLayout,
-  Program,
-  Shape,
-  SiteHook,
-  VitConfig,
-  Weights,
-} from '@kora-bench/core';
+import type { HostTensor, HostTensors, Program, Shape, Weights } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor, sizeOf, sourcesOf } from '@kora-bench/core/graph';
+import type { SiteHook, VitConfig } from '@kora-bench/core/nn';
+import { add, matmul, narrow } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
+import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
+import { defineMethod, initialValue, lowRankDelta } from '@kora-bench/core/peft';
+import { randomStream } from '@kora-bench/core/random';
+import type { ParameterLayout } from '@kora-bench/core/training';
 import {
-  add,
   buildTrainProgram,
   defaultAdamW,
-  defineMethod,
-  GraphBuilder,
-  hostTensor,
   imagesFeed,
-  initialValue,
   joinFlat,
-  lowRankDelta,
-  makeProgram,
-  matmul,
   modelParameters,
-  narrow,
   optimizerFeeds,
-  randomStream,
-  sizeOf,
-  sourcesOf,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
 import { exampleWeights, initialState } from '@kora-bench/trainer';
 import { z } from 'zod';

@@ -1,4 +1,4 @@
-import type { VitConfig } from '@kora-bench/core';
+import type { VitConfig } from '@kora-bench/core/nn';
 
 /** A ViT that the interpreter trains in milliseconds: 5 tokens of width 12 in 2 blocks, with a classifier of 7. */
 export const toyVit: VitConfig = {

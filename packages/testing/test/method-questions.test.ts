@@ -1,4 +1,5 @@
-import { add, defineMethod, greater, linear, mul, where } from '@kora-bench/core';
+import { add, greater, linear, mul, where } from '@kora-bench/core/ops';
+import { defineMethod } from '@kora-bench/core/peft';
 import {
   differentiationErrors,
   gradientSizes,

@@ -1,5 +1,8 @@
-import type { MethodDefinition, SiteHook, Tensor } from '@kora-bench/core';
-import { add, defineMethod, lowRankDelta } from '@kora-bench/core';
+import type { Tensor } from '@kora-bench/core/graph';
+import type { SiteHook } from '@kora-bench/core/nn';
+import { add } from '@kora-bench/core/ops';
+import type { MethodDefinition } from '@kora-bench/core/peft';
+import { defineMethod, lowRankDelta } from '@kora-bench/core/peft';
 import { plainBackbone } from '@kora-bench/testing/method-questions';
 import type { MethodSuiteOptions } from '@kora-bench/testing/method-suite';
 import { describeMethod, methodChecks } from '@kora-bench/testing/method-suite';

@@ -1,5 +1,6 @@
-import type { HostTensor, HostTensors, ImageSplit, PixelReader, Preprocessing } from '@kora-bench/core';
-import { exampleWeightFeed } from '@kora-bench/core';
+import type { ImageSplit, PixelReader, Preprocessing } from '@kora-bench/core/data';
+import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import { exampleWeightFeed } from '@kora-bench/core/training';
 import type { BatchOptions, BatchTargets } from '@kora-bench/datasets/browser';
 import { batches } from '@kora-bench/datasets/browser';
 

@@ -1,13 +1,10 @@
-import type {
-  EvaluationBatch,
-  EvaluationResult,
-  HostTensor,
-  HostTensors,
-  ImageSplit,
-  Preprocessing,
-  Task,
-} from '@kora-bench/core';
-import { buildEvalProgram, InputError, pixelTargetKinds, sizeOf } from '@kora-bench/core';
+import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
+import { pixelTargetKinds } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
+import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
+import type { EvaluationBatch, EvaluationResult, Task } from '@kora-bench/core/training';
+import { buildEvalProgram } from '@kora-bench/core/training';
 import { type BatchTargets, imageTargets } from '@kora-bench/datasets/browser';
 import { fixedBatches, inOrder } from './batches.js';
 import type { KeptFeatures } from './kept-features.js';

@@ -1,16 +1,10 @@
-import type {
-  Backend,
-  Checkpoint,
-  ConfiguredMethod,
-  ImageDataset,
-  ImageSplit,
-  MethodDefinition,
-  Preprocessing,
-  TaskDefinition,
-  TrainingConfig,
-  Weights,
-} from '@kora-bench/core';
-import { trainingSchema } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { ImageDataset, ImageSplit, Preprocessing } from '@kora-bench/core/data';
+import type { Weights } from '@kora-bench/core/graph';
+import type { Checkpoint } from '@kora-bench/core/nn';
+import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
+import type { TaskDefinition, TrainingConfig } from '@kora-bench/core/training';
+import { trainingSchema } from '@kora-bench/core/training';
 import { withValidation } from '@kora-bench/datasets/browser';
 import type { Evaluation } from './evaluate.js';
 import { evaluate } from './evaluate.js';

@@ -1,5 +1,10 @@
-import type { Backend, HostTensor, ImageSplit, Partition, Preprocessing, Program } from '@kora-bench/core';
-import { imagesFeed, partitionFrozenPrefix, sizeOf } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
+import type { HostTensor, Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
+import type { Partition } from '@kora-bench/core/passes';
+import { partitionFrozenPrefix } from '@kora-bench/core/passes';
+import { imagesFeed } from '@kora-bench/core/training';
 import { fixedBatches, inOrder } from './batches.js';
 import type { ReportProgress } from './progress.js';
 import { PassProgress } from './progress.js';

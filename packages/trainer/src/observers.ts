@@ -1,10 +1,6 @@
-import type {
-  HostTensor,
-  HostTensors,
-  OwnedParameter,
-  ParameterLayout,
-  ProgramMemory,
-} from '@kora-bench/core';
+import type { ProgramMemory } from '@kora-bench/core/backend';
+import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import type { OwnedParameter, ParameterLayout } from '@kora-bench/core/training';
 
 /** An output of a training step that an observer can ask for. */
 export type StepOutput = 'loss' | 'gradientNorm' | 'gradients';

@@ -1,15 +1,7 @@
-import type {
-  Backend,
-  DeviceState,
-  Executable,
-  HostTensor,
-  HostTensors,
-  OptimizerConfig,
-  Program,
-  ProgramMemory,
-  Weights,
-} from '@kora-bench/core';
-import { optimizerStates, parametersState } from '@kora-bench/core';
+import type { Backend, DeviceState, Executable, ProgramMemory } from '@kora-bench/core/backend';
+import type { HostTensor, HostTensors, Program, Weights } from '@kora-bench/core/graph';
+import type { OptimizerConfig } from '@kora-bench/core/training';
+import { optimizerStates, parametersState } from '@kora-bench/core/training';
 
 /** A program to run, with the values that it works on. */
 export interface SessionSpec {

@@ -1,5 +1,8 @@
-import type { ConfiguredMethod, MethodStage, OwnedParameter } from '@kora-bench/core';
-import { InputError, stagesOf, trainsInStage } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
+import type { ConfiguredMethod, MethodStage } from '@kora-bench/core/peft';
+import { stagesOf } from '@kora-bench/core/peft';
+import type { OwnedParameter } from '@kora-bench/core/training';
+import { trainsInStage } from '@kora-bench/core/training';
 
 /** The stage whose forward pass is the finished method's. */
 export function finalStage(method: ConfiguredMethod): string {

@@ -1,13 +1,9 @@
-import type {
-  ConfiguredMethod,
-  ImageSplit,
-  MethodStage,
-  OwnedParameter,
-  Preprocessing,
-  Task,
-  TrainingConfig,
-} from '@kora-bench/core';
-import { modelParameters, requireTarget, stagesOf, trainsInStage } from '@kora-bench/core';
+import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
+import { requireTarget } from '@kora-bench/core/data';
+import type { ConfiguredMethod, MethodStage } from '@kora-bench/core/peft';
+import { stagesOf } from '@kora-bench/core/peft';
+import type { OwnedParameter, Task, TrainingConfig } from '@kora-bench/core/training';
+import { modelParameters, trainsInStage } from '@kora-bench/core/training';
 import { relabelled, subset } from '@kora-bench/datasets/browser';
 import type { TrainObserver } from './observers.js';
 import type { TrainerContext, TrainResult } from './train.js';

@@ -1,28 +1,19 @@
-import type {
-  Backend,
-  ConfiguredMethod,
-  HostTensor,
-  HostTensors,
-  ImageSplit,
-  OwnedParameter,
-  Preprocessing,
-  Program,
-  ProgramMemory,
-  Task,
-  TrainingConfig,
-  VitConfig,
-} from '@kora-bench/core';
+import type { Backend, ProgramMemory } from '@kora-bench/core/backend';
+import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
+import { InputError, TrainingError } from '@kora-bench/core/errors';
+import type { HostTensor, HostTensors, Program } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { programCost } from '@kora-bench/core/passes';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { randomStream } from '@kora-bench/core/random';
+import type { OwnedParameter, Task, TrainingConfig } from '@kora-bench/core/training';
 import {
   buildTrainProgram,
-  InputError,
   imagesFeed,
   learningRateAt,
   modelParameters,
   optimizerFeeds,
-  programCost,
-  randomStream,
-  TrainingError,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import { imageTargets } from '@kora-bench/datasets/browser';
 import type { FixedBatch } from './batches.js';
 import { exampleWeights, fixedBatches, inOrder } from './batches.js';

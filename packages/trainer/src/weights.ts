@@ -1,24 +1,11 @@
-import type {
-  Checkpoint,
-  ConfiguredMethod,
-  HostTensor,
-  Initializer,
-  OwnedParameter,
-  ParameterLayout,
-  ParameterSpec,
-  Preprocessing,
-  Task,
-  VitConfig,
-  Weights,
-} from '@kora-bench/core';
-import {
-  initialValue,
-  isTrainable,
-  joinFlat,
-  modelParameters,
-  splitFlat,
-  vitWeightShapes,
-} from '@kora-bench/core';
+import type { Preprocessing } from '@kora-bench/core/data';
+import type { HostTensor, Weights } from '@kora-bench/core/graph';
+import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
+import { vitWeightShapes } from '@kora-bench/core/nn';
+import type { ConfiguredMethod, Initializer, ParameterSpec } from '@kora-bench/core/peft';
+import { initialValue } from '@kora-bench/core/peft';
+import type { OwnedParameter, ParameterLayout, Task } from '@kora-bench/core/training';
+import { isTrainable, joinFlat, modelParameters, splitFlat } from '@kora-bench/core/training';
 
 /**
  * The current value of every weight of a model, by name: the checkpoint's, the method's and the head's.

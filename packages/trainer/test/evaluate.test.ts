@@ -1,4 +1,4 @@
-import type { ImageSplit } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
 import { relabelled, subset } from '@kora-bench/datasets/browser';
 import type { StepBatch } from '@kora-bench/trainer';
 import { evaluate, evaluateBatches, fixedBatches, inOrder, predict, train } from '@kora-bench/trainer';

@@ -1,4 +1,4 @@
-import { buildTrainProgram, defaultAdamW, imagesFeed, optimizerFeeds } from '@kora-bench/core';
+import { buildTrainProgram, defaultAdamW, imagesFeed, optimizerFeeds } from '@kora-bench/core/training';
 import type { WeightStore } from '@kora-bench/trainer';
 import {
   evaluate,

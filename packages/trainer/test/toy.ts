@@ -1,26 +1,13 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type {
-  Backend,
-  Checkpoint,
-  ConfiguredMethod,
-  ImageDataset,
-  ImageSplit,
-  MethodStage,
-  OwnedParameter,
-  Preprocessing,
-  Targets,
-  TrainingConfig,
-  VitConfig,
-} from '@kora-bench/core';
-import {
-  add,
-  defineMethod,
-  initialValue,
-  linear,
-  randomStream,
-  type Task,
-  trainingSchema,
-} from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { ImageDataset, ImageSplit, Preprocessing, Targets } from '@kora-bench/core/data';
+import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
+import { add, linear } from '@kora-bench/core/ops';
+import type { ConfiguredMethod, MethodStage } from '@kora-bench/core/peft';
+import { defineMethod, initialValue } from '@kora-bench/core/peft';
+import { randomStream } from '@kora-bench/core/random';
+import type { OwnedParameter, TrainingConfig } from '@kora-bench/core/training';
+import { type Task, trainingSchema } from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
 import type { TrainerContext, WeightStore } from '@kora-bench/trainer';
 import { initialCheckpoint, startWeights as startFrom } from '@kora-bench/trainer';

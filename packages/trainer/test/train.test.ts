@@ -1,4 +1,4 @@
-import { InputError, TrainingError } from '@kora-bench/core';
+import { InputError, TrainingError } from '@kora-bench/core/errors';
 import { classificationTask } from '@kora-bench/tasks';
 import type { OwnBatches, StepBatch, TrainObserver, TrainSpec } from '@kora-bench/trainer';
 import { exampleWeights, firstBatch, fixedBatches, inOrder, train } from '@kora-bench/trainer';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { referenceBackend } from '@kora-bench/backend-reference';
 import webgpu from '@kora-bench/backend-webgpu';
-import type { Backend } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
 import { vitMicroFolder } from '@kora-bench/models';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

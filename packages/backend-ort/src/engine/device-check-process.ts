@@ -1,4 +1,4 @@
-import { BackendError } from '@kora-bench/core';
+import { BackendError } from '@kora-bench/core/errors';
 import { OnnxGraph } from '../onnx/onnx-graph.js';
 import type { OrtDevice } from './engine.js';
 import { loadEngine, reasonOf } from './engine.js';

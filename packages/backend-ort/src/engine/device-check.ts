@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
-import type { DeviceProbe } from '@kora-bench/core';
-import { BackendError } from '@kora-bench/core';
+import type { DeviceProbe } from '@kora-bench/core/backend';
+import { BackendError } from '@kora-bench/core/errors';
 import { runDriverCheck } from '@kora-bench/platform-node/driver-check';
 import type { OrtDevice } from './engine.js';
 import { deviceFix, devices } from './engine.js';

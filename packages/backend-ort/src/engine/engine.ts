@@ -1,4 +1,4 @@
-import { BackendError, firstLine } from '@kora-bench/core';
+import { BackendError, firstLine } from '@kora-bench/core/errors';
 
 /** Execution providers that can be asked for. */
 export const devices = ['cpu', 'webgpu', 'cuda'] as const;

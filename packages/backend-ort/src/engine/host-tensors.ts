@@ -1,5 +1,5 @@
-import type { DType, HostTensor, Shape } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { DType, HostTensor, Shape } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { Tensor } from 'onnxruntime-node';
 import { typedArrayOf } from '../onnx/onnx-graph.js';
 import type { Engine } from './engine.js';

@@ -1,4 +1,4 @@
-import { BackendError } from '@kora-bench/core';
+import { BackendError } from '@kora-bench/core/errors';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { ModelProto } from '../onnx/onnx-schema.js';
 import { encodeModel } from '../onnx/onnx-schema.js';

@@ -1,4 +1,4 @@
-import type { CompositeOp, GraphNode } from '@kora-bench/core';
+import type { CompositeOp, GraphNode } from '@kora-bench/core/graph';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 import type { NativeKind } from '../rewrite/prepare-program.js';
 

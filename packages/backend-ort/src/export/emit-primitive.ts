@@ -7,7 +7,7 @@ import type {
   PrimitiveOp,
   ReduceFn,
   UnaryFn,
-} from '@kora-bench/core';
+} from '@kora-bench/core/graph';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 import { onnxType } from '../onnx/onnx-schema.js';
 

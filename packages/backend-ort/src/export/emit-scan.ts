@@ -1,4 +1,5 @@
-import type { BatchSplit, NodeId } from '@kora-bench/core';
+import type { NodeId } from '@kora-bench/core/graph';
+import type { BatchSplit } from '@kora-bench/core/passes';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 
 /** The graph of one part. */

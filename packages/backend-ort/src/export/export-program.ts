@@ -1,5 +1,6 @@
-import type { BatchSplit, NodeId, Program, Weights } from '@kora-bench/core';
-import { sourcesOf } from '@kora-bench/core';
+import type { NodeId, Program, Weights } from '@kora-bench/core/graph';
+import { sourcesOf } from '@kora-bench/core/graph';
+import type { BatchSplit } from '@kora-bench/core/passes';
 import { bytesOf, OnnxGraph, typedArrayOf } from '../onnx/onnx-graph.js';
 import type { ModelProto } from '../onnx/onnx-schema.js';
 import type { PreparedProgram } from '../rewrite/prepare-program.js';

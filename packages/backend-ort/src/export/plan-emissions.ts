@@ -1,5 +1,7 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { compositeKinds, countUses, InternalError } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { GraphNode, NodeId, Program } from '@kora-bench/core/graph';
+import { countUses } from '@kora-bench/core/graph';
+import { compositeKinds } from '@kora-bench/core/ops';
 import { nativeComposites } from '../rewrite/prepare-program.js';
 import type { NativeNode } from './emit-composite.js';
 import { emitComposite } from './emit-composite.js';

@@ -1,5 +1,5 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { sameShape, sizeOf } from '@kora-bench/core';
+import type { GraphNode, NodeId, Program } from '@kora-bench/core/graph';
+import { sameShape, sizeOf } from '@kora-bench/core/graph';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 import { scalarConstant } from '../rewrite/scale-factors.js';
 import { emitProduct } from './emit-primitive.js';

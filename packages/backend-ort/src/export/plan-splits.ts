@@ -1,4 +1,4 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
+import type { GraphNode, NodeId, Program } from '@kora-bench/core/graph';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 
 /** A part of a value: everything on all axes but one. */

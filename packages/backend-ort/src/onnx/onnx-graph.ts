@@ -1,5 +1,5 @@
-import type { DType, HostData, Shape } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { DType, HostData, Shape } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type {
   AttributeProto,
   GraphProto,

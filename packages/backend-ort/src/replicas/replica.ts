@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { DType, Shape } from '@kora-bench/core';
+import type { DType, Shape } from '@kora-bench/core/graph';
 import type { OrtOptions } from '../engine/options.js';
 
 export type HostArray = Float32Array | Int32Array | Uint8Array;

@@ -1,5 +1,5 @@
-import type { GraphNode, Weights } from '@kora-bench/core';
-import { sizeOf, sourcesOf } from '@kora-bench/core';
+import type { GraphNode, Weights } from '@kora-bench/core/graph';
+import { sizeOf, sourcesOf } from '@kora-bench/core/graph';
 import type { Tensor } from 'onnxruntime-node';
 import type { Engine } from '../engine/engine.js';
 import { storage, wrap } from '../engine/host-tensors.js';

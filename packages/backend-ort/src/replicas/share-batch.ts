@@ -1,16 +1,8 @@
 import { totalmem } from 'node:os';
-import type { GraphNode, Program } from '@kora-bench/core';
-import {
-  add,
-  batchOf,
-  bytesOf,
-  concat,
-  cutBatch,
-  programCost,
-  rewriteProgram,
-  sourcesOf,
-  splitBatch,
-} from '@kora-bench/core';
+import type { GraphNode, Program } from '@kora-bench/core/graph';
+import { sourcesOf } from '@kora-bench/core/graph';
+import { add, concat } from '@kora-bench/core/ops';
+import { batchOf, bytesOf, cutBatch, programCost, rewriteProgram, splitBatch } from '@kora-bench/core/passes';
 
 /** A training step that several threads share, each with an equal part of the batch (data parallelism). */
 export interface SharedBatch {

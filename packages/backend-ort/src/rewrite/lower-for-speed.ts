@@ -1,5 +1,7 @@
-import type { Program, Tensor } from '@kora-bench/core';
-import { add, div, erf, exp, matmul, mul, rewriteProgram, sizeOf, transpose } from '@kora-bench/core';
+import type { Program, Tensor } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
+import { add, div, erf, exp, matmul, mul, transpose } from '@kora-bench/core/ops';
+import { rewriteProgram } from '@kora-bench/core/passes';
 
 /** Up to this size, the fixed cost of an operator is more than its work. */
 const fewElements = 16_384;

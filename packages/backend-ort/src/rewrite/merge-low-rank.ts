@@ -1,16 +1,7 @@
-import type { GraphNode, Program, Tensor } from '@kora-bench/core';
-import {
-  add,
-  countUses,
-  inputsOf,
-  linear,
-  matmul,
-  mul,
-  nodeOf,
-  reshape,
-  rewriteProgram,
-  sizeOf,
-} from '@kora-bench/core';
+import type { GraphNode, Program, Tensor } from '@kora-bench/core/graph';
+import { countUses, sizeOf } from '@kora-bench/core/graph';
+import { add, linear, matmul, mul, reshape } from '@kora-bench/core/ops';
+import { inputsOf, nodeOf, rewriteProgram } from '@kora-bench/core/passes';
 import { scalarConstant } from './scale-factors.js';
 
 /**

@@ -1,14 +1,15 @@
-import type { BatchSplit, CompositeKind, Program } from '@kora-bench/core';
+import type { CompositeKind, Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
+import type { BatchSplit } from '@kora-bench/core/passes';
 import {
   batchOf,
   cutBatch,
   lowerComposites,
   rewriteProgram,
   simplify,
-  sizeOf,
   splitBatch,
   stackParallel,
-} from '@kora-bench/core';
+} from '@kora-bench/core/passes';
 import { lowerForSpeed } from './lower-for-speed.js';
 import { mergeLowRank } from './merge-low-rank.js';
 import { floatScales } from './scale-factors.js';

@@ -1,5 +1,7 @@
-import type { GraphNode, Program, Tensor } from '@kora-bench/core';
-import { inputsOf, mul, nodeOf, rewriteProgram, sizeOf } from '@kora-bench/core';
+import type { GraphNode, Program, Tensor } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
+import { mul } from '@kora-bench/core/ops';
+import { inputsOf, nodeOf, rewriteProgram } from '@kora-bench/core/passes';
 
 /**
  * Moves a multiplication by a number behind what only rearranges elements, so that it meets the matrix

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeSafetensors } from '@kora-bench/core';
+import { writeSafetensors } from '@kora-bench/core/safetensors';
 
 /**
  * Writes the frozen weights, the trained parameters' start and the batch of a `vitLoraStep` as one

@@ -1,4 +1,4 @@
-import { defaultAdamW } from '@kora-bench/core';
+import { defaultAdamW } from '@kora-bench/core/training';
 import { flatAdamW } from './adamw.mjs';
 import { tf } from './tfjs.mjs';
 import { loraVit } from './vit.mjs';

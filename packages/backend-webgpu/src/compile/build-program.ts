@@ -1,4 +1,5 @@
-import type { NodeId, ProgramMemory, Weights } from '@kora-bench/core';
+import type { ProgramMemory } from '@kora-bench/core/backend';
+import type { NodeId, Weights } from '@kora-bench/core/graph';
 import type { BufferRange } from '../device/buffers.js';
 import { createBuffer, wholeBuffer, writeHalves, writeTensor } from '../device/buffers.js';
 import type { MemoryPlan } from './plan-memory.js';

@@ -1,5 +1,5 @@
-import type { Program, Weights } from '@kora-bench/core';
-import { batchOf } from '@kora-bench/core';
+import type { Program, Weights } from '@kora-bench/core/graph';
+import { batchOf } from '@kora-bench/core/passes';
 import { MemoryError } from '../device/errors.js';
 import type { Watch } from '../device/watch.js';
 import { allocate } from '../device/watch.js';

@@ -1,4 +1,4 @@
-import { BackendError } from '@kora-bench/core';
+import { BackendError } from '@kora-bench/core/errors';
 
 /** Compiled kernels of a device by their code: blocks of a model share theirs. */
 export class PipelineCache {

@@ -1,4 +1,4 @@
-import type { NodeId } from '@kora-bench/core';
+import type { NodeId } from '@kora-bench/core/graph';
 
 /** What a step of a run writes and reads, for planning its memory. */
 export interface BufferUse {

@@ -1,5 +1,6 @@
-import type { NodeId, ProgramMemory } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { ProgramMemory } from '@kora-bench/core/backend';
+import type { NodeId } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import { requireBufferSize } from '../device/buffers.js';
 import { MemoryError } from '../device/errors.js';
 import { storedBytes } from '../wgsl/numbers.js';

@@ -1,5 +1,6 @@
-import type { BatchCut, BodyResult, Op, Program } from '@kora-bench/core';
-import { cutBatch, rewriteProgram, simplify, splitBatch } from '@kora-bench/core';
+import type { Op, Program } from '@kora-bench/core/graph';
+import type { BatchCut, BodyResult } from '@kora-bench/core/passes';
+import { cutBatch, rewriteProgram, simplify, splitBatch } from '@kora-bench/core/passes';
 import type { KernelTarget } from '../kernels/kernel-target.js';
 import type { KernelPlan } from '../plan/kernel.js';
 import { isView } from '../plan/op-roles.js';

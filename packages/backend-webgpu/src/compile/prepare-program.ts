@@ -1,21 +1,7 @@
-import type { NodeId, Program, Tensor } from '@kora-bench/core';
-import {
-  add,
-  countUses,
-  definitionOf,
-  inputsOf,
-  lowerComposites,
-  matmul,
-  max,
-  nodeOf,
-  pad,
-  reshape,
-  rewriteProgram,
-  sameShape,
-  simplify,
-  sizeOf,
-  sum,
-} from '@kora-bench/core';
+import type { NodeId, Program, Tensor } from '@kora-bench/core/graph';
+import { countUses, sameShape, sizeOf } from '@kora-bench/core/graph';
+import { add, definitionOf, matmul, max, pad, reshape, sum } from '@kora-bench/core/ops';
+import { inputsOf, lowerComposites, nodeOf, rewriteProgram, simplify } from '@kora-bench/core/passes';
 import { hasAttentionKernels } from '../kernels/attention-operands.js';
 import { isAttention, nativeComposites } from '../plan/op-roles.js';
 import type { Readings } from '../plan/readings.js';

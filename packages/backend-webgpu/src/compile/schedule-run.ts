@@ -1,5 +1,7 @@
-import type { BodyResult, Cost, GraphNode, NodeId, Program, Shape } from '@kora-bench/core';
-import { formatShape, nodeCost, sizeOf, sourcesOf } from '@kora-bench/core';
+import type { GraphNode, NodeId, Program, Shape } from '@kora-bench/core/graph';
+import { formatShape, sizeOf, sourcesOf } from '@kora-bench/core/graph';
+import type { BodyResult, Cost } from '@kora-bench/core/passes';
+import { nodeCost } from '@kora-bench/core/passes';
 import type { KernelTarget } from '../kernels/kernel-target.js';
 import { writeKernel } from '../kernels/write-kernel.js';
 import { bundleKernels } from '../plan/bundle-kernels.js';

@@ -1,4 +1,5 @@
-import type { Cost, GraphNode, NodeId } from '@kora-bench/core';
+import type { GraphNode, NodeId } from '@kora-bench/core/graph';
+import type { Cost } from '@kora-bench/core/passes';
 import type { KernelCode } from '../wgsl/kernel-code.js';
 import type { Storage } from '../wgsl/numbers.js';
 

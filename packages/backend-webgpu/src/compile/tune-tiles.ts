@@ -1,5 +1,5 @@
-import type { Program } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import { z } from 'zod';
 import type { KernelTarget, Tile } from '../kernels/kernel-target.js';
 import { tilesFor } from '../kernels/product-in-tiles.js';

@@ -1,5 +1,5 @@
-import type { DType, HostData, HostTensor, Shape } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { DType, HostData, HostTensor, Shape } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import { MemoryError } from './errors.js';
 
 /** Where a value is on the device: `size` bytes from `offset` on. */

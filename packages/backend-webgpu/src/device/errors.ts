@@ -1,4 +1,4 @@
-import { BackendError, firstLine } from '@kora-bench/core';
+import { BackendError, firstLine } from '@kora-bench/core/errors';
 
 /** A program that needs more memory than there is; with a smaller batch, or a part of it, it may fit. */
 export class MemoryError extends BackendError {}

@@ -1,4 +1,4 @@
-import { BackendError, firstLine } from '@kora-bench/core';
+import { BackendError, firstLine } from '@kora-bench/core/errors';
 import type { FeatureName } from './features.js';
 
 /** What a user may ask of a device. */

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { firstLine, KoraError } from '@kora-bench/core';
+import { firstLine, KoraError } from '@kora-bench/core/errors';
 import type { FeatureName } from './features.js';
 import { openGpu } from './gpu.js';
 import type { MissingFeatures, Survey } from './survey.js';

@@ -1,4 +1,4 @@
-import { BackendError } from '@kora-bench/core';
+import { BackendError } from '@kora-bench/core/errors';
 import { runDriverCheck } from '@kora-bench/platform-node/driver-check';
 import type { DeviceRequest } from './gpu.js';
 import { driverFix } from './gpu.js';

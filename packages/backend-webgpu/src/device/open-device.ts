@@ -1,5 +1,5 @@
-import type { DeviceProbe } from '@kora-bench/core';
-import { BackendError, firstLine, KoraError } from '@kora-bench/core';
+import type { DeviceProbe } from '@kora-bench/core/backend';
+import { BackendError, firstLine, KoraError } from '@kora-bench/core/errors';
 import type { DeviceFeatures, FeatureName } from './features.js';
 import { featureNames, hasFeature, requiredFeatures } from './features.js';
 import type { DeviceRequest } from './gpu.js';

@@ -1,5 +1,5 @@
-import type { DType, HostTensor, Shape } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { DType, HostTensor, Shape } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { BufferRange } from './buffers.js';
 import { hostData } from './buffers.js';
 

@@ -1,4 +1,4 @@
-import { firstLine } from '@kora-bench/core';
+import { firstLine } from '@kora-bench/core/errors';
 import { featureChecks } from './feature-checks.js';
 import type { DeviceFeatures, FeatureName } from './features.js';
 import { featureNames, noFeatures, webgpuNames } from './features.js';

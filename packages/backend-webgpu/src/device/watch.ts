@@ -1,5 +1,5 @@
-import type { BackendError } from '@kora-bench/core';
-import { firstLine, KoraError } from '@kora-bench/core';
+import type { BackendError } from '@kora-bench/core/errors';
+import { firstLine, KoraError } from '@kora-bench/core/errors';
 import { hung, lost, outOfMemory, refused } from './errors.js';
 import type { Waiter } from './waiter.js';
 

@@ -1,5 +1,5 @@
-import type { NodeId } from '@kora-bench/core';
-import { InternalError } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { NodeId } from '@kora-bench/core/graph';
 import { spread } from '../wgsl/kernel-code.js';
 import { range } from '../wgsl/range.js';
 import type { AttentionScalar, RowDot, Side } from './attention-operands.js';

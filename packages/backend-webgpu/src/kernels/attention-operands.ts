@@ -1,4 +1,4 @@
-import type { NodeId } from '@kora-bench/core';
+import type { NodeId } from '@kora-bench/core/graph';
 import type { ValueWriter } from '../wgsl/value-writer.js';
 
 /** Where kernels of attention read one of q, k, v, dy or o: `[heads, rows, columns]`, stored or computed. */

@@ -1,5 +1,5 @@
-import type { GraphNode, NodeId } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { GraphNode, NodeId } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { AttentionOp } from '../plan/op-roles.js';
 import { axesIndex, axesOf, flatIndex, hasQuads } from '../wgsl/element-index.js';
 import { literal } from '../wgsl/numbers.js';

@@ -1,5 +1,6 @@
-import type { NodeId, Program } from '@kora-bench/core';
-import { InternalError, sizeOf, stridesOf } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { NodeId, Program } from '@kora-bench/core/graph';
+import { sizeOf, stridesOf } from '@kora-bench/core/graph';
 import type { Destination, Kernel, KernelOutput, KernelPlan } from '../plan/kernel.js';
 import type { ElementIndex, Width } from '../wgsl/element-index.js';
 import { flatIndex } from '../wgsl/element-index.js';

@@ -1,4 +1,4 @@
-import type { NodeId } from '@kora-bench/core';
+import type { NodeId } from '@kora-bench/core/graph';
 import { range } from '../wgsl/range.js';
 import type { KernelBody, KernelContext } from './kernel-context.js';
 import type { MatrixUnits } from './kernel-target.js';

@@ -1,5 +1,6 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { InternalError, sizeOf } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { GraphNode, NodeId, Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { Width } from '../wgsl/element-index.js';
 import { axesIndex, axesOf, broadcastAxes, flatIndex, hasQuads } from '../wgsl/element-index.js';
 import type { ValueWriter } from '../wgsl/value-writer.js';

@@ -1,5 +1,6 @@
-import type { GraphNode, ReduceFn } from '@kora-bench/core';
-import { InternalError, sizeOf } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { GraphNode, ReduceFn } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { Width } from '../wgsl/element-index.js';
 import { axesIndex, axesOf, flatIndex } from '../wgsl/element-index.js';
 import { spread } from '../wgsl/kernel-code.js';

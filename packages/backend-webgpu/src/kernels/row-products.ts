@@ -1,5 +1,5 @@
-import type { GraphNode } from '@kora-bench/core';
-import { InternalError } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { GraphNode } from '@kora-bench/core/graph';
 import type { Width } from '../wgsl/element-index.js';
 import { axesIndex, flatIndex } from '../wgsl/element-index.js';
 import { range } from '../wgsl/range.js';

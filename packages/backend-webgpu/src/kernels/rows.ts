@@ -1,13 +1,8 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import {
-  definitionOf,
-  GraphBuilder,
-  InternalError,
-  lowerComposites,
-  makeProgram,
-  sameShape,
-  sizeOf,
-} from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { GraphNode, NodeId, Program } from '@kora-bench/core/graph';
+import { GraphBuilder, sameShape, sizeOf } from '@kora-bench/core/graph';
+import { definitionOf } from '@kora-bench/core/ops';
+import { lowerComposites, makeProgram } from '@kora-bench/core/passes';
 import type { ElementIndex, Width } from '../wgsl/element-index.js';
 import { axesIndex, flatIndex, flatOf } from '../wgsl/element-index.js';
 import { ValueWriter } from '../wgsl/value-writer.js';

@@ -1,5 +1,6 @@
-import type { CompositeOp, GraphNode, NodeId, Op, Program } from '@kora-bench/core';
-import { InternalError, sizeOf } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { CompositeOp, GraphNode, NodeId, Op, Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { Bundle, Kernel, KernelPlan } from '../plan/kernel.js';
 import { isAttention, isRowOp } from '../plan/op-roles.js';
 import type { WrittenKernel } from '../wgsl/kernel-code.js';

@@ -1,5 +1,5 @@
-import type { GraphNode, NodeId } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { GraphNode, NodeId } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import { isLiteral } from './op-roles.js';
 import type { PlanView } from './plan-view.js';
 import { keysOf, throughReshapes } from './readings.js';

@@ -1,5 +1,5 @@
-import type { NodeId, Program } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { NodeId, Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { WrittenKernel } from '../wgsl/kernel-code.js';
 import type { Bundle, Kernel } from './kernel.js';
 import { narrowSide } from './op-roles.js';

@@ -1,5 +1,5 @@
-import type { GraphNode, NodeId, Shape } from '@kora-bench/core';
-import { sizeOf, stridesOf } from '@kora-bench/core';
+import type { GraphNode, NodeId, Shape } from '@kora-bench/core/graph';
+import { sizeOf, stridesOf } from '@kora-bench/core/graph';
 import type { Destination, Kernel } from './kernel.js';
 import type { PlanView } from './plan-view.js';
 

@@ -1,4 +1,4 @@
-import type { NodeId, Shape } from '@kora-bench/core';
+import type { NodeId, Shape } from '@kora-bench/core/graph';
 import type { Storage } from '../wgsl/numbers.js';
 
 /** Where a kernel writes: the element with coordinates c goes to `offset + Σ cᵢ · stridesᵢ` of the buffer. */

@@ -1,5 +1,6 @@
-import type { CompositeKind, GraphNode, Op, OpOf, PrimitiveOp, SourceOp } from '@kora-bench/core';
-import { InternalError, sizeOf } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { CompositeKind, GraphNode, Op, OpOf, PrimitiveOp, SourceOp } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 
 /** How a node takes part in kernels. */
 export type Role =

@@ -1,5 +1,5 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { GraphNode, NodeId, Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { Precision } from '../wgsl/numbers.js';
 import type { AnchorKernels } from './anchor-kernels.js';
 import { anchorKernels } from './anchor-kernels.js';

@@ -1,5 +1,5 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { sameShape, sizeOf } from '@kora-bench/core';
+import type { GraphNode, NodeId, Program } from '@kora-bench/core/graph';
+import { sameShape, sizeOf } from '@kora-bench/core/graph';
 import type { Role } from './op-roles.js';
 import { roleOf } from './op-roles.js';
 import type { Readings } from './readings.js';

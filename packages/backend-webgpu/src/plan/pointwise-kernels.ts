@@ -1,5 +1,5 @@
-import type { NodeId } from '@kora-bench/core';
-import { sizeOf } from '@kora-bench/core';
+import type { NodeId } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { AnchorKernels } from './anchor-kernels.js';
 import { isLiteral, isView } from './op-roles.js';
 import type { PlanView } from './plan-view.js';

@@ -1,5 +1,5 @@
-import type { GraphNode, NodeId, Program } from '@kora-bench/core';
-import { countUses, sizeOf } from '@kora-bench/core';
+import type { GraphNode, NodeId, Program } from '@kora-bench/core/graph';
+import { countUses, sizeOf } from '@kora-bench/core/graph';
 import { isLiteral, isRowOp, narrowSide } from './op-roles.js';
 
 /*

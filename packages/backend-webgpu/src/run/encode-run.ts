@@ -1,4 +1,4 @@
-import type { NodeId } from '@kora-bench/core';
+import type { NodeId } from '@kora-bench/core/graph';
 import type { CompiledProgram, Dispatches, StateRanges } from '../compile/build-program.js';
 import type { BufferRange } from '../device/buffers.js';
 import { wholeBuffer } from '../device/buffers.js';

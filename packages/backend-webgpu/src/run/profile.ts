@@ -1,5 +1,5 @@
-import type { HostTensor } from '@kora-bench/core';
-import { BackendError } from '@kora-bench/core';
+import { BackendError } from '@kora-bench/core/errors';
+import type { HostTensor } from '@kora-bench/core/graph';
 
 /** What one kernel of a run took and did. */
 export interface KernelTime {

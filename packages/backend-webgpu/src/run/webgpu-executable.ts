@@ -1,14 +1,8 @@
-import type {
-  Executable,
-  HostTensor,
-  HostTensors,
-  Program,
-  ProgramMemory,
-  RunOptions,
-  RunQueue,
-  Shape,
-} from '@kora-bench/core';
-import { BackendError, ownState, PairedState, runCheck, sizeOf } from '@kora-bench/core';
+import type { Executable, ProgramMemory, RunOptions, RunQueue } from '@kora-bench/core/backend';
+import { ownState, PairedState, runCheck } from '@kora-bench/core/backend';
+import { BackendError } from '@kora-bench/core/errors';
+import type { HostTensor, HostTensors, Program, Shape } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { CompiledProgram } from '../compile/build-program.js';
 import type { Schedule, Step } from '../compile/schedule.js';
 import { createBuffer, readBuffer, wholeBuffer, writeTensor } from '../device/buffers.js';

@@ -1,5 +1,5 @@
-import type { Shape } from '@kora-bench/core';
-import { sizeOf, stridesOf } from '@kora-bench/core';
+import type { Shape } from '@kora-bench/core/graph';
+import { sizeOf, stridesOf } from '@kora-bench/core/graph';
 
 /** How many elements are computed at once: one, or four that lie side by side along the last axis. */
 export type Width = 1 | 4;

@@ -1,4 +1,4 @@
-import type { NodeId } from '@kora-bench/core';
+import type { NodeId } from '@kora-bench/core/graph';
 import type { Width } from './element-index.js';
 
 /** A kernel as WGSL. The buffers that it writes come first among its bindings, then those that it reads. */

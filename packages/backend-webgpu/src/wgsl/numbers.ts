@@ -1,5 +1,5 @@
-import type { BinaryFn, CompareFn, DType, UnaryFn } from '@kora-bench/core';
-import { InternalError } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { BinaryFn, CompareFn, DType, UnaryFn } from '@kora-bench/core/graph';
 import type { Width } from './element-index.js';
 
 /** How many bits real numbers are kept in. */

@@ -1,5 +1,6 @@
-import type { CompositeOp, GraphNode, NodeId, Op, Program, Shape } from '@kora-bench/core';
-import { InternalError, sizeOf } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
+import type { CompositeOp, GraphNode, NodeId, Op, Program, Shape } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { ElementIndex, Width } from './element-index.js';
 import {
   axesIndex,

@@ -1,4 +1,5 @@
-import { buildEvalProgram, imagesFeed, LinearCka } from '@kora-bench/core';
+import { LinearCka } from '@kora-bench/core/metrics';
+import { buildEvalProgram, imagesFeed } from '@kora-bench/core/training';
 import { subset } from '@kora-bench/datasets';
 import { finalStage, fixedBatches, inOrder, withSession } from '@kora-bench/trainer';
 import { z } from 'zod';

@@ -1,5 +1,6 @@
-import type { ConfiguredMethod, HostTensor, Weights } from '@kora-bench/core';
-import { buildEvalProgram, imagesFeed } from '@kora-bench/core';
+import type { HostTensor, Weights } from '@kora-bench/core/graph';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { buildEvalProgram, imagesFeed } from '@kora-bench/core/training';
 import { finalStage, firstBatch, withSession } from '@kora-bench/trainer';
 import { z } from 'zod';
 import { defineAnalysis } from './analysis.js';

@@ -1,4 +1,5 @@
-import type { EvaluationResult, ImageSplit, Preprocessing } from '@kora-bench/core';
+import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
+import type { EvaluationResult } from '@kora-bench/core/training';
 import type { Finding } from '../records/record-schema.js';
 
 /** Collects the findings of a cell; the same code at the same place is kept once. */

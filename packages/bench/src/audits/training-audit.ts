@@ -1,5 +1,6 @@
-import type { HostTensor, ParameterLayout } from '@kora-bench/core';
-import { splitFlat } from '@kora-bench/core';
+import type { HostTensor } from '@kora-bench/core/graph';
+import type { ParameterLayout } from '@kora-bench/core/training';
+import { splitFlat } from '@kora-bench/core/training';
 import type {
   StepOutput,
   TrainingEnded,

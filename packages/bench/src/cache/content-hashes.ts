@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImageSplit } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 
 /*

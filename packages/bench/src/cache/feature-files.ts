@@ -3,7 +3,7 @@ import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { FormatError } from '@kora-bench/core';
+import { FormatError } from '@kora-bench/core/errors';
 import { makeFolder, temporaryPath } from '@kora-bench/platform-node/atomic-file';
 import type { FeatureStore, FeatureTable, FeatureWriter, TableShape } from '@kora-bench/trainer';
 import { createMemoryTable, tableInMemory, tableMemory } from '@kora-bench/trainer';

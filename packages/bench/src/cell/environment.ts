@@ -4,7 +4,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Backend } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
 import type { DoneRecord } from '../records/record-schema.js';
 import type { Plugins } from '../registry/plugins.js';
 import { importPlugin, registryKinds } from '../registry/plugins.js';
@@ -24,8 +24,10 @@ export function describeEnvironment(backend: Backend): DoneRecord['environment']
 
 /** Which code ran the cell: every package and plugin with its version, and the checkout's commit. */
 export async function describeCode(plugins: Plugins): Promise<DoneRecord['code']> {
-  const names = ['@kora-bench/core', '@kora-bench/trainer', ...registryKinds.flatMap(namesOf)];
-  const packages = names.map((name) => [name, versionOf(fileURLToPath(import.meta.resolve(name)))] as const);
+  const modules = ['@kora-bench/core/graph', '@kora-bench/trainer', ...registryKinds.flatMap(namesOf)];
+  const packages = modules.map(
+    (name) => [packageOf(name), versionOf(fileURLToPath(import.meta.resolve(name)))] as const,
+  );
   const own = fileURLToPath(import.meta.url);
   const added = registryKinds.flatMap((kind) => plugins[kind].map((name) => ({ kind, name })));
   return {
@@ -47,6 +49,11 @@ export async function describeCode(plugins: Plugins): Promise<DoneRecord['code']
 
 function namesOf(kind: (typeof registryKinds)[number]): string[] {
   return defaultPackages[kind].map(({ name }) => name);
+}
+
+/** `@scope/name` of a module in a package. */
+function packageOf(module: string): string {
+  return module.split('/').slice(0, 2).join('/');
 }
 
 /** The version in the nearest `package.json` above a file. */

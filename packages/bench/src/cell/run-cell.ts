@@ -1,5 +1,9 @@
-import type { Backend, Checkpoint, ConfiguredMethod, DataContext } from '@kora-bench/core';
-import { countParameters, InternalError } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { DataContext } from '@kora-bench/core/data';
+import { InternalError } from '@kora-bench/core/errors';
+import type { Checkpoint } from '@kora-bench/core/nn';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { countParameters } from '@kora-bench/core/training';
 import { loadModel } from '@kora-bench/models';
 import type { ReportProgress } from '@kora-bench/trainer';
 import { runAnalyses } from '../analyses/index.js';

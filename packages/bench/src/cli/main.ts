@@ -1,4 +1,4 @@
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
 import { suggestion } from '../input/check-input.js';
 import { exitCode, explainError } from './commands/output.js';
 import { buildProgram } from './program.js';

@@ -1,11 +1,7 @@
-import type {
-  BackendDefinition,
-  ConfiguredMethod,
-  MethodDefinition,
-  ProtocolDefinition,
-  TaskDefinition,
-} from '@kora-bench/core';
-import { InputError } from '@kora-bench/core';
+import type { BackendDefinition } from '@kora-bench/core/backend';
+import { InputError } from '@kora-bench/core/errors';
+import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
+import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core/training';
 import { checkInput, findRegistered, suggestion } from '../input/check-input.js';
 import type { Entry, MethodEntry, RunConfig } from './run-config.js';
 import { nameAndOptions } from './run-config.js';

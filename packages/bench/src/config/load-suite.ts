@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
 import { checkInput, suggestion } from '../input/check-input.js';
 import { parseJsonFile } from '../input/json.js';
 import type { RunConfig } from './run-config.js';

@@ -1,4 +1,4 @@
-import { trainingChangesSchema, trainingSchema } from '@kora-bench/core';
+import { trainingChangesSchema, trainingSchema } from '@kora-bench/core/training';
 import { z } from 'zod';
 import { pluginsSchema } from '../registry/plugins.js';
 

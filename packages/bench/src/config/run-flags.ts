@@ -1,4 +1,4 @@
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
 import { checkInput, suggestion } from '../input/check-input.js';
 import type { MethodEntry, PhaseConfig, RunConfig } from './run-config.js';
 import { nameAndOptions, runConfigSchema } from './run-config.js';

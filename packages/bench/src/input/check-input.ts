@@ -1,4 +1,4 @@
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
 import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import type { SchemaNode } from './describe-schema.js';

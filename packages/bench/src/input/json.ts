@@ -1,4 +1,4 @@
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
 
 /** JSON with the keys of every object sorted: equal values give equal text. `undefined` fields are left out. */
 export function canonicalJson(value: unknown): string {

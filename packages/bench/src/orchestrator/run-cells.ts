@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import type { DataContext } from '@kora-bench/core';
+import type { DataContext } from '@kora-bench/core/data';
 import type { ReportProgress } from '@kora-bench/trainer';
 import type { CellMessage } from '../cell/cell-process.js';
 import type { CellJob } from '../cell/run-cell.js';

@@ -1,15 +1,10 @@
-import type {
-  ConfiguredMethod,
-  DataContext,
-  ImageDataset,
-  ImageSplit,
-  Preprocessing,
-  ProtocolDraw,
-  Task,
-  TrainingConfig,
-  VitConfig,
-} from '@kora-bench/core';
-import { InputError, kindsOf, requireTarget, stagesOf } from '@kora-bench/core';
+import type { DataContext, ImageDataset, ImageSplit, Preprocessing } from '@kora-bench/core/data';
+import { kindsOf, requireTarget } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
+import type { VitConfig } from '@kora-bench/core/nn';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { stagesOf } from '@kora-bench/core/peft';
+import type { ProtocolDraw, Task, TrainingConfig } from '@kora-bench/core/training';
 import { evenSubset } from '@kora-bench/datasets';
 import { classPart, type TrainMethodSpec } from '@kora-bench/trainer';
 import type { Limits, RunConfig } from '../config/run-config.js';

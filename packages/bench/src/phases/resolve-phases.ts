@@ -1,5 +1,6 @@
-import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core';
-import { InputError, targetKinds } from '@kora-bench/core';
+import { targetKinds } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
+import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core/training';
 import type { Chosen } from '../config/configure.js';
 import { configureEntry, place } from '../config/configure.js';
 import type { PhaseConfig, RunConfig } from '../config/run-config.js';

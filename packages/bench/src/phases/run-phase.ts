@@ -1,5 +1,7 @@
-import type { Checkpoint, ImageSplit, Metric, ProtocolDraw, Task } from '@kora-bench/core';
-import { modelParameters } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
+import type { Checkpoint } from '@kora-bench/core/nn';
+import type { Metric, ProtocolDraw, Task } from '@kora-bench/core/training';
+import { modelParameters } from '@kora-bench/core/training';
 import type { Evaluation, ReportProgress, TrainerContext, TrainResult } from '@kora-bench/trainer';
 import { evaluate, finalStage, trainMethod, WeightStore } from '@kora-bench/trainer';
 import type { FindingLog } from '../audits/data-audit.js';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
 import type { RunConfig } from '../config/run-config.js';
 import { canonicalJson } from '../input/json.js';
 import type { Cell } from '../records/record-schema.js';

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import type { DataContext } from '@kora-bench/core';
-import { InputError } from '@kora-bench/core';
+import type { DataContext } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
 import { inspectCheckpointFolder, resolveModel } from '@kora-bench/models';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
 import { analyses } from '../analyses/index.js';

@@ -1,5 +1,5 @@
 import onnxruntime from '@kora-bench/backend-ort';
-import { trainingSchema } from '@kora-bench/core';
+import { trainingSchema } from '@kora-bench/core/training';
 import { createProceduralDataset } from '@kora-bench/datasets';
 import full from '@kora-bench/method-full';
 import { vitMicroConfig, vitMicroFolder, vitMicroPreprocessing } from '@kora-bench/models';

@@ -1,15 +1,13 @@
 import { join } from 'node:path';
-import type {
-  Backend,
-  HostTensor,
-  ImageDataset,
-  MethodDefinition,
-  Preprocessing,
-  Task,
-  TrainingConfig,
-  VitConfig,
-} from '@kora-bench/core';
-import { constant, linear, requireTarget, writeSafetensors } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { ImageDataset, Preprocessing } from '@kora-bench/core/data';
+import { requireTarget } from '@kora-bench/core/data';
+import type { HostTensor } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { constant, linear } from '@kora-bench/core/ops';
+import type { MethodDefinition } from '@kora-bench/core/peft';
+import { writeSafetensors } from '@kora-bench/core/safetensors';
+import type { Task, TrainingConfig } from '@kora-bench/core/training';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { classificationTask } from '@kora-bench/tasks';
 import type { ReportProgress, TrainerContext } from '@kora-bench/trainer';

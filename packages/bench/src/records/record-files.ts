@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImageSplit } from '@kora-bench/core';
-import { InternalError, KoraError } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
+import { InternalError, KoraError } from '@kora-bench/core/errors';
 import type { ReportProgress } from '@kora-bench/trainer';
 import { stringify } from 'csv-stringify/sync';
 import type { CellRecord } from './record-schema.js';

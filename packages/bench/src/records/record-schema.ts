@@ -1,5 +1,5 @@
-import type { ProgramMemory } from '@kora-bench/core';
-import { KoraError } from '@kora-bench/core';
+import type { ProgramMemory } from '@kora-bench/core/backend';
+import { KoraError } from '@kora-bench/core/errors';
 import { z } from 'zod';
 import { runConfigSchema } from '../config/run-config.js';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FormatError, InputError, MissingDataError } from '@kora-bench/core';
+import { FormatError, InputError, MissingDataError } from '@kora-bench/core/errors';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import type { z } from 'zod';
 

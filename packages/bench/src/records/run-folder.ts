@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { InputError, MissingDataError } from '@kora-bench/core';
+import { InputError, MissingDataError } from '@kora-bench/core/errors';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
 import { z } from 'zod';
 import type { RunConfig } from '../config/run-config.js';

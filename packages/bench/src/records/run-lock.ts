@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
 import { z } from 'zod';
 import { lockPath, unwritable } from './run-files.js';
 

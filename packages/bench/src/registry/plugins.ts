@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
 import { z } from 'zod';
 import { checkInput } from '../input/check-input.js';
 import { parseJsonFile } from '../input/json.js';

@@ -1,11 +1,9 @@
-import type {
-  BackendDefinition,
-  DatasetDefinition,
-  MethodDefinition,
-  ProtocolDefinition,
-  TaskDefinition,
-} from '@kora-bench/core';
-import { InputError, targetKindNames } from '@kora-bench/core';
+import type { BackendDefinition } from '@kora-bench/core/backend';
+import type { DatasetDefinition } from '@kora-bench/core/data';
+import { targetKindNames } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
+import type { MethodDefinition } from '@kora-bench/core/peft';
+import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core/training';
 import type { ModelDefinition } from '@kora-bench/models';
 import { z } from 'zod';
 import { findRegistered } from '../input/check-input.js';

@@ -1,4 +1,4 @@
-import { meanConfidenceInterval, sampleMean } from '@kora-bench/core';
+import { meanConfidenceInterval, sampleMean } from '@kora-bench/core/metrics';
 import { ckaResultSchema } from '../analyses/cka.js';
 import type { DoneRecord, Finding, PhaseRecord, RecordedMetric } from '../records/record-schema.js';
 

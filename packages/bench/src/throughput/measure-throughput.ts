@@ -1,22 +1,22 @@
-import type { Backend, ConfiguredMethod, HostTensor, HostTensors, Task, VitConfig } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import { GraphBuilder, sizeOf } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { matmul, sum } from '@kora-bench/core/ops';
+import { makeProgram, programCost } from '@kora-bench/core/passes';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { initialValue, stagesOf } from '@kora-bench/core/peft';
+import { randomStream } from '@kora-bench/core/random';
+import type { Task } from '@kora-bench/core/training';
 import {
   buildTrainProgram,
   defaultAdamW,
-  GraphBuilder,
   imagesFeed,
-  initialValue,
   joinFlat,
-  makeProgram,
-  matmul,
   modelParameters,
   optimizerFeeds,
-  programCost,
-  randomStream,
-  sizeOf,
-  stagesOf,
-  sum,
   trainsInStage,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
 import { exampleWeights, openSession } from '@kora-bench/trainer';
 import { Bench } from 'tinybench';

@@ -1,14 +1,14 @@
-import type { Shape } from '@kora-bench/core';
+import type { Shape } from '@kora-bench/core/graph';
+import { formatShape } from '@kora-bench/core/graph';
 import {
   add,
   crossEntropy,
-  formatShape,
   gelu,
   layerNorm,
   matmul,
   scaledDotProductAttention,
   softmax,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
 import { integers, normal, uniform } from '../values/case-inputs.js';
 import type { OpCase } from './op-case.js';
 

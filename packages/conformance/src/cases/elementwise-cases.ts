@@ -1,4 +1,6 @@
-import type { BinaryFn, Operand, Shape, Tensor, UnaryFn } from '@kora-bench/core';
+import type { BinaryFn, Shape, Tensor, UnaryFn } from '@kora-bench/core/graph';
+import { formatShape } from '@kora-bench/core/graph';
+import type { Operand } from '@kora-bench/core/ops';
 import {
   abs,
   add,
@@ -7,7 +9,6 @@ import {
   equal,
   erf,
   exp,
-  formatShape,
   greater,
   less,
   log,
@@ -22,7 +23,7 @@ import {
   sub,
   tanh,
   where,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
 import type { Values } from '../values/case-inputs.js';
 import { awayFromZero, booleans, digits, integers, listed, normal, uniform } from '../values/case-inputs.js';
 import type { OpCase } from './op-case.js';

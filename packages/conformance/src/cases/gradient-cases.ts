@@ -1,11 +1,11 @@
-import type { Tensor } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { Tensor } from '@kora-bench/core/graph';
 import {
   abs,
   concat,
   crossEntropy,
   div,
   gelu,
-  gradients,
   layerNorm,
   linear,
   matmul,
@@ -20,7 +20,7 @@ import {
   sqrt,
   sum,
   tanh,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
 import type { CaseInputs } from '../values/case-inputs.js';
 import { awayFromZero, digits, integers, uniform } from '../values/case-inputs.js';
 import type { OpCase } from './op-case.js';

@@ -11,7 +11,7 @@ import {
   slice,
   transpose,
   where,
-} from '@kora-bench/core';
+} from '@kora-bench/core/ops';
 import { booleans, integers, listed } from '../values/case-inputs.js';
 import type { OpCase } from './op-case.js';
 

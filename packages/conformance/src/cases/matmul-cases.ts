@@ -1,5 +1,6 @@
-import type { Shape } from '@kora-bench/core';
-import { formatShape, linear, matmul } from '@kora-bench/core';
+import type { Shape } from '@kora-bench/core/graph';
+import { formatShape } from '@kora-bench/core/graph';
+import { linear, matmul } from '@kora-bench/core/ops';
 import type { OpCase } from './op-case.js';
 
 interface Product {

@@ -1,5 +1,6 @@
-import type { Backend, HostTensor, HostTensors, Program, Tensor, Weights } from '@kora-bench/core';
-import { makeProgram } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor, HostTensors, Program, Tensor, Weights } from '@kora-bench/core/graph';
+import { makeProgram } from '@kora-bench/core/passes';
 import { CaseInputs } from '../values/case-inputs.js';
 import type { Comparison } from '../values/comparison.js';
 import { compareTensors } from '../values/comparison.js';

@@ -1,5 +1,5 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type { Backend } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
 import type { ToleranceKind } from './op-case.js';
 
 /** Largest accepted relative error by kind of comparison; see `compareTensors` and `compareTraining`. */

@@ -1,5 +1,6 @@
-import type { Shape } from '@kora-bench/core';
-import { formatShape, max, mean, sum } from '@kora-bench/core';
+import type { Shape } from '@kora-bench/core/graph';
+import { formatShape } from '@kora-bench/core/graph';
+import { max, mean, sum } from '@kora-bench/core/ops';
 import { normal, uniform } from '../values/case-inputs.js';
 import type { OpCase } from './op-case.js';
 

@@ -1,4 +1,16 @@
-import { cast, equal, gelu, greater, less, matmul, max, mean, softmax, sum, where } from '@kora-bench/core';
+import {
+  cast,
+  equal,
+  gelu,
+  greater,
+  less,
+  matmul,
+  max,
+  mean,
+  softmax,
+  sum,
+  where,
+} from '@kora-bench/core/ops';
 import { listed } from '../values/case-inputs.js';
 import { binaryOps, unaryOps } from './elementwise-cases.js';
 import type { OpCase } from './op-case.js';

@@ -1,13 +1,7 @@
-import type {
-  Backend,
-  Executable,
-  HostTensor,
-  HostTensors,
-  Program,
-  Tensor,
-  Weights,
-} from '@kora-bench/core';
-import { GraphBuilder, hostTensor, makeProgram } from '@kora-bench/core';
+import type { Backend, Executable } from '@kora-bench/core/backend';
+import type { HostTensor, HostTensors, Program, Tensor, Weights } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import { makeProgram } from '@kora-bench/core/passes';
 
 /** One promise of the backend contract; throws (by vitest's `expect`) where it is broken. */
 export interface ContractCheck {

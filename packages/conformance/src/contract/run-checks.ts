@@ -1,4 +1,5 @@
-import { add, hostTensor, linear, mul, sum } from '@kora-bench/core';
+import { hostTensor } from '@kora-bench/core/graph';
+import { add, linear, mul, sum } from '@kora-bench/core/ops';
 import { expect } from 'vitest';
 import type { ContractCheck } from './contract-check.js';
 import { compile, plain, programOf, vector } from './contract-check.js';

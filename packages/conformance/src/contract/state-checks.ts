@@ -1,4 +1,5 @@
-import { add, GraphBuilder, mul, neg } from '@kora-bench/core';
+import { GraphBuilder } from '@kora-bench/core/graph';
+import { add, mul, neg } from '@kora-bench/core/ops';
 import { expect } from 'vitest';
 import type { ContractCheck } from './contract-check.js';
 import { compile, plain, programOf, vector } from './contract-check.js';

@@ -1,25 +1,18 @@
-import type {
-  ConfiguredMethod,
-  HostTensor,
-  HostTensors,
-  MethodDefinition,
-  OptimizerConfig,
-  OwnedParameter,
-  Task,
-} from '@kora-bench/core';
+import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import { hostTensor } from '@kora-bench/core/graph';
+import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
+import { initialValue, stagesOf } from '@kora-bench/core/peft';
+import { randomStream } from '@kora-bench/core/random';
+import type { OptimizerConfig, OwnedParameter, Task } from '@kora-bench/core/training';
 import {
   buildTrainProgram,
-  hostTensor,
   imagesFeed,
-  initialValue,
   joinFlat,
   learningRateAt,
   modelParameters,
   optimizerFeeds,
-  randomStream,
-  stagesOf,
   trainsInStage,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import full from '@kora-bench/method-full';
 import kora from '@kora-bench/method-kora';

@@ -1,33 +1,32 @@
-import type { HostTensor, OptimizerConfig, Shape, Tensor } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import type { HostTensor, Shape, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor, sizeOf } from '@kora-bench/core/graph';
 import {
   add,
   crossEntropy,
-  GraphBuilder,
   gelu,
-  gradients,
-  hostTensor,
   layerNorm,
-  layoutParameters,
   linear,
-  makeProgram,
   mean,
   mul,
   narrow,
+  reshape,
+  scaledDotProductAttention,
+  sub,
+  sum,
+  transpose,
+} from '@kora-bench/core/ops';
+import { makeProgram, rewriteProgram, simplify } from '@kora-bench/core/passes';
+import { randomStream } from '@kora-bench/core/random';
+import type { OptimizerConfig } from '@kora-bench/core/training';
+import {
+  layoutParameters,
   optimizerFeeds,
   optimizerStates,
   optimizerUpdate,
   packGradients,
-  randomStream,
-  reshape,
-  rewriteProgram,
-  scaledDotProductAttention,
-  simplify,
-  sizeOf,
-  sub,
-  sum,
-  transpose,
   unpackParameters,
-} from '@kora-bench/core';
+} from '@kora-bench/core/training';
 import type { Training, TrainingCase } from './training-case.js';
 
 const adamw: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };

@@ -1,4 +1,5 @@
-import type { Backend, HostTensor, HostTensors, Program, Weights } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor, HostTensors, Program, Weights } from '@kora-bench/core/graph';
 import { compareTensors, relativeErrorOfChange } from '../values/comparison.js';
 
 /** A whole training step with all that it needs. */

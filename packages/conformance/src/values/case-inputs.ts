@@ -1,5 +1,7 @@
-import type { DType, HostTensor, RandomStream, Shape, Tensor } from '@kora-bench/core';
-import { GraphBuilder, hostTensor, randomStream, sizeOf } from '@kora-bench/core';
+import type { DType, HostTensor, Shape, Tensor } from '@kora-bench/core/graph';
+import { GraphBuilder, hostTensor, sizeOf } from '@kora-bench/core/graph';
+import type { RandomStream } from '@kora-bench/core/random';
+import { randomStream } from '@kora-bench/core/random';
 
 /** Fills an input; every `f32` value it yields is rounded to float32, so that all backends see the same. */
 export interface Values {

@@ -1,5 +1,5 @@
-import type { HostTensor } from '@kora-bench/core';
-import { formatShape, sameShape } from '@kora-bench/core';
+import type { HostTensor } from '@kora-bench/core/graph';
+import { formatShape, sameShape } from '@kora-bench/core/graph';
 
 /** How far one output is from the reference's. */
 export interface Comparison {

@@ -1,6 +1,9 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type { HostTensor, Program, Tensor } from '@kora-bench/core';
-import { gradients, InputError, makeProgram, mul, sum } from '@kora-bench/core';
+import { gradients } from '@kora-bench/core/autodiff';
+import { InputError } from '@kora-bench/core/errors';
+import type { HostTensor, Program, Tensor } from '@kora-bench/core/graph';
+import { mul, sum } from '@kora-bench/core/ops';
+import { makeProgram } from '@kora-bench/core/passes';
 import { CaseInputs } from './case-inputs.js';
 
 /** A value and what it is differentiated by; each of `wrt` must be a feed. */

@@ -1,4 +1,6 @@
-import { type Augmentation, type Preprocessing, randomStream } from '@kora-bench/core';
+import type { Preprocessing } from '@kora-bench/core/data';
+import { randomStream } from '@kora-bench/core/random';
+import type { Augmentation } from '@kora-bench/core/training';
 
 const largestShift = 1 / 8;
 

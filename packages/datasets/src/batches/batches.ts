@@ -1,9 +1,5 @@
 import {
-  type Augmentation,
-  augmentations,
-  type HostTensor,
   type ImageSplit,
-  InputError,
   kindsOf,
   type PixelBatch,
   type PixelReader,
@@ -11,7 +7,10 @@ import {
   type TargetKind,
   targetKinds,
   targetShape,
-} from '@kora-bench/core';
+} from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
+import type { HostTensor } from '@kora-bench/core/graph';
+import { type Augmentation, augmentations } from '@kora-bench/core/training';
 import { prefetch } from '../content/concurrency.js';
 import { checkGeometry } from '../preprocess/eval-transform.js';
 import {

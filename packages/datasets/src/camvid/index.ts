@@ -1,4 +1,4 @@
-import type { DataContext, DatasetDefinition, ImageDataset, ImageSplit } from '@kora-bench/core';
+import type { DataContext, DatasetDefinition, ImageDataset, ImageSplit } from '@kora-bench/core/data';
 import type { ContentSource } from '../content/content-source.js';
 import { type DataPlaces, locate, openContent } from '../content/open-content.js';
 import { fileSplit, pairFiles } from '../split/file-split.js';

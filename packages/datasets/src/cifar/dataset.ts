@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DataContext, FormatError, type ImageDataset, type ImageSplit } from '@kora-bench/core';
+import type { DataContext, ImageDataset, ImageSplit } from '@kora-bench/core/data';
+import { FormatError } from '@kora-bench/core/errors';
 import { type ExampleStore, storedSplit } from '../split/stored-split.js';
 import type { CifarFiles, CifarVariant } from './files.js';
 

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DataContext, MissingDataError } from '@kora-bench/core';
+import type { DataContext } from '@kora-bench/core/data';
+import { MissingDataError } from '@kora-bench/core/errors';
 import { unpackMembers } from '../content/tar-source.js';
 
 /** What tells CIFAR-10 from CIFAR-100 in their binary files (Krizhevsky, 2009). */

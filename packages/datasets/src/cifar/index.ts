@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import type { DatasetDefinition } from '@kora-bench/core';
+import type { DatasetDefinition } from '@kora-bench/core/data';
 import { checkDataset } from '../verify/check-dataset.js';
 import { openCifar } from './dataset.js';
 import { type CifarVariant, cifar10Variant, cifar100Variant, howToGet, locateCifar } from './files.js';

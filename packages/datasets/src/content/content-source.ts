@@ -1,4 +1,4 @@
-import { FormatError } from '@kora-bench/core';
+import { FormatError } from '@kora-bench/core/errors';
 
 /** A file of a data set, in a folder or in an archive. */
 export interface ContentEntry {

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DataContext, FormatError, MissingDataError } from '@kora-bench/core';
+import type { DataContext } from '@kora-bench/core/data';
+import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import type { ContentSelection, ContentSource } from './content-source.js';
 import { openFolder } from './folder-source.js';
 import { openTar } from './tar-source.js';

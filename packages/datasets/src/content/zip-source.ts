@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { FormatError } from '@kora-bench/core';
+import { FormatError } from '@kora-bench/core/errors';
 import {
   type ContentEntry,
   type ContentReader,

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { FormatError, InternalError } from '@kora-bench/core';
+import { FormatError, InternalError } from '@kora-bench/core/errors';
 import type {
   DecodeFailure,
   DecodePlan,

@@ -1,4 +1,4 @@
-import { ignoredPixel } from '@kora-bench/core';
+import { ignoredPixel } from '@kora-bench/core/data';
 import { type DecodedPng, decode } from 'fast-png';
 import type { ImageExtent } from '../preprocess/pillow-resample.js';
 import type { DecodeFailure, DecodePlan, ExamplePart, StoredDepth, StoredMask } from './stored-example.js';

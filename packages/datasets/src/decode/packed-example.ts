@@ -1,4 +1,4 @@
-import { ignoredPixel, type PixelBatch } from '@kora-bench/core';
+import { ignoredPixel, type PixelBatch } from '@kora-bench/core/data';
 
 /*
  * One decoded example as workers hand it over and the cache keeps it: depth (float32 `[H, W]`), the mask

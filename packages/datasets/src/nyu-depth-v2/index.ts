@@ -1,13 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type DataContext,
-  type DatasetDefinition,
-  FormatError,
-  type ImageDataset,
-  type ImageSplit,
-  MissingDataError,
-} from '@kora-bench/core';
+import type { DataContext, DatasetDefinition, ImageDataset, ImageSplit } from '@kora-bench/core/data';
+import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import { parse } from 'csv-parse/sync';
 import { type ContentSource, readTexts, rootByMarker } from '../content/content-source.js';
 import { openFolder } from '../content/folder-source.js';

@@ -1,4 +1,4 @@
-import { FormatError, KoraError } from '@kora-bench/core';
+import { FormatError, KoraError } from '@kora-bench/core/errors';
 import type { Dataset as Hdf5Dataset, File as Hdf5File } from 'h5wasm';
 import type { ExampleReader, ExampleStore } from '../split/stored-split.js';
 

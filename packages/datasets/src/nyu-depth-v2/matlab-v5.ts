@@ -1,5 +1,5 @@
 import { inflateSync } from 'node:zlib';
-import { FormatError } from '@kora-bench/core';
+import { FormatError } from '@kora-bench/core/errors';
 
 /*
  * The real matrices of a MATLAB file of version 5, which is not HDF5 ("MAT-File Level 5 File Format", The

@@ -1,6 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { DataContext, DatasetDefinition, ImageDataset, ImageSplit, SplitName } from '@kora-bench/core';
+import type {
+  DataContext,
+  DatasetDefinition,
+  ImageDataset,
+  ImageSplit,
+  SplitName,
+} from '@kora-bench/core/data';
 import type { ContentSource } from '../content/content-source.js';
 import { openContent } from '../content/open-content.js';
 import { fileSplit } from '../split/file-split.js';

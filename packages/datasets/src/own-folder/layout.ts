@@ -1,4 +1,5 @@
-import { FormatError, type SplitName } from '@kora-bench/core';
+import type { SplitName } from '@kora-bench/core/data';
+import { FormatError } from '@kora-bench/core/errors';
 import type { ContentSelection, ContentSource } from '../content/content-source.js';
 import { imageFile } from '../split/file-split.js';
 

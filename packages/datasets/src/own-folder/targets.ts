@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FormatError, type Targets } from '@kora-bench/core';
+import type { Targets } from '@kora-bench/core/data';
+import { FormatError } from '@kora-bench/core/errors';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import { parse } from 'csv-parse/sync';
 import { z } from 'zod';

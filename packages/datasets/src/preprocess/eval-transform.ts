@@ -1,4 +1,5 @@
-import { InputError, type Preprocessing } from '@kora-bench/core';
+import type { Preprocessing } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
 import { type ImageExtent, type PixelRegion, resampleRgb } from './pillow-resample.js';
 
 /** The part of a preprocessing that determines pixels; normalisation comes after the cache. */

@@ -1,4 +1,4 @@
-import type { RandomStream } from '@kora-bench/core';
+import type { RandomStream } from '@kora-bench/core/random';
 
 /**
  * The few functions beyond + − × ÷ √ that the renderer needs. ECMAScript leaves the last bits of

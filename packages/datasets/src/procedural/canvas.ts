@@ -1,4 +1,4 @@
-import type { RandomStream } from '@kora-bench/core';
+import type { RandomStream } from '@kora-bench/core/random';
 import { clamp01, cosTurns, hashNormal, latticeHash, sinTurns } from './arithmetic.js';
 import type { Rgb, Texture } from './materials.js';
 

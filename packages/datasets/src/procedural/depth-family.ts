@@ -1,4 +1,4 @@
-import type { RandomStream } from '@kora-bench/core';
+import type { RandomStream } from '@kora-bench/core/random';
 import { between, chance, choose, cosTurns, sinTurns } from './arithmetic.js';
 import { type Canvas, createCanvas, type ExposureRange, expose } from './canvas.js';
 import type { ProceduralFamily } from './family.js';

@@ -1,4 +1,5 @@
-import { type RandomStream, randomStream, type SplitName } from '@kora-bench/core';
+import type { SplitName } from '@kora-bench/core/data';
+import { type RandomStream, randomStream } from '@kora-bench/core/random';
 import type { View } from './canvas.js';
 
 /** One rendered example. */

@@ -1,4 +1,4 @@
-import type { RandomStream } from '@kora-bench/core';
+import type { RandomStream } from '@kora-bench/core/random';
 import { cellBorder, clamp01, fractalNoise, fraction, triangleWave, valueNoise } from './arithmetic.js';
 
 /** Red, green and blue, 0 (black) to 1. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type DatasetCheck, type DatasetDefinition, type ImageDataset, InputError } from '@kora-bench/core';
+import type { DatasetCheck, DatasetDefinition, ImageDataset } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
 import type { CompleteDataset } from '../split/selection.js';
 import { depthFamily } from './depth-family.js';
 import type { ProceduralFamily } from './family.js';

@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto';
-import {
-  type ImageSplit,
-  InputError,
-  type PixelBatch,
-  type PixelReader,
-  type Preprocessing,
-  type SplitName,
-} from '@kora-bench/core';
+import type { ImageSplit, PixelBatch, PixelReader, Preprocessing, SplitName } from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
 import type { View } from './canvas.js';
 import type { ProceduralFamily, RenderedImage } from './family.js';
 import { renderExample } from './family.js';

@@ -1,4 +1,4 @@
-import type { RandomStream } from '@kora-bench/core';
+import type { RandomStream } from '@kora-bench/core/random';
 import { between, chance, choose, clamp01, cosTurns, sinTurns } from './arithmetic.js';
 import { type Canvas, type Material, type Pose, paintBackground, paintShape, type Shape } from './canvas.js';
 import { allTextures, type Rgb, randomColour, type TextureName } from './materials.js';

@@ -1,4 +1,4 @@
-import type { RandomStream } from '@kora-bench/core';
+import type { RandomStream } from '@kora-bench/core/random';
 import { between, chance, choose, clamp01 } from './arithmetic.js';
 import {
   type Canvas,

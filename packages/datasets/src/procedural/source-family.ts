@@ -1,4 +1,4 @@
-import { type RandomStream, randomStream } from '@kora-bench/core';
+import { type RandomStream, randomStream } from '@kora-bench/core/random';
 import { between, chance, choose, clamp01, cosTurns, sinTurns } from './arithmetic.js';
 import {
   type Canvas,

@@ -1,4 +1,4 @@
-import { type RandomStream, randomStream } from '@kora-bench/core';
+import { type RandomStream, randomStream } from '@kora-bench/core/random';
 import { between, chance, choose, cosTurns, sinTurns } from './arithmetic.js';
 import {
   createCanvas,

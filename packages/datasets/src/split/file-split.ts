@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { FormatError, type ImageSplit } from '@kora-bench/core';
+import type { ImageSplit } from '@kora-bench/core/data';
+import { FormatError } from '@kora-bench/core/errors';
 import type { ContentSource } from '../content/content-source.js';
 import type { ExamplePart } from '../decode/stored-example.js';
 import { type StoredSplitDescription, storedSplit } from './stored-split.js';

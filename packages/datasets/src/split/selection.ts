@@ -1,13 +1,13 @@
 import {
-  hashText,
   type ImageDataset,
   type ImageSplit,
-  InputError,
   type PixelReader,
-  randomStream,
   requireTarget,
   type Targets,
-} from '@kora-bench/core';
+} from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
+import { hashText } from '@kora-bench/core/graph';
+import { randomStream } from '@kora-bench/core/random';
 
 /*
  * Views of a split: some of its examples, or all of them under other labels. They share its pixel cache.

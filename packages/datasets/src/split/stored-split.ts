@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import {
-  type ImageSplit,
-  InputError,
-  type PixelBatch,
-  type PixelReader,
-  type Preprocessing,
-  type SplitName,
-  type Targets,
-} from '@kora-bench/core';
+import type {
+  ImageSplit,
+  PixelBatch,
+  PixelReader,
+  Preprocessing,
+  SplitName,
+  Targets,
+} from '@kora-bench/core/data';
+import { InputError } from '@kora-bench/core/errors';
 import { PixelCache } from '../cache/pixel-cache.js';
 import { mapConcurrently } from '../content/concurrency.js';
 import { acquireDecodePool, type DecodePool } from '../decode/decode-pool.js';

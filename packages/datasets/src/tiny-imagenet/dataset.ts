@@ -1,4 +1,5 @@
-import { type DataContext, FormatError, type ImageDataset, type ImageSplit } from '@kora-bench/core';
+import type { DataContext, ImageDataset, ImageSplit } from '@kora-bench/core/data';
+import { FormatError } from '@kora-bench/core/errors';
 import { type ContentSource, readTexts } from '../content/content-source.js';
 import { fileSplit } from '../split/file-split.js';
 

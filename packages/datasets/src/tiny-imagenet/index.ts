@@ -1,4 +1,4 @@
-import type { DataContext, DatasetDefinition } from '@kora-bench/core';
+import type { DataContext, DatasetDefinition } from '@kora-bench/core/data';
 import { type ContentSource, rootByMarker } from '../content/content-source.js';
 import { type DataPlaces, locate, openContent } from '../content/open-content.js';
 import { checkDataset, crcFailures } from '../verify/check-dataset.js';

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { type DatasetCheck, type ImageDataset, type ImageSplit, KoraError } from '@kora-bench/core';
+import type { DatasetCheck, ImageDataset, ImageSplit } from '@kora-bench/core/data';
+import { KoraError } from '@kora-bench/core/errors';
 import { mapConcurrently } from '../content/concurrency.js';
 import type { ContentSource } from '../content/content-source.js';
 import { evenlySpaced, membersByClass } from '../split/selection.js';

@@ -1,10 +1,5 @@
-import {
-  type DataContext,
-  type DatasetDefinition,
-  FormatError,
-  type ImageDataset,
-  type ImageSplit,
-} from '@kora-bench/core';
+import type { DataContext, DatasetDefinition, ImageDataset, ImageSplit } from '@kora-bench/core/data';
+import { FormatError } from '@kora-bench/core/errors';
 import { type ContentSource, linesOf, readTexts, rootByMarker } from '../content/content-source.js';
 import { type DataPlaces, locate, openContent } from '../content/open-content.js';
 import { type FileExample, fileSplit } from '../split/file-split.js';

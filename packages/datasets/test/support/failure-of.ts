@@ -1,4 +1,4 @@
-import { KoraError } from '@kora-bench/core';
+import { KoraError } from '@kora-bench/core/errors';
 
 /** The error that a promise rejects with; fails unless it is one made for users. */
 export async function failureOf(work: Promise<unknown>): Promise<KoraError> {

@@ -1,4 +1,4 @@
-import type { ImageSplit, Preprocessing } from '@kora-bench/core';
+import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
 import { storedSplit } from '@kora-bench/datasets';
 
 /** Preprocessing to `size` × `size`, with the normalisation of the augreg checkpoints. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type Checkpoint, InputError, interpolatePositionEmbedding, patchGrid } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
+import { type Checkpoint, interpolatePositionEmbedding, patchGrid } from '@kora-bench/core/nn';
 
 /**
  * The checkpoint for images of another size: its position embedding interpolated to the new grid of

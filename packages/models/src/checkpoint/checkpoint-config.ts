@@ -1,4 +1,5 @@
-import type { Preprocessing, VitConfig } from '@kora-bench/core';
+import type { Preprocessing } from '@kora-bench/core/data';
+import type { VitConfig } from '@kora-bench/core/nn';
 
 /** What a checkpoint's configuration files say, whichever library wrote them. */
 export interface CheckpointConfig {

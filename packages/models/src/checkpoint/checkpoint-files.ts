@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { FormatError, MissingDataError } from '@kora-bench/core';
+import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import type { z } from 'zod';
 
 /** The geometry and preprocessing of a checkpoint folder. */

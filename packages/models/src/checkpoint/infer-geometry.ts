@@ -1,5 +1,7 @@
-import type { Shape, VitConfig } from '@kora-bench/core';
-import { CheckpointError, formatShape } from '@kora-bench/core';
+import { CheckpointError } from '@kora-bench/core/errors';
+import type { Shape } from '@kora-bench/core/graph';
+import { formatShape } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
 import type { CheckpointConfig } from './checkpoint-config.js';
 import type { TensorLayout } from './tensor-layout.js';
 

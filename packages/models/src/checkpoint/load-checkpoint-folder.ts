@@ -1,5 +1,7 @@
 import { basename, join, resolve } from 'node:path';
-import { type Checkpoint, CheckpointError, type Preprocessing, type VitConfig } from '@kora-bench/core';
+import type { Preprocessing } from '@kora-bench/core/data';
+import { CheckpointError } from '@kora-bench/core/errors';
+import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
 import { z } from 'zod';
 import { adaptImageSize } from './adapt-image-size.js';
 import type { CheckpointConfig } from './checkpoint-config.js';

@@ -1,5 +1,8 @@
-import type { Shape, VitConfig } from '@kora-bench/core';
-import { CheckpointError, formatShape, sameShape, vitWeightShapes } from '@kora-bench/core';
+import { CheckpointError } from '@kora-bench/core/errors';
+import type { Shape } from '@kora-bench/core/graph';
+import { formatShape, sameShape } from '@kora-bench/core/graph';
+import type { VitConfig } from '@kora-bench/core/nn';
+import { vitWeightShapes } from '@kora-bench/core/nn';
 
 /** Where a tensor of the model lies in the file: one tensor, or several to be stacked along axis 0. */
 export interface StoredTensor {

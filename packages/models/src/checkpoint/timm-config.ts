@@ -1,4 +1,4 @@
-import { CheckpointError } from '@kora-bench/core';
+import { CheckpointError } from '@kora-bench/core/errors';
 import { z } from 'zod';
 import type { CheckpointConfig } from './checkpoint-config.js';
 

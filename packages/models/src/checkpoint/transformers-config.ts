@@ -1,4 +1,5 @@
-import { CheckpointError, type Preprocessing } from '@kora-bench/core';
+import type { Preprocessing } from '@kora-bench/core/data';
+import { CheckpointError } from '@kora-bench/core/errors';
 import { z } from 'zod';
 import type { CheckpointConfig } from './checkpoint-config.js';
 

@@ -1,15 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
+import { CheckpointError, FormatError } from '@kora-bench/core/errors';
+import { type HostTensor, sizeOf } from '@kora-bench/core/graph';
 import {
-  CheckpointError,
   decodeSafetensor,
-  FormatError,
-  type HostTensor,
   parseSafetensorsHeader,
   type SafetensorsHeader,
   safetensorsHeaderEnd,
-  sizeOf,
-} from '@kora-bench/core';
+} from '@kora-bench/core/safetensors';
 import { missingFile } from './checkpoint-files.js';
 import type { TensorLayout } from './tensor-layout.js';
 

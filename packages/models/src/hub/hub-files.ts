@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { MissingDataError } from '@kora-bench/core';
+import { MissingDataError } from '@kora-bench/core/errors';
 
 /** What the hub knows about a file before it is fetched. */
 export interface HubFile {

@@ -1,5 +1,5 @@
 import { open, rm, stat } from 'node:fs/promises';
-import { MissingDataError } from '@kora-bench/core';
+import { MissingDataError } from '@kora-bench/core/errors';
 import { failureReason, type HubAccess, type HubFile, hubHeaders, refusal } from './hub-files.js';
 
 export interface FetchOptions extends Pick<HubAccess, 'token' | 'signal'> {

@@ -1,4 +1,5 @@
-import type { Checkpoint, DataContext, Preprocessing, VitConfig } from '@kora-bench/core';
+import type { DataContext, Preprocessing } from '@kora-bench/core/data';
+import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
 import type { LoadOptions } from '../checkpoint/load-checkpoint-folder.js';
 
 /** Where weights are looked for; a `DataContext` serves. */

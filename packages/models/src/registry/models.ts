@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Preprocessing, VitConfig } from '@kora-bench/core';
+import type { Preprocessing } from '@kora-bench/core/data';
+import type { VitConfig } from '@kora-bench/core/nn';
 import { checkpointFiles } from '../checkpoint/checkpoint-files.js';
 import type { VitSize } from '../checkpoint/infer-geometry.js';
 import { vitSizes } from '../checkpoint/infer-geometry.js';

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, isAbsolute, resolve } from 'node:path';
-import { type Checkpoint, InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
+import type { Checkpoint } from '@kora-bench/core/nn';
 import { distance } from 'fastest-levenshtein';
 import type { LoadOptions } from '../checkpoint/load-checkpoint-folder.js';
 import { inspectCheckpointFolder, loadCheckpointFolder } from '../checkpoint/load-checkpoint-folder.js';

@@ -1,4 +1,5 @@
-import type { Preprocessing, VitConfig } from '@kora-bench/core';
+import type { Preprocessing } from '@kora-bench/core/data';
+import type { VitConfig } from '@kora-bench/core/nn';
 
 /**
  * The geometry of the embedded backbone; pre-training builds the model from it and loading checks the

@@ -1,4 +1,4 @@
-import { BackendError } from '@kora-bench/core';
+import { BackendError } from '@kora-bench/core/errors';
 
 /**
  * Finds out what keeps a page from WebGPU, in words for someone in front of a browser; the backend's own

@@ -1,4 +1,4 @@
-import { InternalError } from '@kora-bench/core';
+import { InternalError } from '@kora-bench/core/errors';
 
 /** The page's element of this id. @throws InternalError when the page has none */
 export function element<T extends HTMLElement>(id: string, type: new () => T): T {

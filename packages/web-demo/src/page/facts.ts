@@ -1,4 +1,4 @@
-import { countParameters } from '@kora-bench/core';
+import { countParameters } from '@kora-bench/core/training';
 import { batchSize, classes, method, model, preset, seed, task } from '../training/recipe.js';
 import { element } from './element.js';
 

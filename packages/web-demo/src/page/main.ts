@@ -1,6 +1,7 @@
 import webgpu from '@kora-bench/backend-webgpu';
-import type { Backend, Weights } from '@kora-bench/core';
-import { MissingDataError } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import { MissingDataError } from '@kora-bench/core/errors';
+import type { Weights } from '@kora-bench/core/graph';
 import weightsUrl from '@kora-bench/models/assets/vit_micro_patch8_64/model.safetensors?url';
 import { readBackbone } from '../training/backbone.js';
 import { batchSize, steps } from '../training/recipe.js';

@@ -1,4 +1,4 @@
-import { KoraError } from '@kora-bench/core';
+import { KoraError } from '@kora-bench/core/errors';
 import { element } from './element.js';
 
 /** What the page's `<script id="result">` holds as JSON once a run has ended. */

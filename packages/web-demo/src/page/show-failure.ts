@@ -1,4 +1,4 @@
-import { KoraError } from '@kora-bench/core';
+import { KoraError } from '@kora-bench/core/errors';
 import { element } from './element.js';
 
 /** Shows what went wrong, with all that the error knows: where, what was expected, what came, the fix. */

@@ -1,5 +1,7 @@
-import type { Weights } from '@kora-bench/core';
-import { FormatError, interpolatePositionEmbedding, patchGrid, readSafetensors } from '@kora-bench/core';
+import { FormatError } from '@kora-bench/core/errors';
+import type { Weights } from '@kora-bench/core/graph';
+import { interpolatePositionEmbedding, patchGrid } from '@kora-bench/core/nn';
+import { readSafetensors } from '@kora-bench/core/safetensors';
 import { vitMicroConfig } from '@kora-bench/models/vit-micro-config';
 import { model } from './recipe.js';
 

@@ -1,4 +1,6 @@
-import { hostTensor, imagesFeed, randomStream } from '@kora-bench/core';
+import { hostTensor } from '@kora-bench/core/graph';
+import { randomStream } from '@kora-bench/core/random';
+import { imagesFeed } from '@kora-bench/core/training';
 import {
   augmentationMap,
   normalisationTable,

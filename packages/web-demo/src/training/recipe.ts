@@ -1,5 +1,8 @@
-import type { ConfiguredMethod, Preprocessing, TrainingConfig, VitConfig } from '@kora-bench/core';
-import { trainingSchema } from '@kora-bench/core';
+import type { Preprocessing } from '@kora-bench/core/data';
+import type { VitConfig } from '@kora-bench/core/nn';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import type { TrainingConfig } from '@kora-bench/core/training';
+import { trainingSchema } from '@kora-bench/core/training';
 import lora from '@kora-bench/method-lora';
 import { vitMicroConfig, vitMicroPreprocessing } from '@kora-bench/models/vit-micro-config';
 import { classificationTask } from '@kora-bench/tasks';

@@ -1,4 +1,5 @@
-import type { Backend, Weights } from '@kora-bench/core';
+import type { Backend } from '@kora-bench/core/backend';
+import type { Weights } from '@kora-bench/core/graph';
 import type { TrainObserver, TrainResult } from '@kora-bench/trainer';
 import { startWeights, train } from '@kora-bench/trainer';
 import type { PictureBatch } from './batches.js';

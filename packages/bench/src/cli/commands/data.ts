@@ -1,5 +1,5 @@
-import type { DatasetCheck } from '@kora-bench/core';
-import { InputError, KoraError, MissingDataError } from '@kora-bench/core';
+import type { DatasetCheck } from '@kora-bench/core/data';
+import { InputError, KoraError, MissingDataError } from '@kora-bench/core/errors';
 import type { ModelDefinition } from '@kora-bench/models';
 import { download } from '@kora-bench/models';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import type { DeviceProbe } from '@kora-bench/core';
+import type { DeviceProbe } from '@kora-bench/core/backend';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { explainEnd, runChild } from '../../orchestrator/child-process.js';

@@ -1,4 +1,4 @@
-import { InputError } from '@kora-bench/core';
+import { InputError } from '@kora-bench/core/errors';
 import { analyses } from '../../analyses/index.js';
 import { loadSuite, suiteNames } from '../../config/load-suite.js';
 import { suggestion } from '../../input/check-input.js';

@@ -1,4 +1,4 @@
-import { KoraError } from '@kora-bench/core';
+import { KoraError } from '@kora-bench/core/errors';
 import { CommanderError } from 'commander';
 
 /** What the process ends with. */

@@ -1,5 +1,5 @@
-import type { ConfiguredMethod } from '@kora-bench/core';
-import { countParameters } from '@kora-bench/core';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { countParameters } from '@kora-bench/core/training';
 import { resolveModel } from '@kora-bench/models';
 import { classificationTask } from '@kora-bench/tasks';
 import { configureMethod } from '../../config/configure.js';

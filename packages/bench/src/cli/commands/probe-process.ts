@@ -1,4 +1,4 @@
-import type { DeviceProbe } from '@kora-bench/core';
+import type { DeviceProbe } from '@kora-bench/core/backend';
 import { loadKind } from '../../registry/registry.js';
 
 /* The program of the process in which `doctor` tries one backend. */

@@ -1,0 +1,2 @@
+/* Gradients, appended to the same graph. */
+export { gradients } from './autodiff/gradients.js';
