@@ -15,7 +15,7 @@ withAdapter(() => {
       'lib/libvulkan.so.1',
       'node_modules/@kora-bench/backend-webgpu/dist/index.js',
       'node_modules/@kora-bench/backend-webgpu/bench/gpu/peer_pytorch.py',
-      'node_modules/@kora-bench/testing/dist/timed-programsindex.mjs',
+      'node_modules/@kora-bench/testing/dist/timed-programs.js',
       'node_modules/@kora-bench/conformance/dist/cases.js',
       'node_modules/webgpu/dist/linux-x64/dawn.node',
       'node_modules/zod/index.js',
