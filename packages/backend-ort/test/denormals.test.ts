@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import type { OrtOptions } from '@kora-bench/backend-ort';
 import { expect, it } from 'vitest';
 
-/** Halves 1.5e-38 in a process of its own, because the first program of a process decides for all. */
+/** Halves 1.5e-38 in a child process, because the first program of a process decides for all. */
 const halve = (denormals: OrtOptions['denormals']) => `
   import definition from '@kora-bench/backend-ort';
   import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';

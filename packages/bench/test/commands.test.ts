@@ -152,7 +152,7 @@ describe('throughput', () => {
     expect(stderr).toContain('Measuring linear-probe on onnxruntime:cpu ...');
   });
 
-  test('a measurement that fails is told, and ends with exit code 1', async () => {
+  test('a measurement that fails is reported, and ends with exit code 1', async () => {
     writeFileSync(
       join(folder, 'broken.mjs'),
       `export default { name: 'broken', description: 'for tests', defaultDevice: 'cpu', devices: ['cpu'],

@@ -29,7 +29,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts the command line with fake cells in a process of its own. */
+/** Starts the command line with fake cells in a child process. */
 export function startBench(
   cwd: string,
   ...args: readonly string[]

@@ -3,19 +3,22 @@ import { ClassificationMetrics } from '@kora-bench/core/metrics';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-const EXAMPLES = 60;
-const CLASSES = 7;
+const examples = 60;
+const classCount = 7;
 
 /** 60 × 7 logits by an integer formula that Python repeats, no two equal; class 2 is never predicted, 6 never true. */
 function fixture(): { logits: Float32Array; labels: Int32Array } {
-  const logits = new Float32Array(EXAMPLES * CLASSES);
-  for (let i = 0; i < EXAMPLES; i++) {
-    for (let c = 0; c < CLASSES; c++) {
-      logits[i * CLASSES + c] =
+  const logits = new Float32Array(examples * classCount);
+  for (let i = 0; i < examples; i++) {
+    for (let c = 0; c < classCount; c++) {
+      logits[i * classCount + c] =
         ((i * 7919 + c * 104729 + i * c * 31) % 1000) / 200 - c / 4096 - (c === 2 ? 10 : 0);
     }
   }
-  const labels = Int32Array.from({ length: EXAMPLES }, (_, i) => (i * 7 + Math.floor(i / 3)) % (CLASSES - 1));
+  const labels = Int32Array.from(
+    { length: examples },
+    (_, i) => (i * 7 + Math.floor(i / 3)) % (classCount - 1),
+  );
   return { logits, labels };
 }
 
@@ -32,7 +35,7 @@ describe('ClassificationMetrics', () => {
   // scikit-learn 1.9.1: f1_score(zero_division=0), top_k_accuracy_score, log_loss; the calibration
   // error by Guo's formula in NumPy 2.4.6.
   it("gives scikit-learn's numbers", () => {
-    const metrics = new ClassificationMetrics(CLASSES);
+    const metrics = new ClassificationMetrics(classCount);
     const { logits, labels } = fixture();
     metrics.add(logits, labels);
     const result = metrics.result();
@@ -44,18 +47,18 @@ describe('ClassificationMetrics', () => {
     expect(result.expectedCalibrationError).toBeCloseTo(0.29735354977916567, 9);
     expect(result.distinctTrueClasses).toBe(6);
     expect(result.distinctPredictedClasses).toBe(6);
-    expect(result.confusion.reduce((sum, { count }) => sum + count, 0)).toBe(EXAMPLES);
+    expect(result.confusion.reduce((sum, { count }) => sum + count, 0)).toBe(examples);
   });
 
   it('does not depend on the batches', () => {
     const { logits, labels } = fixture();
-    const whole = new ClassificationMetrics(CLASSES);
+    const whole = new ClassificationMetrics(classCount);
     whole.add(logits, labels);
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: EXAMPLES }), (batch) => {
-        const parts = new ClassificationMetrics(CLASSES);
-        for (let i = 0; i < EXAMPLES; i += batch) {
-          parts.add(logits.subarray(i * CLASSES, (i + batch) * CLASSES), labels.subarray(i, i + batch));
+      fc.property(fc.integer({ min: 1, max: examples }), (batch) => {
+        const parts = new ClassificationMetrics(classCount);
+        for (let i = 0; i < examples; i += batch) {
+          parts.add(logits.subarray(i * classCount, (i + batch) * classCount), labels.subarray(i, i + batch));
         }
         expect(parts.result()).toEqual(whole.result());
       }),

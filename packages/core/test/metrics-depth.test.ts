@@ -2,16 +2,16 @@ import { InputError, ShapeError, TrainingError } from '@kora-bench/core/errors';
 import { DepthMetrics } from '@kora-bench/core/metrics';
 import { describe, expect, it } from 'vitest';
 
-const PIXELS = 500;
-const target = Float32Array.from({ length: PIXELS }, (_, k) => ((k * 37) % 400) / 100);
+const pixelCount = 500;
+const target = Float32Array.from({ length: pixelCount }, (_, k) => ((k * 37) % 400) / 100);
 const prediction = target.map((t, k) => (t === 0 ? 5 : t + (((k * 53) % 200) - 100) / 200));
 
 describe('DepthMetrics', () => {
   // NumPy 2.4.6 in float64, by Eigen's formulas, over the same float32 inputs.
   it('gives the published formulas over valid pixels, whatever the batches', () => {
-    for (const batch of [PIXELS, 7]) {
+    for (const batch of [pixelCount, 7]) {
       const metrics = new DepthMetrics();
-      for (let i = 0; i < PIXELS; i += batch) {
+      for (let i = 0; i < pixelCount; i += batch) {
         metrics.add(prediction.subarray(i, i + batch), target.subarray(i, i + batch));
       }
       const result = metrics.result();

@@ -7,14 +7,14 @@ import {
 } from '@kora-bench/core/metrics';
 import { describe, expect, it } from 'vitest';
 
-const ACCURACIES = [0.91, 0.93, 0.92, 0.95, 0.9];
+const accuracies = [0.91, 0.93, 0.92, 0.95, 0.9];
 
 describe('statistics over seeds', () => {
   // NumPy 2.4.6 and SciPy 1.17.1.
   it("gives SciPy's mean, deviation and t interval", () => {
-    expect(sampleMean(ACCURACIES)).toBeCloseTo(0.922, 12);
-    expect(sampleStandardDeviation(ACCURACIES)).toBeCloseTo(0.019235384061671322, 12);
-    const interval = meanConfidenceInterval(ACCURACIES)!;
+    expect(sampleMean(accuracies)).toBeCloseTo(0.922, 12);
+    expect(sampleStandardDeviation(accuracies)).toBeCloseTo(0.019235384061671322, 12);
+    const interval = meanConfidenceInterval(accuracies)!;
     expect(interval.low).toBeCloseTo(0.8981161161190002, 10);
     expect(interval.high).toBeCloseTo(0.9458838838809999, 10);
   });
@@ -54,6 +54,6 @@ describe('statistics over seeds', () => {
   it('refuses impossible counts and levels', () => {
     expect(() => wilsonInterval(11, 10)).toThrow(InputError);
     expect(() => wilsonInterval(0, 0)).toThrow(InputError);
-    expect(() => meanConfidenceInterval(ACCURACIES, 95)).toThrow(InputError);
+    expect(() => meanConfidenceInterval(accuracies, 95)).toThrow(InputError);
   });
 });

@@ -89,7 +89,7 @@ test.each(['zip', 'tar'])('a %s archive cut short is named', async (ending) => {
   expect(failure.where).toBe(path);
 });
 
-test('a marker that is not there, or twice, is told', async () => {
+test('a marker that is not there, or twice, is reported', async () => {
   for (const place of places()) {
     const failure = await failureOf(openContent(place, rootByMarker('other.txt'), temporaryFolder()));
     expect(failure.expected).toBe('one file named other.txt');

@@ -4,8 +4,8 @@ import { z } from 'zod';
 const options = z.strictObject({});
 
 /**
- * Trains every weight of the backbone and the new head. The checkpoint's own classifier (`head.*`) is
- * replaced by the new head, so it neither trains nor counts.
+ * Trains every weight of the backbone and the new head, which takes the place of the checkpoint's own
+ * classifier: that is no part of the backbone here.
  */
 export default defineMethod<z.infer<typeof options>>({
   name: 'full',
@@ -13,5 +13,5 @@ export default defineMethod<z.infer<typeof options>>({
   source: 'Standard baseline, e.g. Dosovitskiy et al. 2021, An Image is Worth 16x16 Words.',
   options,
   parameters: () => [],
-  trainsBackbone: (name) => !name.startsWith('head.'),
+  trainsBackbone: () => true,
 });

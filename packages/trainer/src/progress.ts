@@ -1,4 +1,4 @@
-/** What is told while something trains or is evaluated. */
+/** What is reported while something trains or is evaluated. */
 export type ProgressEvent =
   | { readonly kind: 'phase'; readonly phase: string; readonly totalSteps: number }
   | {

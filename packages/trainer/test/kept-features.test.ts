@@ -182,7 +182,7 @@ describe('a store of features', () => {
     expect(counts).toMatchObject({ opened: 0, created: 0 });
   });
 
-  it('is told when a table will not be finished', async () => {
+  it('abandons a table that will not be finished', async () => {
     const { split, counts: reads } = toySplit(8);
     const { store, counts } = countingStore();
     const { backend, alive } = await watchedBackend((call, number) => {

@@ -6,7 +6,7 @@ import { chromium } from 'playwright-core';
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const others = ['/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
 
-/** What a machine without a browser is told. */
+/** The error on a machine without a browser. */
 export const noChromium = 'no Chromium or Chrome was found; install one, or name its program in CHROME_PATH';
 
 /** The program of an installed Chromium or Chrome; `CHROME_PATH` goes first. */

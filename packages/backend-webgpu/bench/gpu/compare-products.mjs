@@ -30,7 +30,7 @@ const peer = await openPeer(args.python);
 const product = matrixProduct(size);
 const withoutMatrices = { disabledFeatures: [...(options.disabledFeatures ?? []), 'subgroupMatrix'] };
 
-/** Our products of one precision beside PyTorch's: `beside` holds what is told to it, and our goal. */
+/** Our products of one precision beside PyTorch's: `beside` holds its settings and our goal. */
 const precisions = [
   {
     name: 'f32',

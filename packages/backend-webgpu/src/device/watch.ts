@@ -33,7 +33,7 @@ export class Watch {
     this.#device = device;
     this.#settings = settings;
     device.addEventListener('uncapturederror', (event) => {
-      // The next one who waits is told; by default it would also be printed.
+      // The next one who waits gets the error; by default it would also be printed.
       event.preventDefault();
       const { error } = event;
       this.#failure ??= error instanceof GPUOutOfMemoryError ? outOfMemory(error) : refused(error);
@@ -98,7 +98,7 @@ export class Watch {
   /** Why work failed, as far as the device tells. */
   async #explain(cause: unknown): Promise<unknown> {
     if (cause instanceof KoraError) return cause;
-    // Work that fails because the device is lost can end before the loss is told.
+    // Work that fails because the device is lost can end before the loss is reported.
     const delay = new Promise((resolve) => setTimeout(resolve, reportDelay));
     await Promise.race([this.#lost, delay]).catch(() => undefined);
     this.#failure ??= refused({ message: firstLine(cause) });

@@ -52,7 +52,7 @@ export function describeNode(node: SchemaNode): string | undefined {
     case 'null':
       return 'null';
     case 'string':
-      return (node.minLength ?? 0) > 0 ? 'a text that is not empty' : 'a text';
+      return (node.minLength ?? 0) > 0 ? 'a non-empty string' : 'a string';
     case 'array': {
       const each = node.items && describeNode(node.items);
       const few = (node.minItems ?? 0) > 0 ? `at least ${node.minItems} of them` : undefined;

@@ -29,7 +29,7 @@ export interface ChildEnd {
 const outputLimit = 64 * 1024;
 
 /**
- * Runs a module in a process of its own and waits for its end, whatever that is: nothing that the child
+ * Runs a module in a child process and waits for its end, whatever that is: nothing that the child
  * does can take this process down or keep it waiting for ever. Never rejects.
  */
 export function runChild(task: ChildTask): Promise<ChildEnd> {
@@ -75,7 +75,7 @@ export function runChild(task: ChildTask): Promise<ChildEnd> {
     if (timeoutMs !== undefined) after(timeoutMs, kill);
     stop?.addEventListener('abort', terminate, { once: true });
     if (stop?.aborted) terminate();
-    // A child that dies before it reads the job is told by its exit.
+    // A child that dies before it reads the job shows by its exit.
     child.send(task.job as object, () => {});
   });
 }

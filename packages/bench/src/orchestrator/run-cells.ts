@@ -67,7 +67,7 @@ export interface CellProcessOptions {
 }
 
 /**
- * Runs a cell in a process of its own. However that ends, the run folder holds a record afterwards, which is
+ * Runs a cell in a child process. However that ends, the run folder holds a record afterwards, which is
  * returned; undefined when it was stopped. Never rejects for what happened to the cell.
  */
 export async function runCellProcess(

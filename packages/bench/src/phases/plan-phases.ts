@@ -62,7 +62,7 @@ export function planPhase(phase: ChosenPhase, dataset: ImageDataset, settings: P
   const { config, method, seed } = settings;
   const { task, protocol, field } = phase;
   const { trains, from } = phase.config;
-  checkDataset(`${field}.data`, dataset, task.definition.targets);
+  checkSplits(`${field}.data`, dataset, task.definition.targets);
   const training = trainingOf(phase, config, settings.learningRate);
   const limits: Limits = { ...config.limits, ...withoutUndefined(phase.config.limits) };
   const limit = (split: ImageSplit, most: number | null) => (most === null ? split : evenSubset(split, most));
@@ -173,7 +173,7 @@ function checkBatchSize(where: string, batchSize: number, examples: number, of: 
  * @param field the configuration's field that names it, e.g. `phases[0].data`
  * @throws InputError
  */
-function checkDataset(
+function checkSplits(
   field: string,
   { name, train, val, test }: ImageDataset,
   targets: ChosenPhase['task']['definition']['targets'],

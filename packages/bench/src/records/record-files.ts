@@ -9,7 +9,7 @@ import { recordSchema } from './record-schema.js';
 import { readJsonFile, recordPath, recordsFolder, writeOutput } from './run-files.js';
 
 /**
- * Writes `<runDir>/records/<cell.id>.json`, whole or not at all.
+ * Writes `<runDir>/records/<cell.id>.json` atomically.
  * @returns its path
  * @throws InternalError for a record that its schema refuses, naming the field
  * @throws InputError when the folder cannot be written

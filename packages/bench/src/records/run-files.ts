@@ -13,7 +13,7 @@ export const lockPath = (runDir: string) => join(runDir, '.lock');
 export const logPath = (runDir: string, cellId: string) => join(runDir, 'logs', `${cellId}.log`);
 
 /**
- * Writes a file of a run whole or not at all.
+ * Writes a file of a run atomically.
  * @throws InputError when the folder cannot be written
  */
 export async function writeOutput(path: string, content: string): Promise<void> {

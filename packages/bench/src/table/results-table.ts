@@ -130,10 +130,13 @@ function legend(rows: readonly SummaryRow[]): string[] {
   const draws = rows.some(({ scores: own, seeds: of }) =>
     own.some(({ estimate }) => (estimate?.measurements ?? 0) > of.length),
   );
+  const bracketed = rows.some(({ scores: own }) =>
+    own.some(({ metric, estimate }) => metric.shown === 'table' && (estimate?.interval ?? null) !== null),
+  );
   return [
     many > 1 || draws
       ? `Means over ${[many > 1 && `${many} seeds`, draws && 'draws'].filter(Boolean).join(' and ')}, ± half of Student’s 95 % interval of the mean.`
-      : 'In brackets: 95 % Wilson interval over the images. One seed: differences between rows may be chance.',
+      : `${bracketed ? 'In brackets: 95 % Wilson interval over the images. ' : ''}One seed: differences between rows may be chance.`,
     ...(many > 1 && uneven.length > 0 ? [`Fewer seeds are done for ${uneven.join(', ')}.`] : []),
     ...[...caveats].map((caveat) => `NOT: ${caveat}`),
     [

@@ -17,12 +17,12 @@ export interface DepthResult {
   readonly delta3: number;
   /** Mean of d² minus the square of the mean of d: Eigen's eq. 1 to 3, without a root. */
   readonly scaleInvariantLogError: number;
-  /** Valid pixels predicted below {@link MIN_LOG_DEPTH}, taken as that for the errors in log depth. */
+  /** Valid pixels predicted below {@link minLogDepth}, taken as that for the errors in log depth. */
   readonly clampedPixels: number;
 }
 
 /** Predictions below this many metres, negative ones included, have no useful logarithm. */
-export const MIN_LOG_DEPTH = 1e-3;
+export const minLogDepth = 1e-3;
 
 /**
  * Depth metrics pooled over all valid pixels of all images, streamed with float64 sums.
@@ -107,8 +107,8 @@ export class DepthMetrics {
     if (factor < 1.25) this.#within[0]++;
     if (factor < 1.25 ** 2) this.#within[1]++;
     if (factor < 1.25 ** 3) this.#within[2]++;
-    if (prediction < MIN_LOG_DEPTH) this.#clamped++;
-    const difference = Math.log(Math.max(prediction, MIN_LOG_DEPTH) / target);
+    if (prediction < minLogDepth) this.#clamped++;
+    const difference = Math.log(Math.max(prediction, minLogDepth) / target);
     this.#log10Error += Math.abs(difference) / Math.LN10;
     // Welford's update: the difference of the two means would cancel.
     const fromMean = difference - this.#logMean;

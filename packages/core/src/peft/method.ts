@@ -11,7 +11,7 @@ export interface MethodBinding<Options> {
   readonly options: Options;
   /** The stage being traced; see {@link MethodStage}. */
   readonly stage: string;
-  /** The tensor of one of the method's own parameters, trainable or already trained. */
+  /** The tensor of one of the method's own parameters, trainable or trained, or of a backbone's weight by timm's name. */
   parameter(name: string): Tensor;
 }
 

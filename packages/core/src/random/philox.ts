@@ -9,12 +9,12 @@ export type PhiloxCounter = readonly [number, number, number, number];
 /** Two 32-bit words, each an unsigned integer. */
 export type PhiloxKey = readonly [number, number];
 
-const ROUNDS = 10;
-const MULTIPLIER_0 = 0xd2511f53;
-const MULTIPLIER_1 = 0xcd9e8d57;
-const WEYL_0 = 0x9e3779b9;
-const WEYL_1 = 0xbb67ae85;
-const TWO_POW_MINUS_32 = 2 ** -32;
+const rounds = 10;
+const multiplier0 = 0xd2511f53;
+const multiplier1 = 0xcd9e8d57;
+const weyl0 = 0x9e3779b9;
+const weyl1 = 0xbb67ae85;
+const twoPowMinus32 = 2 ** -32;
 
 /**
  * Writes `blocks` consecutive outputs of 4 words each into `out`, for the counters
@@ -35,19 +35,19 @@ export function philox4x32Blocks(
     let x3 = fixed3 >>> 0;
     let k0 = key[0] | 0;
     let k1 = key[1] | 0;
-    for (let round = 0; round < ROUNDS; round++) {
-      const low0 = Math.imul(MULTIPLIER_0, x0) >>> 0;
-      const low1 = Math.imul(MULTIPLIER_1, x2) >>> 0;
+    for (let round = 0; round < rounds; round++) {
+      const low0 = Math.imul(multiplier0, x0) >>> 0;
+      const low1 = Math.imul(multiplier1, x2) >>> 0;
       // The float64 product is off by at most 2¹⁰ and (product − low) is a multiple of 2³², so
       // that rounding the quotient gives the exact upper half.
-      const high0 = ((MULTIPLIER_0 * x0 - low0) * TWO_POW_MINUS_32 + 0.5) >>> 0;
-      const high1 = ((MULTIPLIER_1 * x2 - low1) * TWO_POW_MINUS_32 + 0.5) >>> 0;
+      const high0 = ((multiplier0 * x0 - low0) * twoPowMinus32 + 0.5) >>> 0;
+      const high1 = ((multiplier1 * x2 - low1) * twoPowMinus32 + 0.5) >>> 0;
       x0 = (high1 ^ x1 ^ k0) >>> 0;
       x1 = low1;
       x2 = (high0 ^ x3 ^ k1) >>> 0;
       x3 = low0;
-      k0 = (k0 + WEYL_0) | 0;
-      k1 = (k1 + WEYL_1) | 0;
+      k0 = (k0 + weyl0) | 0;
+      k1 = (k1 + weyl1) | 0;
     }
     const at = 4 * block;
     out[at] = x0;
@@ -64,7 +64,7 @@ export function philox4x32(counter: PhiloxCounter, key: PhiloxKey): Uint32Array 
   return out;
 }
 
-const UNITS_PER_BLOCK = 8;
+const unitsPerBlock = 8;
 
 /**
  * A 64-bit hash of a label as two 32-bit words: Merkle–Damgård over blocks of 8 UTF-16 code units,
@@ -73,7 +73,7 @@ const UNITS_PER_BLOCK = 8;
  */
 export function hashLabel(label: string): PhiloxKey {
   let state: PhiloxKey = [label.length, 0];
-  for (let at = 0; at === 0 || at < label.length; at += UNITS_PER_BLOCK) {
+  for (let at = 0; at === 0 || at < label.length; at += unitsPerBlock) {
     const word = (i: number) => (unit(label, at + 2 * i) | (unit(label, at + 2 * i + 1) << 16)) >>> 0;
     const mixed = philox4x32([word(0), word(1), word(2), word(3)], state);
     state = [mixed[0]!, mixed[1]!];

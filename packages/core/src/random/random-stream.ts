@@ -19,9 +19,9 @@ export interface RandomStream {
   permutation(n: number): Int32Array;
 }
 
-const FIRST_BLOCKS = 1;
-const MOST_BLOCKS = 256;
-const TWO_POW_32 = 2 ** 32;
+const firstBlocks = 1;
+const mostBlocks = 256;
+const twoPow32 = 2 ** 32;
 
 /**
  * The stream of random numbers of (`seed`, `label`), by Philox4x32-10.
@@ -44,7 +44,7 @@ export function randomStream(seed: number, label: string): RandomStream {
       fix: 'Give a whole number, e.g. 0.',
     });
   }
-  return new PhiloxStream([seed >>> 0, Math.floor(seed / TWO_POW_32) >>> 0], hashLabel(label));
+  return new PhiloxStream([seed >>> 0, Math.floor(seed / twoPow32) >>> 0], hashLabel(label));
 }
 
 class PhiloxStream implements RandomStream {
@@ -63,11 +63,11 @@ class PhiloxStream implements RandomStream {
   }
 
   uniform(): number {
-    return this.nextUint32() / TWO_POW_32;
+    return this.nextUint32() / twoPow32;
   }
 
   uniformInt(n: number): number {
-    if (!Number.isInteger(n) || n < 1 || n > TWO_POW_32) {
+    if (!Number.isInteger(n) || n < 1 || n > twoPow32) {
       throw new InputError('The range of a random integer is not valid.', {
         where: 'n',
         expected: 'an integer from 1 to 2³²',
@@ -75,7 +75,7 @@ class PhiloxStream implements RandomStream {
       });
     }
     // The incomplete last multiple of n is rejected: its remainders would come up once too often.
-    const limit = TWO_POW_32 - (TWO_POW_32 % n);
+    const limit = twoPow32 - (twoPow32 % n);
     let word = this.nextUint32();
     while (word >= limit) word = this.nextUint32();
     return word % n;
@@ -108,11 +108,11 @@ class PhiloxStream implements RandomStream {
 
   /** Longer and longer runs: a stream of few numbers stays cheap, a long one runs at full speed. */
   #refill(): void {
-    const low = this.#blocksDone % TWO_POW_32;
-    const wanted = Math.min(MOST_BLOCKS, Math.max(FIRST_BLOCKS, this.#blocksDone));
-    const blocks = Math.min(wanted, TWO_POW_32 - low);
+    const low = this.#blocksDone % twoPow32;
+    const wanted = Math.min(mostBlocks, Math.max(firstBlocks, this.#blocksDone));
+    const blocks = Math.min(wanted, twoPow32 - low);
     if (this.#words.length !== 4 * blocks) this.#words = new Uint32Array(4 * blocks);
-    const high = Math.floor(this.#blocksDone / TWO_POW_32);
+    const high = Math.floor(this.#blocksDone / twoPow32);
     philox4x32Blocks([low, high, this.labelHash[0], this.labelHash[1]], this.key, blocks, this.#words);
     this.#blocksDone += blocks;
     this.#next = 0;

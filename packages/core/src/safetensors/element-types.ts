@@ -1,5 +1,5 @@
 /** Bytes per element of the format's element types. */
-export const SAFETENSORS_ITEM_BYTES = {
+export const safetensorsItemBytes = {
   BOOL: 1,
   U8: 1,
   I8: 1,
@@ -18,10 +18,10 @@ export const SAFETENSORS_ITEM_BYTES = {
 } as const;
 
 /** An element type by its name in a safetensors header. */
-export type SafetensorsDType = keyof typeof SAFETENSORS_ITEM_BYTES;
+export type SafetensorsDType = keyof typeof safetensorsItemBytes;
 
 export function isSafetensorsDType(name: unknown): name is SafetensorsDType {
-  return typeof name === 'string' && Object.hasOwn(SAFETENSORS_ITEM_BYTES, name);
+  return typeof name === 'string' && Object.hasOwn(safetensorsItemBytes, name);
 }
 
 let float16Values: Float32Array | undefined;

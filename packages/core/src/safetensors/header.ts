@@ -1,6 +1,6 @@
 import { FormatError, type KoraErrorDetails } from '../errors/kora-error.js';
 import { formatShape, type Shape, sizeOf } from '../graph/shape.js';
-import { isSafetensorsDType, SAFETENSORS_ITEM_BYTES, type SafetensorsDType } from './element-types.js';
+import { isSafetensorsDType, type SafetensorsDType, safetensorsItemBytes } from './element-types.js';
 import { decodeUtf8, firstDuplicateKey } from './header-text.js';
 
 /** Where one tensor lies in a safetensors file. */
@@ -25,10 +25,10 @@ export interface SafetensorsHeader {
 }
 
 /** The length of the length field at the start of the file, in bytes. */
-export const SAFETENSORS_LENGTH_BYTES = 8;
+export const safetensorsLengthBytes = 8;
 
 /** The format's own limit on the header, in bytes. */
-const MAX_HEADER_BYTES = 100_000_000;
+const maxHeaderBytes = 100_000_000;
 
 /**
  * The number of bytes at the start of a file that {@link parseSafetensorsHeader} needs.
@@ -38,28 +38,28 @@ const MAX_HEADER_BYTES = 100_000_000;
  * @throws FormatError when the file is shorter than its header says, or the length is absurd.
  */
 export function safetensorsHeaderEnd(bytes: Uint8Array, totalLength: number, source = 'safetensors'): number {
-  if (totalLength < SAFETENSORS_LENGTH_BYTES || bytes.length < SAFETENSORS_LENGTH_BYTES) {
+  if (totalLength < safetensorsLengthBytes || bytes.length < safetensorsLengthBytes) {
     throw defect('The safetensors file is truncated: its header length is incomplete.', source, {
       expected: 'at least 8 bytes',
       received: `${Math.min(totalLength, bytes.length)} bytes`,
-      fix: DOWNLOAD_AGAIN,
+      fix: downloadAgain,
     });
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getBigUint64(0, true);
-  if (length > MAX_HEADER_BYTES) {
+  if (length > maxHeaderBytes) {
     throw defect('This is not a safetensors file: its header length is absurd.', source, {
-      expected: `a header of at most ${MAX_HEADER_BYTES} bytes`,
+      expected: `a header of at most ${maxHeaderBytes} bytes`,
       received: `${length} bytes`,
       fix: 'Check that the file is a safetensors file and not, for example, a PyTorch pickle or a web page.',
     });
   }
-  const end = SAFETENSORS_LENGTH_BYTES + Number(length);
+  const end = safetensorsLengthBytes + Number(length);
   if (end > totalLength) {
     throw defect('The safetensors file is truncated inside its header.', source, {
       expected: `at least ${end} bytes`,
       received: `${totalLength} bytes`,
-      fix: DOWNLOAD_AGAIN,
+      fix: downloadAgain,
     });
   }
   return end;
@@ -89,7 +89,7 @@ export function parseSafetensorsHeader(
       fix: 'Read as many bytes as safetensorsHeaderEnd() says.',
     });
   }
-  const json = parseJson(bytes.subarray(SAFETENSORS_LENGTH_BYTES, dataStart), source);
+  const json = parseJson(bytes.subarray(safetensorsLengthBytes, dataStart), source);
   const metadata = readMetadata(json.get('__metadata__'), source);
   json.delete('__metadata__');
   const entries = [...json].map(([name, value]) => readEntry(name, value, dataStart, source));
@@ -98,7 +98,7 @@ export function parseSafetensorsHeader(
   return { tensors: new Map(entries.map((entry) => [entry.name, entry])), metadata, dataStart };
 }
 
-const DOWNLOAD_AGAIN = 'Download or copy the file again.';
+const downloadAgain = 'Download or copy the file again.';
 
 function defect(message: string, where: string, details: KoraErrorDetails): FormatError {
   return new FormatError(message, { where, ...details });
@@ -118,7 +118,7 @@ function parseJson(bytes: Uint8Array, source: string): Map<string, unknown> {
   } catch (cause) {
     throw defect('The safetensors header is not valid JSON.', source, {
       received: cause instanceof Error ? cause.message : String(cause),
-      fix: DOWNLOAD_AGAIN,
+      fix: downloadAgain,
       cause,
     });
   }
@@ -136,7 +136,7 @@ function decodeHeaderText(bytes: Uint8Array, source: string): string {
   try {
     return decodeUtf8(bytes);
   } catch (cause) {
-    throw defect('The safetensors header is not valid UTF-8.', source, { fix: DOWNLOAD_AGAIN, cause });
+    throw defect('The safetensors header is not valid UTF-8.', source, { fix: downloadAgain, cause });
   }
 }
 
@@ -178,7 +178,7 @@ function readEntry(name: string, value: unknown, dataStart: number, source: stri
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isSafetensorsDType(dtype)) {
     throw defect('A tensor has an unknown dtype.', where, {
-      expected: Object.keys(SAFETENSORS_ITEM_BYTES).join(', '),
+      expected: Object.keys(safetensorsItemBytes).join(', '),
       received: JSON.stringify(dtype) ?? 'nothing',
     });
   }
@@ -195,7 +195,7 @@ function readEntry(name: string, value: unknown, dataStart: number, source: stri
     });
   }
   const [begin, end] = offsets as [number, number];
-  const needed = sizeOf(shape) * SAFETENSORS_ITEM_BYTES[dtype];
+  const needed = sizeOf(shape) * safetensorsItemBytes[dtype];
   if (end - begin !== needed) {
     throw defect('The size of a tensor contradicts its dtype and shape.', where, {
       expected: `${needed} bytes for ${dtype} ${formatShape(shape)}`,
@@ -235,7 +235,7 @@ function checkLayout(
     throw defect(problem, source, {
       expected: `${filled} bytes`,
       received: `${totalLength} bytes`,
-      fix: DOWNLOAD_AGAIN,
+      fix: downloadAgain,
     });
   }
 }

@@ -2,8 +2,8 @@ import { InputError, ShapeError } from '../errors/kora-error.js';
 import type { HostData } from '../graph/shape.js';
 import { formatShape, sizeOf } from '../graph/shape.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
-import { float32ToFloat16, SAFETENSORS_ITEM_BYTES } from './element-types.js';
-import { SAFETENSORS_LENGTH_BYTES } from './header.js';
+import { float32ToFloat16, safetensorsItemBytes } from './element-types.js';
+import { safetensorsLengthBytes } from './header.js';
 import { encodeUtf8 } from './header-text.js';
 
 export interface WriteSafetensorsOptions {
@@ -14,7 +14,7 @@ export interface WriteSafetensorsOptions {
 type StoredDType = 'F32' | 'F16' | 'I32' | 'BOOL';
 
 /** The data section begins at a multiple of this many bytes, so that readers can map it. */
-const ALIGNMENT = 8;
+const alignment = 8;
 
 /**
  * The bytes of a safetensors file: `f32` as F32 or F16, `i32` as I32, `bool` as BOOL. Wider
@@ -33,7 +33,7 @@ export function writeSafetensors(
   const entries = [...tensors].map(([name, tensor]) => {
     checkTensor(name, tensor);
     const dtype = storedDType(tensor, options.realDType ?? 'F32');
-    return { name, tensor, dtype, itemBytes: SAFETENSORS_ITEM_BYTES[dtype] };
+    return { name, tensor, dtype, itemBytes: safetensorsItemBytes[dtype] };
   });
   entries.sort((a, b) => b.itemBytes - a.itemBytes);
 
@@ -47,13 +47,13 @@ export function writeSafetensors(
     dataLength = end;
   }
   const header = encodeUtf8(`{${fields.join(',')}}`);
-  const headerLength = Math.ceil(header.length / ALIGNMENT) * ALIGNMENT;
+  const headerLength = Math.ceil(header.length / alignment) * alignment;
 
-  const bytes = new Uint8Array(SAFETENSORS_LENGTH_BYTES + headerLength + dataLength);
+  const bytes = new Uint8Array(safetensorsLengthBytes + headerLength + dataLength);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.set(header, SAFETENSORS_LENGTH_BYTES);
-  bytes.fill(0x20, SAFETENSORS_LENGTH_BYTES + header.length, SAFETENSORS_LENGTH_BYTES + headerLength);
-  let at = SAFETENSORS_LENGTH_BYTES + headerLength;
+  bytes.set(header, safetensorsLengthBytes);
+  bytes.fill(0x20, safetensorsLengthBytes + header.length, safetensorsLengthBytes + headerLength);
+  let at = safetensorsLengthBytes + headerLength;
   for (const { name, tensor, dtype, itemBytes } of entries) {
     store({ buffer: bytes.buffer, at, dtype }, tensor.data, name);
     at += tensor.data.length * itemBytes;

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 const entry = pathToFileURL(createRequire(import.meta.url).resolve('@kora-bench/datasets')).href;
 
 /**
- * A split of 32 × 32 images, at 224 pixels, in a process of its own; `read(i, n)` reads n from i on
+ * A split of 32 × 32 images, at 224 pixels, in a child process; `read(i, n)` reads n from i on
  * and `reads` counts those that were not in the cache.
  */
 const prelude = `

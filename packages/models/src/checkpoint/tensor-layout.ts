@@ -93,7 +93,7 @@ function timmName(name: string): string {
 }
 
 /** How many tensors a message names before it counts the rest. */
-const NAMED = 5;
+const named = 5;
 
 /**
  * Whether a file holds exactly the tensors of a model, by name and shape.
@@ -137,6 +137,6 @@ export function checkLayout(tensors: TensorLayout, config: VitConfig, where: str
 const count = (n: number) => `${n} ${n === 1 ? 'tensor' : 'tensors'}`;
 
 function list(items: readonly string[]): string {
-  const rest = items.length - NAMED;
-  return items.slice(0, NAMED).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+  const rest = items.length - named;
+  return items.slice(0, named).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }

@@ -9,7 +9,7 @@ import { method, model, seed, task, training } from './recipe.js';
 /**
  * Trains the recipe's model with LoRA on any backend, in Node and in a page alike.
  * @param backbone the frozen weights, of `readBackbone`
- * @param observer is told every step as it happens
+ * @param observer gets every step as it happens
  * @throws BackendError when the backend fails
  * @throws TrainingError when a loss that the observer asked for is not finite
  */

@@ -15,7 +15,7 @@ type Probe = DeviceProbe & { readonly backend: string };
 const probeEntry = new URL('./probe-process.js', import.meta.url);
 const probeTimeout = 60_000;
 
-/** Tries every backend, each in a process of its own: a driver that crashes or hangs shows as unavailable. */
+/** Checks every backend, each in a child process: a driver that crashes or hangs shows as unavailable. */
 export async function doctor({ json }: { readonly json?: boolean }): Promise<number> {
   const plugins = await readPluginsFile();
   const definitions = await loadKind('backends', plugins.backends);

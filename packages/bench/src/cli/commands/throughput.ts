@@ -27,7 +27,7 @@ interface FailedMeasurement {
 
 const measureEntry = new URL('../../throughput/throughput-process.js', import.meta.url);
 
-/** Measures training steps of every method on every backend, each in a process of its own. */
+/** Measures training steps of every method on every backend, each in a child process. */
 export async function throughput(options: ThroughputOptions): Promise<number> {
   const { backend, method, model, batchSize: batch, classes, time: milliseconds, json } = options;
   const flags = {

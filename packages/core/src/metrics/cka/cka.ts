@@ -147,7 +147,7 @@ class LayerExamples {
 }
 
 /** Below this share of its kernel, a layer's own HSIC is rounding: it does not vary. */
-const NO_VARIANCE = 1e-13;
+const noVariance = 1e-13;
 
 /** HSIC(a, b) / √(HSIC(a, a) · HSIC(b, b)). */
 function alignment(
@@ -159,7 +159,7 @@ function alignment(
   const scales = new Map<number, number | null>();
   for (const l of new Set([...rows, ...columns])) {
     const own = hsic(sums, l, l);
-    scales.set(l, own > NO_VARIANCE * sums.pair(l, l).frobenius ? Math.sqrt(own) : null);
+    scales.set(l, own > noVariance * sums.pair(l, l).frobenius ? Math.sqrt(own) : null);
   }
   const one = (a: number, b: number): number | null => {
     const scaleA = scales.get(a)!;

@@ -5,7 +5,7 @@ import type { KernelSums } from './hsic.js';
 export type LayerPair = readonly [a: number, b: number];
 
 /** Rows folded in at once. */
-const CHUNK = 64;
+const chunk = 64;
 
 /**
  * The kernel sums of layers in feature space: XᵀY per pair of layers and a few vectors, whose size
@@ -43,13 +43,13 @@ export class CrossProducts implements KernelSums {
     this.#weighted = widths.map((width) => new Float64Array(width * count));
     this.#normProducts = new Float64Array(count * count);
     this.#traces = new Float64Array(count);
-    this.#norms = new Float64Array(count * CHUNK);
-    this.#transposed = widths.map((width) => new Float64Array(width * CHUNK));
+    this.#norms = new Float64Array(count * chunk);
+    this.#transposed = widths.map((width) => new Float64Array(width * chunk));
   }
 
   /** @param layers per layer its rows [n, width], more after them allowed. */
   add(layers: readonly Float32Array[], n: number): void {
-    for (let start = 0; start < n; start += CHUNK) this.#addChunk(layers, start, Math.min(n, start + CHUNK));
+    for (let start = 0; start < n; start += chunk) this.#addChunk(layers, start, Math.min(n, start + chunk));
     this.n += n;
   }
 
@@ -92,9 +92,9 @@ export class CrossProducts implements KernelSums {
     for (let l = 0; l < count; l++) this.#transpose(layers[l]!, l, start, end);
     for (let l = 0; l < count; l++) {
       const [a, c] = [this.#transposed[l]!, this.#weighted[l]!];
-      addDotProducts({ a, b: this.#norms, c, m: this.widths[l]!, n: count, k: CHUNK });
+      addDotProducts({ a, b: this.#norms, c, m: this.widths[l]!, n: count, k: chunk });
     }
-    addDotProducts({ a: this.#norms, b: this.#norms, c: this.#normProducts, m: count, n: count, k: CHUNK });
+    addDotProducts({ a: this.#norms, b: this.#norms, c: this.#normProducts, m: count, n: count, k: chunk });
     for (const [a, b] of this.pairs) {
       addDotProducts({
         a: this.#transposed[a]!,
@@ -102,27 +102,27 @@ export class CrossProducts implements KernelSums {
         c: this.#products.get(this.#pairKey(a, b))!,
         m: this.widths[a]!,
         n: this.widths[b]!,
-        k: CHUNK,
+        k: chunk,
       });
     }
   }
 
-  /** Shifts and transposes rows into [width, CHUNK], zero beyond `end`, and takes their norms. */
+  /** Shifts and transposes rows into [width, chunk], zero beyond `end`, and takes their norms. */
   #transpose(rows: Float32Array, l: number, start: number, end: number): void {
     const width = this.widths[l]!;
     const shift = this.shifts[l]!;
     const out = this.#transposed[l]!;
     out.fill(0);
-    this.#norms.fill(0, l * CHUNK, (l + 1) * CHUNK);
+    this.#norms.fill(0, l * chunk, (l + 1) * chunk);
     for (let i = start; i < end; i++) {
       let norm = 0;
       for (let d = 0; d < width; d++) {
         const x = rows[i * width + d]! - shift[d]!;
-        out[d * CHUNK + i - start] = x;
+        out[d * chunk + i - start] = x;
         this.#sums[l]![d]! += x;
         norm += x * x;
       }
-      this.#norms[l * CHUNK + i - start] = norm;
+      this.#norms[l * chunk + i - start] = norm;
       this.#traces[l]! += norm;
     }
   }

@@ -3,7 +3,7 @@ import { CrossProducts } from './cross-products.js';
 import { addDotProducts } from './dot-products.js';
 import type { KernelSums } from './hsic.js';
 
-const SMALLEST_BLOCK = 64;
+const smallestBlock = 64;
 
 /**
  * Kernel sums streamed over examples, exact over all of them: rows are kept while their Gram
@@ -23,7 +23,7 @@ export class KernelAccumulator {
     readonly pairs: readonly LayerPair[],
   ) {
     this.#rows = widths.map(() => new Float32Array(0));
-    this.#block = Math.max(SMALLEST_BLOCK, gramCrossover(widths, pairs));
+    this.#block = Math.max(smallestBlock, gramCrossover(widths, pairs));
   }
 
   /** @param layers per layer a batch [batch, width]. */
@@ -67,7 +67,7 @@ export class KernelAccumulator {
     }
     this.#folded.add(this.#rows, this.#kept);
     this.#kept = 0;
-    this.#block = SMALLEST_BLOCK;
+    this.#block = smallestBlock;
     if (this.#capacity > this.#block) {
       this.#capacity = 0;
       this.#rows.fill(new Float32Array(0));
@@ -86,7 +86,7 @@ function gramCrossover(widths: readonly number[], pairs: readonly LayerPair[]): 
 }
 
 /** Rows per tile: the tiles of 24 layers fill less than a megabyte. */
-const TILE = 64;
+const tileExtent = 64;
 
 /**
  * The kernel sums of layers held as rows, by way of their n × n Gram matrices, of which only one
@@ -103,21 +103,21 @@ function gramSums(layers: readonly Float32Array[], widths: readonly number[], n:
   });
   const perRow = matrices.map(rowTerms);
   const frobenius = new Float64Array(count * count);
-  const tiles = new Float64Array(count * TILE * TILE);
-  const left = widths.map((width) => new Float64Array(TILE * width));
-  const right = widths.map((width) => new Float64Array(TILE * width));
+  const tiles = new Float64Array(count * tileExtent * tileExtent);
+  const left = widths.map((width) => new Float64Array(tileExtent * width));
+  const right = widths.map((width) => new Float64Array(tileExtent * width));
   const products = new Float64Array(count * count);
-  for (let i = 0; i < n; i += TILE) {
+  for (let i = 0; i < n; i += tileExtent) {
     for (let l = 0; l < count; l++) centreRows(matrices[l]!, i, left[l]!);
-    for (let j = i; j < n; j += TILE) {
+    for (let j = i; j < n; j += tileExtent) {
       tiles.fill(0);
       for (let l = 0; l < count; l++) {
         centreRows(matrices[l]!, j, right[l]!);
-        const tile = tiles.subarray(l * TILE * TILE, (l + 1) * TILE * TILE);
-        addDotProducts({ a: left[l]!, b: right[l]!, c: tile, m: TILE, n: TILE, k: widths[l]! });
+        const tile = tiles.subarray(l * tileExtent * tileExtent, (l + 1) * tileExtent * tileExtent);
+        addDotProducts({ a: left[l]!, b: right[l]!, c: tile, m: tileExtent, n: tileExtent, k: widths[l]! });
       }
       products.fill(0);
-      addDotProducts({ a: tiles, b: tiles, c: products, m: count, n: count, k: TILE * TILE });
+      addDotProducts({ a: tiles, b: tiles, c: products, m: count, n: count, k: tileExtent * tileExtent });
       // A Gram matrix is symmetric: a tile off the diagonal stands for its mirror image too.
       const weight = i === j ? 1 : 2;
       for (let at = 0; at < products.length; at++) frobenius[at]! += weight * products[at]!;
@@ -153,9 +153,9 @@ interface Rows {
   readonly n: number;
 }
 
-/** Rows from `start` on, centred, into `out` [TILE, width]; rows beyond n become 0. */
+/** Rows from `start` on, centred, into `out` [tileExtent, width]; rows beyond n become 0. */
 function centreRows({ rows, means, width, n }: Rows, start: number, out: Float64Array): void {
-  const filled = Math.min(TILE, n - start);
+  const filled = Math.min(tileExtent, n - start);
   for (let i = 0; i < filled; i++) {
     for (let d = 0; d < width; d++) out[i * width + d] = rows[(start + i) * width + d]! - means[d]!;
   }
