@@ -56,7 +56,7 @@ const spec = { name: 'custom', task: classificationTask(classes.length), batchSi
 const training = trainingSchema.parse({ epochs: 5, batchSize, learningRate: 5e-3 });
 const weights = startWeights(context, checkpoint, spec.task);
 const data = { stepsPerEpoch, batches: (epoch) => batches(order(epoch).map((i) => forTraining[i])) };
-await train(context, weights, { ...spec, training }, data, [printing]);
+await train(context, weights, { ...spec, training, observers: [printing] }, data);
 const { values, examples } = await evaluateBatches(context, weights, spec, batches(forTest));
 console.log(`test accuracy ${(100 * values.top1).toFixed(1)} % of ${examples} images`);
 await writeFile('trained.safetensors', writeSafetensors(trainedWeights(context, weights, spec.task)));

@@ -51,7 +51,8 @@ function memoryReader(onRead: (indices: readonly number[]) => void = () => undef
 async function collect(order: number[], batchSize: number, options: Partial<BatchOptions> = {}) {
   const found: Batch[] = [];
   const all = { preprocessing: preprocessing(imageSide), ...options };
-  for await (const batch of batches(split(20), memoryReader(), order, batchSize, all)) found.push(batch);
+  for await (const batch of batches(split(20), memoryReader(), order, { batchSize, ...all }))
+    found.push(batch);
   return found;
 }
 
@@ -110,7 +111,10 @@ test('flip mirrors about half of the images, and moves depth with them', async (
   const order = Array.from({ length: 200 }, (_, i) => i);
   const options = { preprocessing: preprocessing(imageSide), augmentation: 'flip' } as const;
   let mirrored = 0;
-  for await (const batch of batches(split(200, 'depth'), memoryReader(), order, 1, options)) {
+  for await (const batch of batches(split(200, 'depth'), memoryReader(), order, {
+    batchSize: 1,
+    ...options,
+  })) {
     const red = (x: number) => batch.images[x]! * 127.5 + 127.5;
     const index = batch.indices[0]!;
     const isMirrored = Math.abs(red(0) - pixel(index, 0, imageSide - 1, 0)) < 0.01;
@@ -127,7 +131,10 @@ test('crop-flip shifts by up to an eighth, and fills by reflection', async () =>
   const order = Array.from({ length: 300 }, (_, i) => i);
   const options = { preprocessing: preprocessing(imageSide), augmentation: 'crop-flip' } as const;
   const tops = new Set<number>();
-  for await (const { targets } of batches(split(300, 'depth'), memoryReader(), order, 1, options)) {
+  for await (const { targets } of batches(split(300, 'depth'), memoryReader(), order, {
+    batchSize: 1,
+    ...options,
+  })) {
     const rows = Array.from({ length: imageSide }, (_, y) =>
       Math.floor(targets.depth!.data[y * imageSide]! + 1e-4),
     );
@@ -143,7 +150,7 @@ test('the next batches are read while the consumer works, but no more than two',
   const started: number[] = [];
   const reader = memoryReader(([first]) => started.push(first!));
   const options = { preprocessing: preprocessing(imageSide) };
-  const iterator = batches(split(20), reader, [0, 1, 2, 3, 4, 5, 6], 1, options);
+  const iterator = batches(split(20), reader, [0, 1, 2, 3, 4, 5, 6], { batchSize: 1, ...options });
   await iterator.next();
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(started).toEqual([0, 1, 2]);
@@ -166,7 +173,8 @@ test('a consumer that stops early waits for the reads under way', async () => {
     },
     close: inner.close,
   };
-  for await (const _ of batches(split(20), reader, [0, 1, 2, 3], 1, {
+  for await (const _ of batches(split(20), reader, [0, 1, 2, 3], {
+    batchSize: 1,
     preprocessing: preprocessing(imageSide),
   })) {
     break;
@@ -181,7 +189,7 @@ test('a failure comes in its turn, after the batches before it', async () => {
   const seen: number[] = [];
   const iterate = async () => {
     const options = { preprocessing: preprocessing(imageSide) };
-    for await (const { indices } of batches(split(20), reader, [0, 1, 2, 3], 1, options)) {
+    for await (const { indices } of batches(split(20), reader, [0, 1, 2, 3], { batchSize: 1, ...options })) {
       seen.push(indices[0]!);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

@@ -202,7 +202,7 @@ test('augmentation moves image, mask and depth together', async () => {
   const order = [...Array(40).keys()];
   const options = { preprocessing: preprocessing(16), augmentation: 'crop-flip', seed: 1 } as const;
   const seen = new Set<string>();
-  for await (const { images, targets } of batches(split, reader, order, 1, options)) {
+  for await (const { images, targets } of batches(split, reader, order, { batchSize: 1, ...options })) {
     const moved = targets.mask!.data;
     seen.add([...moved].join());
     expect(targets.mask).toMatchObject({ dtype: 'i32', shape: [1, 16, 16] });

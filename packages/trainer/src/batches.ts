@@ -21,7 +21,6 @@ export interface FixedBatchesSpec extends BatchOptions {
   readonly reader: PixelReader;
   /** Places in the split. */
   readonly order: Int32Array;
-  readonly batchSize: number;
 }
 
 /** Batches over `order`, the next ones prepared while the consumer works. */
@@ -30,7 +29,10 @@ export async function* fixedBatches(spec: FixedBatchesSpec): AsyncGenerator<Fixe
   const padded = new Int32Array(Math.ceil(order.length / batchSize) * batchSize).fill(order.at(-1)!);
   padded.set(order);
   let at = 0;
-  for await (const { images, targets, indices } of batches(split, reader, padded, batchSize, options)) {
+  for await (const { images, targets, indices } of batches(split, reader, padded, {
+    batchSize,
+    ...options,
+  })) {
     const count = Math.min(batchSize, order.length - at);
     yield {
       images: { dtype: 'f32', shape: [batchSize, 3, ...options.preprocessing.imageSize], data: images },

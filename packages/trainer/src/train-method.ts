@@ -65,9 +65,15 @@ export async function trainMethod(
     const result = await train(
       context,
       used,
-      { name, task, stage: stage.name, trains, training: { ...spec.training, epochs } },
+      {
+        name,
+        task,
+        stage: stage.name,
+        trains,
+        training: { ...spec.training, epochs },
+        observers: observe(name),
+      },
       { split: examples, preprocessing, unshuffled },
-      observe(name),
     );
     if (part !== undefined) {
       for (const { name: parameter, owner } of modelParameters(model, method, task))

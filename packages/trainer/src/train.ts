@@ -41,7 +41,7 @@ export interface TrainerContext {
 }
 
 /** One stretch of training with a fixed set of trainable parameters. */
-export interface TrainSpec {
+export interface TrainSpec<B extends StepBatch = StepBatch> {
   /** E.g. `source/fusion`; names progress, shuffles and errors. */
   readonly name: string;
   readonly task: Task;
@@ -50,6 +50,7 @@ export interface TrainSpec {
   /** What trains; by default what the method trains in this stage, and the head. */
   trains?(parameter: OwnedParameter): boolean;
   readonly training: TrainingConfig;
+  readonly observers?: readonly TrainObserver<B>[];
 }
 
 /** The examples of a split, shuffled anew in every epoch. */
@@ -103,12 +104,11 @@ export interface TrainResult {
 export async function train<B extends StepBatch = StepBatch>(
   context: TrainerContext,
   weights: WeightStore,
-  spec: TrainSpec,
+  spec: TrainSpec<B>,
   data: TrainData<B>,
-  observers: readonly TrainObserver<B>[] = [],
 ): Promise<TrainResult> {
   const { backend, model, method } = context;
-  const { training, task } = spec;
+  const { training, task, observers = [] } = spec;
   const { batchSize, optimizer, clipNorm } = training;
   const parameters = modelParameters(model, method, task);
   const stage = spec.stage ?? finalStage(method);

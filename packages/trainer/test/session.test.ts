@@ -140,13 +140,21 @@ describe('an engine that fails', () => {
     const watched = await watchedBackend();
     const { split } = toySplit(8);
     const context = await toyContext({ backend: watched.backend });
-    const failure = train(context, startWeights(), spec, { split, preprocessing }, [
+    const failure = train(
+      context,
+      startWeights(),
       {
-        stepped() {
-          throw new Error('enough');
-        },
+        ...spec,
+        observers: [
+          {
+            stepped() {
+              throw new Error('enough');
+            },
+          },
+        ],
       },
-    ]);
+      { split, preprocessing },
+    );
     await expect(failure).rejects.toThrow('enough');
     expect(watched.alive).toEqual({ executables: 0, states: 0 });
   });

@@ -112,9 +112,19 @@ describe('train', () => {
     const still = (batchSize: number) =>
       spec({ training: training({ epochs: 1, batchSize, learningRate: 1e-30 }) });
     const padded = recorder();
-    await train(await toyContext(), startWeights(), still(4), ownBatches(6, 4), [padded.observer]);
+    await train(
+      await toyContext(),
+      startWeights(),
+      { ...still(4), observers: [padded.observer] },
+      ownBatches(6, 4),
+    );
     const exact = recorder();
-    await train(await toyContext(), startWeights(), still(2), ownBatches(6, 2), [exact.observer]);
+    await train(
+      await toyContext(),
+      startWeights(),
+      { ...still(2), observers: [exact.observer] },
+      ownBatches(6, 2),
+    );
     expect(padded.losses).toHaveLength(2);
     expect(padded.losses[1]).toBeCloseTo(exact.losses[2]!, 12);
     expect(difference(padded.gradients[1]!, exact.gradients[2]!)).toBeLessThan(1e-12);
@@ -135,9 +145,8 @@ describe('train', () => {
       await train(
         context,
         startWeights(context.method, eight),
-        spec({ task: eight, training: config }),
+        { ...spec({ task: eight, training: config }), observers: [observer] },
         data,
-        [observer],
       );
       return seen;
     };
@@ -193,9 +202,12 @@ describe('batches of one’s own', () => {
       { feeds: { images, ...targets }, count: 4, told: `epoch ${epoch}` },
     ];
     const told: string[] = [];
-    await train(await toyContext(), startWeights(), spec(), { stepsPerEpoch: 1, batches }, [
-      { stepped: ({ batch }) => void told.push(batch.told) },
-    ]);
+    await train(
+      await toyContext(),
+      startWeights(),
+      { ...spec(), observers: [{ stepped: ({ batch }) => void told.push(batch.told) }] },
+      { stepsPerEpoch: 1, batches },
+    );
     expect(told).toEqual(['epoch 0', 'epoch 1']);
   });
 
@@ -238,9 +250,8 @@ describe('observers', () => {
     await train(
       await toyContext(),
       startWeights(),
-      spec({ training: training({ epochs: 1 }) }),
+      { ...spec({ training: training({ epochs: 1 }) }), observers: [names] },
       ownBatches(8, 4),
-      [names],
     );
     expect(events).toEqual(['started', 'stepped', 'stepped', 'ended']);
   });
@@ -252,10 +263,12 @@ describe('observers', () => {
       stepped: ({ outputs }) => void seen.push(Object.keys(outputs).toSorted()),
     };
     const long = spec({ training: training({ epochs: 60, batchSize: 4 }) });
-    const result = await train(await toyContext(), startWeights(), long, ownBatches(8, 4), [
-      asking,
-      watching,
-    ]);
+    const result = await train(
+      await toyContext(),
+      startWeights(),
+      { ...long, observers: [asking, watching] },
+      ownBatches(8, 4),
+    );
     // Of 120 steps the loss curve has every second one, and the last.
     expect(seen.slice(0, 3)).toEqual([['loss'], ['gradientNorm', 'gradients'], ['loss']]);
     expect(seen.at(-2)).toEqual(['loss']);
@@ -273,7 +286,12 @@ describe('observers', () => {
         epochs.push(loss);
       },
     };
-    await train(await toyContext(), startWeights(), spec(), ownBatches(6, 4), [observer, told]);
+    await train(
+      await toyContext(),
+      startWeights(),
+      { ...spec(), observers: [observer, told] },
+      ownBatches(6, 4),
+    );
     const mean = (from: number) => (4 * losses[from]! + 2 * losses[from + 1]!) / 6;
     expect(epochs).toHaveLength(2);
     expect(difference(epochs as number[], [mean(0), mean(2)])).toBeLessThan(1e-12);
@@ -298,7 +316,12 @@ describe('observers', () => {
     const start = startWeights();
     const weights = start.fork();
     const config = training({ schedule: { kind: 'constant', warmup: 0.5 }, learningRate: 0.02 });
-    await train(await toyContext(), weights, spec({ training: config }), ownBatches(8, 4), [observer]);
+    await train(
+      await toyContext(),
+      weights,
+      { ...spec({ training: config }), observers: [observer] },
+      ownBatches(8, 4),
+    );
     expect(names).toEqual(['head.weight', 'head.bias']);
     expect(rates).toEqual([0.01, 0.02, 0.02, 0.02]);
     expect(ends).toEqual([start.get('head.weight').data[0], weights.get('head.weight').data[0]]);

@@ -29,8 +29,7 @@ export async function runCells(
   runDir: string,
   plan: RunPlan,
   { dataDir, cacheDir }: DataContext,
-  view: ProgressView,
-  options: CellProcessOptions = {},
+  { view, ...options }: CellProcessOptions & { readonly view: ProgressView },
 ): Promise<CellsResult> {
   const missing = new Set((await missingCells(runDir, plan)).map(({ id }) => id));
   const records: CellRecord[] = [];

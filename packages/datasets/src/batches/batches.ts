@@ -36,6 +36,8 @@ export interface Batch {
 export type BatchTargets = Readonly<Partial<Record<TargetKind, HostTensor>>>;
 
 export interface BatchOptions {
+  /** Examples per batch, B; the last batch may have fewer. */
+  readonly batchSize: number;
   /** As the reader was opened; mean and std may differ, since they are applied here. */
   readonly preprocessing: Preprocessing;
   /** Default `none`. */
@@ -61,10 +63,9 @@ export function batches(
   split: ImageSplit,
   reader: PixelReader,
   order: ArrayLike<number>,
-  batchSize: number,
   options: BatchOptions,
 ): AsyncGenerator<Batch, void, undefined> {
-  const { preprocessing, augmentation = 'none', seed = 0, epoch = 0, dropLast = false } = options;
+  const { batchSize, preprocessing, augmentation = 'none', seed = 0, epoch = 0, dropLast = false } = options;
   checkArguments(split, order, batchSize, { augmentation, dropLast });
   checkGeometry(preprocessing);
   checkNormalisation(preprocessing);

@@ -20,5 +20,5 @@ export function trainRecipe(
 ): Promise<TrainResult> {
   const context = { backend, model, method, seed };
   const weights = startWeights(context, { tensors: backbone, fingerprint: model.name }, task);
-  return train(context, weights, { name: 'web-demo', task, training }, pictureBatches, [observer]);
+  return train(context, weights, { name: 'web-demo', task, training, observers: [observer] }, pictureBatches);
 }

@@ -46,7 +46,8 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       `Run folder: ${runDir}; ${plural(missing.length, 'cell')} to do${done > 0 ? `, ${done} done before` : ''}.`,
     );
     const view = chooseView();
-    const { records, stopped } = await runCells(runDir, plan, context, view, {
+    const { records, stopped } = await runCells(runDir, plan, context, {
+      view,
       stop: interruption.signal,
       entry,
     }).finally(() => view.close());
