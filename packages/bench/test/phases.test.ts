@@ -88,6 +88,16 @@ describe('phases', () => {
     expect(mergeResultSchema.parse(both.analyses['merge']).error).toBeLessThan(1e-6);
   });
 
+  test('an analysis that names no phase looks at the first one that is scored', async () => {
+    const record = await runTinyCell({
+      method: probe,
+      phases: [sourcePhase({ evaluate: [] }), depthPhase({ from: 'source' })],
+      analyses: [{ name: 'cka', options: { examples: 8 } }],
+    });
+    expect(record.analyses['cka']!['phase']).toBe('depth');
+    expect(phaseOf(record, 'source').draws[0]!.evaluations).toEqual([]);
+  });
+
   test('a suite of depth alone trains and evaluates depth alone', async () => {
     const record = await runTinyCell({ method: probe, phases: [depthPhase({ from: null })], analyses: [] });
     expect(names(record)).toEqual(['depth']);

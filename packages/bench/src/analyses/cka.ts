@@ -22,7 +22,7 @@ export const cka = defineAnalysis({
   name: 'cka',
   description: 'Linear CKA between the class tokens after all blocks, over images of the test split.',
   options: z.strictObject({
-    phase: z.string().optional().describe('The phase to look at; the first by default.'),
+    phase: z.string().optional().describe('The phase to look at; the first that is scored by default.'),
     examples: z.int().min(4).default(256),
   }),
   async run(context, { planned, task, weights }, { examples }): Promise<CkaResult> {

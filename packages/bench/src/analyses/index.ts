@@ -23,8 +23,13 @@ export async function runAnalyses(
     const definition = analyses.get(name)!;
     const checked = definition.options.parse(options);
     const { phase } = checked as { readonly phase?: string };
-    const looked = phases.find(({ record }) => record.name === phase) ?? phases[0]!;
+    const looked = phases.find(({ record }) => record.name === phase) ?? phases.find(isScored) ?? phases[0]!;
     found[name] = await definition.run(context, looked, checked);
   }
   return found;
+}
+
+/** Whether a phase is what a run is about, and not only trained on the way to another. */
+function isScored({ planned }: FinishedPhase): boolean {
+  return planned.phase.config.evaluate.length > 0;
 }

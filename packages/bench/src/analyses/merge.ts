@@ -23,7 +23,7 @@ export const merge = defineAnalysis({
   name: 'merge',
   description: 'Folds the method into the backbone and compares the predictions on one batch.',
   options: z.strictObject({
-    phase: z.string().optional().describe('The phase to look at; the first by default.'),
+    phase: z.string().optional().describe('The phase to look at; the first that is scored by default.'),
   }),
   async run(context, { planned, task, weights }): Promise<MergeResult> {
     const { method, model, backend } = context;

@@ -74,7 +74,9 @@ export const phaseSchema = z.strictObject({
     .string()
     .nullable()
     .default(null)
-    .describe('An earlier phase whose trained model this one starts from; null is the checkpoint.'),
+    .describe(
+      'An earlier phase whose trained model this one starts from (of several draws, the first one’s); null is the checkpoint.',
+    ),
   task: entrySchema.describe('A registered task.'),
   data: z.string().min(1).describe('A registered data set, or the path of a folder or archive of images.'),
   protocol: entrySchema.default('full').describe('A registered protocol: which examples are taken.'),

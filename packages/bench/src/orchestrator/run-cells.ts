@@ -44,7 +44,12 @@ export async function runCells(
       stopped = true;
       continue;
     }
-    view.cellStarted({ cell, number: index + 1, of: plan.cells.length });
+    view.cellStarted({
+      cell,
+      number: index + 1,
+      of: plan.cells.length,
+      severalModels: plan.config.models.length > 1,
+    });
     const job = { cell, config: plan.config, runDir, dataDir, cacheDir };
     const record = await runCellProcess(job, (event) => view.progress(event), options);
     if (record === undefined) stopped = true;

@@ -1,6 +1,7 @@
 import type { ProgressEvent } from '@kora-bench/trainer';
 import { createLogUpdate } from 'log-update';
 import type { Cell, CellRecord, DoneRecord } from '../records/record-schema.js';
+import { cellName } from '../records/record-schema.js';
 import { primaryOf } from '../table/summary-row.js';
 import { metricText, rate } from '../table/text-table.js';
 import { PhaseClock } from './pace.js';
@@ -10,6 +11,8 @@ export interface StartedCell {
   /** From 1. */
   readonly number: number;
   readonly of: number;
+  /** Whether the run has more than one backbone, so that titles name it. */
+  readonly severalModels?: boolean;
 }
 
 /** Shows how a run goes. */
@@ -128,8 +131,8 @@ export function duration(seconds: number): string {
 }
 
 /** `[3/7] lora, seed 1`. */
-export function cellTitle({ cell, number, of }: StartedCell): string {
-  return `[${number}/${of}] ${cell.label} on ${cell.backend}:${cell.device}, seed ${cell.seed}`;
+export function cellTitle({ cell, number, of, severalModels = false }: StartedCell): string {
+  return `[${number}/${of}] ${cellName(cell, severalModels)}`;
 }
 
 /** `step 12/96, loss 2.3102, 812 images/s, 14 s left`. */

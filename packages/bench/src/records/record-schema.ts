@@ -173,6 +173,11 @@ export const cellSchema = z.strictObject({
 });
 export type Cell = z.infer<typeof cellSchema>;
 
+/** `lora on onnxruntime:cpu, seed 1`, with the backbone where a run has several. */
+export function cellName({ label, model, backend, device, seed }: Cell, severalModels: boolean): string {
+  return `${label}${severalModels ? ` with ${model}` : ''} on ${backend}:${device}, seed ${seed}`;
+}
+
 const common = {
   schemaVersion: z.literal(2),
   cell: cellSchema,

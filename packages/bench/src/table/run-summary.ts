@@ -1,5 +1,5 @@
 import type { CellRecord, DoneRecord, FailedRecord, Finding } from '../records/record-schema.js';
-import { failureText } from '../records/record-schema.js';
+import { cellName, failureText } from '../records/record-schema.js';
 import { resultsTable } from './results-table.js';
 import type { SummaryRow } from './summary-row.js';
 import { summarize } from './summary-row.js';
@@ -33,12 +33,16 @@ export function summarizeRun(run: string, report: string | null, records: readon
  * The summary as text: table, findings, failures, and where the rest is.
  * @param width characters of a line, for the table
  */
-export function summaryText({ run, report, rows, findings, failed }: RunSummary, width?: number): string {
+export function summaryText(
+  { run, report, rows, findings, failed, records }: RunSummary,
+  width?: number,
+): string {
+  const severalModels = new Set(records.map(({ cell }) => cell.model)).size > 1;
   return [
     ...(rows.length === 0
       ? []
       : [resultsTable(rows, width), '', findingsText(findings, distinctLabels(rows)), '']),
-    ...(failed.length === 0 ? [] : [failuresText(failed), '']),
+    ...(failed.length === 0 ? [] : [failuresText(failed, severalModels), '']),
     `Run:    ${run}`,
     ...(report === null ? [] : [`Report: ${report}`]),
   ].join('\n');
@@ -46,9 +50,9 @@ export function summaryText({ run, report, rows, findings, failed }: RunSummary,
 
 const distinctLabels = (rows: readonly SummaryRow[]) => new Set(rows.map(({ label }) => label)).size;
 
-function failuresText(failed: RunSummary['failed']): string {
+function failuresText(failed: RunSummary['failed'], severalModels: boolean): string {
   const lines = failed.map(({ cell, error }) => {
-    const whose = `${cell.label} on ${cell.backend}:${cell.device}, seed ${cell.seed}: ${error.code}`;
+    const whose = `${cellName(cell, severalModels)}: ${error.code}`;
     return `  ${whose}: ${failureText(error).replaceAll('\n', '\n    ')}`;
   });
   return ['Failed cells:', ...lines].join('\n');
