@@ -1,8 +1,11 @@
+import { InputError } from '@kora-bench/core/errors';
 import type { ProgressEvent } from '@kora-bench/trainer';
+import { cellId, pluginsOf } from '../plan/plan-cells.js';
 import { throttleSteps } from '../progress/pace.js';
 import { writeRecord } from '../records/record-files.js';
 import type { FailedRecord } from '../records/record-schema.js';
 import { describeFailure } from '../records/record-schema.js';
+import type { Registry } from '../registry/registry.js';
 import { loadRegistry } from '../registry/registry.js';
 import type { CellJob } from './run-cell.js';
 import { openResources, runCell } from './run-cell.js';
@@ -24,6 +27,7 @@ function tell(message: CellMessage): void {
 async function work(job: CellJob): Promise<void> {
   try {
     const registry = await loadRegistry(job.config.plugins);
+    checkCode(job, registry);
     const resources = await openResources(job, registry);
     const record = await runCell(
       job,
@@ -39,6 +43,22 @@ async function work(job: CellJob): Promise<void> {
   } finally {
     if (process.connected) process.disconnect();
   }
+}
+
+/**
+ * Plugins can be edited while a run goes on, between two of its cells: the result would not be what its id says.
+ * @throws InputError when the code is another than when the cell was planned
+ */
+function checkCode({ cell, config }: CellJob, registry: Registry): void {
+  const { id, ...settings } = cell;
+  const used = pluginsOf(cell, config, registry);
+  if (used.length === 0 || cellId(settings, config, registry) === id) return;
+  throw new InputError('The code of a plugin was changed after the run had started.', {
+    where: used.map(({ name }) => name).join(', '),
+    expected: `the code that ${id} was planned with`,
+    received: 'other code',
+    fix: 'Go on with --resume, which runs again what was made by other code.',
+  });
 }
 
 // A parent that is gone, however it went, needs no result.

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Backend } from '@kora-bench/core/backend';
 import type { DoneRecord } from '../records/record-schema.js';
-import type { Plugins } from '../registry/plugins.js';
-import { importPlugin, registryKinds } from '../registry/plugins.js';
+import { nearestManifest } from '../registry/code-digest.js';
+import { registryKinds } from '../registry/plugins.js';
+import type { Registry } from '../registry/registry.js';
 import { defaultPackages } from '../registry/registry.js';
 
 /** What ran the cell, as far as it may change numbers. */
@@ -22,14 +22,13 @@ export function describeEnvironment(backend: Backend): DoneRecord['environment']
   };
 }
 
-/** Which code ran the cell: every package and plugin with its version, and the checkout's commit. */
-export async function describeCode(plugins: Plugins): Promise<DoneRecord['code']> {
+/** Which code runs the cell: every package with its version, every plugin with its digest, the checkout's commit. */
+export async function describeCode({ plugins }: Pick<Registry, 'plugins'>): Promise<DoneRecord['code']> {
   const modules = ['@kora-bench/core/graph', '@kora-bench/trainer', ...registryKinds.flatMap(namesOf)];
   const packages = modules.map(
     (name) => [packageOf(name), versionOf(fileURLToPath(import.meta.resolve(name)))] as const,
   );
   const own = fileURLToPath(import.meta.url);
-  const added = registryKinds.flatMap((kind) => plugins[kind].map((name) => ({ kind, name })));
   return {
     packages: Object.fromEntries(
       [['@kora-bench/bench', versionOf(own)] as const, ...packages].map(([name, version]) => [
@@ -37,12 +36,12 @@ export async function describeCode(plugins: Plugins): Promise<DoneRecord['code']
         version ?? 'unknown',
       ]),
     ),
-    plugins: await Promise.all(
-      added.map(async ({ kind, name }) => {
-        const { url } = await importPlugin(name, `plugins.${kind}`, process.cwd());
-        return { kind, name, version: versionOf(fileURLToPath(url)) };
-      }),
-    ),
+    plugins: plugins.map(({ kind, name, url, digest }) => ({
+      kind,
+      name,
+      version: versionOf(fileURLToPath(url)),
+      digest,
+    })),
     ...(await describeCheckout(dirname(own))),
   };
 }
@@ -58,14 +57,8 @@ function packageOf(module: string): string {
 
 /** The version in the nearest `package.json` above a file. */
 function versionOf(file: string): string | null {
-  for (let folder = dirname(file); ; folder = dirname(folder)) {
-    const path = join(folder, 'package.json');
-    if (existsSync(path)) {
-      const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version?: unknown };
-      if (typeof version === 'string') return version;
-    }
-    if (folder === dirname(folder)) return null;
-  }
+  const version = nearestManifest(file, 'version')?.version;
+  return typeof version === 'string' ? version : null;
 }
 
 const run = promisify(execFile);

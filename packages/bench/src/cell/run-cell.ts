@@ -65,6 +65,7 @@ export async function runCell(
   report: ReportProgress,
 ): Promise<DoneRecord> {
   const startedAt = new Date().toISOString();
+  const code = await describeCode(registry);
   const { config, cell, cacheDir, dataDir } = job;
   const model = checkpoint.config;
   const findings = new FindingLog();
@@ -116,7 +117,7 @@ export async function runCell(
     startedAt,
     finishedAt: new Date().toISOString(),
     environment: describeEnvironment(backend),
-    code: await describeCode(config.plugins),
+    code,
     model: {
       fingerprint: checkpoint.fingerprint,
       notes: [...checkpoint.notes],

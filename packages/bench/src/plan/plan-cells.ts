@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
 import { InputError } from '@kora-bench/core/errors';
 import type { RunConfig } from '../config/run-config.js';
+import { nameAndOptions } from '../config/run-config.js';
 import { canonicalJson } from '../input/json.js';
 import type { Cell } from '../records/record-schema.js';
+import type { RegisteredPlugin, Registry } from '../registry/registry.js';
 import type { ResolvedConfig } from './resolve-config.js';
 
 /**
  * The cells of a run: every model with every method on every backend with every seed, in that order of loops.
  * @throws InputError when two of them would be the same
  */
-export function planCells({ config, methods, backends }: ResolvedConfig): Cell[] {
+export function planCells({ config, methods, backends, registry }: ResolvedConfig): Cell[] {
   const cells: Cell[] = [];
   for (const model of config.models) {
     for (const method of methods) {
@@ -26,7 +28,7 @@ export function planCells({ config, methods, backends }: ResolvedConfig): Cell[]
             model,
             seed,
           };
-          cells.push({ id: cellId(cell, config), ...cell });
+          cells.push({ id: cellId(cell, config, registry), ...cell });
         }
       }
     }
@@ -48,18 +50,42 @@ export function planCells({ config, methods, backends }: ResolvedConfig): Cell[]
 }
 
 /**
- * A readable name with a digest of everything that decides the cell's numbers: its own settings and the
- * shared part of the configuration, but not which other cells run beside it.
+ * A readable name with a digest of everything that decides the cell's numbers: its own settings, the shared part of
+ * the configuration and the code of its plugins, but not which other cells run beside it.
  */
-function cellId(cell: Omit<Cell, 'id'>, config: RunConfig): string {
+export function cellId(
+  cell: Omit<Cell, 'id'>,
+  config: RunConfig,
+  registry: Pick<Registry, 'plugins'>,
+): string {
   const { label, ...settings } = cell;
   const { $schema, description, plugins, methods, backends, seeds, models, ...shared } = config;
-  const digest = createHash('sha256').update(canonicalJson({ settings, shared })).digest('hex').slice(0, 8);
+  const used = pluginsOf(cell, config, registry);
+  const code = used.map(({ kind, digest }) => `${kind} ${digest}`).sort();
+  const decides = { settings, shared, ...(code.length > 0 && { code }) };
+  const digest = createHash('sha256').update(canonicalJson(decides)).digest('hex').slice(0, 8);
   const several = models.length > 1 ? [cell.model.split(/[\\/]/).at(-1)!] : [];
   const readable = [label, ...several, cell.backend, cell.device, `s${cell.seed}`]
     .map(slug)
     .filter((part) => part !== '');
   return [...readable, digest].join('-');
+}
+
+/** The plugins that a cell uses: its method's, backend's and model's, and those of its phases. */
+export function pluginsOf(
+  { method, backend, model }: Pick<Cell, 'method' | 'backend' | 'model'>,
+  { phases }: Pick<RunConfig, 'phases'>,
+  { plugins }: Pick<Registry, 'plugins'>,
+): readonly RegisteredPlugin[] {
+  const used = {
+    methods: [method],
+    backends: [backend],
+    models: [model],
+    datasets: phases.map(({ data }) => data),
+    tasks: phases.map(({ task }) => nameAndOptions(task).name),
+    protocols: phases.map(({ protocol }) => nameAndOptions(protocol).name),
+  };
+  return plugins.filter(({ kind, definitions }) => definitions.some((name) => used[kind].includes(name)));
 }
 
 function slug(text: string): string {

@@ -152,8 +152,21 @@ export const environmentSchema = z.strictObject({
 export const codeSchema = z.strictObject({
   packages: z.record(z.string(), z.string()).describe('Versions of this suite’s packages, by name.'),
   plugins: z
-    .array(z.strictObject({ name: z.string(), kind: z.string(), version: z.string().nullable() }))
-    .describe('What was registered from outside; null where a plugin has no version.'),
+    .array(
+      z.strictObject({
+        name: z.string(),
+        kind: z.string(),
+        version: z.string().nullable().describe('Null where a plugin has no version.'),
+        digest: z
+          .string()
+          .optional()
+          .describe(
+            'SHA-256 of all code that it loads: the content of files, name and version of published packages. ' +
+              'Absent in records from before it was kept.',
+          ),
+      }),
+    )
+    .describe('What was registered from outside.'),
   commit: z.string().nullable().describe('Of the checkout that ran; null outside a checkout.'),
   dirty: z.boolean().nullable().describe('Whether the checkout had changes that were not committed.'),
 });

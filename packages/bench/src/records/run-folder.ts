@@ -7,12 +7,16 @@ import type { RunConfig } from '../config/run-config.js';
 import { runConfigSchema } from '../config/run-config.js';
 import { canonicalJson } from '../input/json.js';
 import { removeLeftovers } from './record-files.js';
+import type { Cell } from './record-schema.js';
 import { cellSchema } from './record-schema.js';
 import { planPath, readJsonFile, unwritable, writeOutput } from './run-files.js';
 import type { ReleaseLock } from './run-lock.js';
 import { lockRun } from './run-lock.js';
 
-/** `run.json`: what a run set out to do. Written once, before the first cell. */
+/**
+ * `run.json`: what a run set out to do. Written before the first cell, and again only where a run goes on with other
+ * code of its plugins, which makes other cells.
+ */
 export const runPlanSchema = z.strictObject({
   schemaVersion: z.literal(2),
   suite: z.string(),
@@ -111,16 +115,42 @@ export async function createRun(runDir: string, plan: RunPlan): Promise<ReleaseL
   }
 }
 
+/** An earlier run that goes on. */
+export interface ContinuedRun {
+  readonly plan: RunPlan;
+  /** Its cells as they were planned before, one for each of the plan's. */
+  readonly cellsBefore: readonly Cell[];
+  readonly release: ReleaseLock;
+}
+
 /**
  * Takes the folder of an earlier run and clears away what its interruption left.
  * @param config what this run asks for; undefined takes whatever the earlier one did
+ * @param replan gives the earlier run's cells as they are planned today; where they differ, `run.json` is replaced
  * @throws InputError when it is in use, or was made with another configuration
  */
 export async function continueRun(
   runDir: string,
   config: RunConfig | undefined,
-): Promise<{ readonly plan: RunPlan; readonly release: ReleaseLock }> {
-  const plan = await readPlan(runDir);
+  replan: (plan: RunPlan) => readonly Cell[] = ({ cells }) => cells,
+): Promise<ContinuedRun> {
+  checkSameConfig(runDir, await readPlan(runDir), config);
+  const release = await lockRun(runDir);
+  try {
+    // Read again: until the lock was taken, another process may have gone on with the run.
+    const before = await readPlan(runDir);
+    const plan: RunPlan = { ...before, cells: [...replan(before)] };
+    if (canonicalJson(plan.cells) !== canonicalJson(before.cells)) await writePlan(runDir, plan);
+    await removeLeftovers(runDir);
+    return { plan, cellsBefore: before.cells, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** @throws InputError when a run was made with another configuration */
+function checkSameConfig(runDir: string, plan: RunPlan, config: RunConfig | undefined): void {
   if (config !== undefined) {
     const differences = changedFields(plan.config, config);
     if (differences.length > 0) {
@@ -133,9 +163,6 @@ export async function continueRun(
       });
     }
   }
-  const release = await lockRun(runDir);
-  await removeLeftovers(runDir);
-  return { plan, release };
 }
 
 async function openFolder(runDir: string): Promise<string[]> {

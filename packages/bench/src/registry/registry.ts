@@ -7,8 +7,9 @@ import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core/traini
 import type { ModelDefinition } from '@kora-bench/models';
 import { z } from 'zod';
 import { findRegistered } from '../input/check-input.js';
+import { codeDigest } from './code-digest.js';
 import type { Plugins, RegistryKind } from './plugins.js';
-import { importPlugin, isPluginPath, noPlugins } from './plugins.js';
+import { importPlugin, isPluginPath, noPlugins, registryKinds } from './plugins.js';
 
 /** The type that each kind registers. */
 export interface Definitions {
@@ -21,7 +22,26 @@ export interface Definitions {
 }
 
 /** What is registered, by kind; names are unique within a kind. */
-export type Registry = { readonly [Kind in RegistryKind]: ReadonlyMap<string, Definitions[Kind]> };
+export type Registry = { readonly [Kind in RegistryKind]: ReadonlyMap<string, Definitions[Kind]> } & {
+  /** Where the definitions come from that are not the suite's own. */
+  readonly plugins: readonly RegisteredPlugin[];
+};
+
+/** A plugin as one kind of definitions is registered from it. */
+export interface RegisteredPlugin extends ImportedKind {
+  /** Of its code, see {@link codeDigest}. */
+  readonly digest: string;
+}
+
+interface ImportedKind {
+  readonly kind: RegistryKind;
+  /** As the configuration calls it. */
+  readonly name: string;
+  /** The URL of its module. */
+  readonly url: string;
+  /** The names of what it registers. */
+  readonly definitions: readonly string[];
+}
 
 /** A data set that can be opened; what a folder's images have for targets is known once it is open. */
 export type FoundDataset = Pick<DatasetDefinition, 'name' | 'open'> &
@@ -124,14 +144,30 @@ const definitionSchemas = {
  */
 export async function loadRegistry(plugins: Plugins = noPlugins, cwd = process.cwd()): Promise<Registry> {
   const [methods, backends, models, datasets, tasks, protocols] = await Promise.all([
-    loadKind('methods', plugins.methods, cwd),
-    loadKind('backends', plugins.backends, cwd),
-    loadKind('models', plugins.models, cwd),
-    loadKind('datasets', plugins.datasets, cwd),
-    loadKind('tasks', plugins.tasks, cwd),
-    loadKind('protocols', plugins.protocols, cwd),
+    importKind('methods', plugins.methods, cwd),
+    importKind('backends', plugins.backends, cwd),
+    importKind('models', plugins.models, cwd),
+    importKind('datasets', plugins.datasets, cwd),
+    importKind('tasks', plugins.tasks, cwd),
+    importKind('protocols', plugins.protocols, cwd),
   ]);
-  return { methods, backends, models, datasets, tasks, protocols };
+  const imported = { methods, backends, models, datasets, tasks, protocols };
+  return {
+    methods: methods.known,
+    backends: backends.known,
+    models: models.known,
+    datasets: datasets.known,
+    tasks: tasks.known,
+    protocols: protocols.known,
+    plugins: await withDigests(registryKinds.flatMap((kind) => imported[kind].plugins)),
+  };
+}
+
+/** Each module is read once, also where several kinds are registered from it. */
+async function withDigests(plugins: readonly ImportedKind[]): Promise<readonly RegisteredPlugin[]> {
+  const digests = new Map<string, Promise<string>>();
+  for (const plugin of plugins) if (!digests.has(plugin.url)) digests.set(plugin.url, codeDigest(plugin));
+  return Promise.all(plugins.map(async (plugin) => ({ ...plugin, digest: await digests.get(plugin.url)! })));
 }
 
 /** One kind of {@link loadRegistry}, for commands that need no more. */
@@ -140,6 +176,17 @@ export async function loadKind<Kind extends RegistryKind>(
   plugins: readonly string[] = [],
   cwd = process.cwd(),
 ): Promise<ReadonlyMap<string, Definitions[Kind]>> {
+  return (await importKind(kind, plugins, cwd)).known;
+}
+
+async function importKind<Kind extends RegistryKind>(
+  kind: Kind,
+  plugins: readonly string[],
+  cwd: string,
+): Promise<{
+  readonly known: ReadonlyMap<string, Definitions[Kind]>;
+  readonly plugins: readonly ImportedKind[];
+}> {
   const own = await Promise.all(
     defaultPackages[kind].map(async ({ name: origin, exportName }) => {
       const module = (await import(origin)) as Record<string, unknown>;
@@ -148,8 +195,8 @@ export async function loadKind<Kind extends RegistryKind>(
   );
   const added = await Promise.all(
     plugins.map(async (origin, index) => {
-      const { exports } = await importPlugin(origin, `plugins.${kind}[${index}]`, cwd);
-      return { origin, exported: exports['default'] };
+      const { exports, url } = await importPlugin(origin, `plugins.${kind}[${index}]`, cwd);
+      return { origin, exported: exports['default'], url };
     }),
   );
   const known = new Map<string, Definitions[Kind]>();
@@ -170,7 +217,12 @@ export async function loadKind<Kind extends RegistryKind>(
       known.set(definition.name, definition);
     }
   }
-  return known;
+  const namesFrom = (plugin: string) =>
+    [...origins].flatMap(([name, from]) => (from === plugin ? [name] : []));
+  return {
+    known,
+    plugins: added.map(({ origin, url }) => ({ kind, name: origin, url, definitions: namesFrom(origin) })),
+  };
 }
 
 function checkDefinition<Kind extends RegistryKind>(

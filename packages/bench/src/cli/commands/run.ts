@@ -5,11 +5,12 @@ import type { RunFlags } from '../../config/run-flags.js';
 import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
 import { cellEntry, missingCells, runCells } from '../../orchestrator/run-cells.js';
 import { planCells } from '../../plan/plan-cells.js';
+import { outdatedCells, replanCells, shownPlugin } from '../../plan/replan-cells.js';
 import type { ResolvedConfig } from '../../plan/resolve-config.js';
 import { checkData, resolveConfig } from '../../plan/resolve-config.js';
 import { chooseView } from '../../progress/views.js';
 import { describeFailure, failureText } from '../../records/record-schema.js';
-import type { RunPlan } from '../../records/run-folder.js';
+import type { ContinuedRun, RunPlan } from '../../records/run-folder.js';
 import { continueRun, createRun, defaultRunFolder, findRun, readPlan } from '../../records/run-folder.js';
 import type { ReleaseLock } from '../../records/run-lock.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
@@ -81,10 +82,13 @@ async function openRun(
   const asked = suiteName !== undefined || quick === true || changesConfig(flags);
   if (resume === true) {
     const runDir = await findRun(out ?? 'latest');
-    const resolved = asked ? await resolveAsked(options, flags) : await resolveStored(runDir);
-    await check(resolved.resolved);
-    const { plan, release } = await continueRun(runDir, asked ? resolved.resolved.config : undefined);
-    return { runDir, plan, release };
+    const { resolved } = asked ? await resolveAsked(options, flags) : await resolveStored(runDir);
+    await check(resolved);
+    const continued = await continueRun(runDir, asked ? resolved.config : undefined, (plan) =>
+      replanCells(plan, resolved),
+    );
+    await tellOutdated(runDir, continued, resolved);
+    return { runDir, plan: continued.plan, release: continued.release };
   }
   const { resolved, suite } = await resolveAsked(options, flags);
   const cells = planCells(resolved);
@@ -93,6 +97,23 @@ async function openRun(
   const createdAt = new Date().toISOString();
   const plan: RunPlan = { schemaVersion: 2, suite, createdAt, config: resolved.config, cells };
   return { runDir, plan, release: await createRun(runDir, plan) };
+}
+
+/** Says which results are made again, and why. */
+async function tellOutdated(
+  runDir: string,
+  continued: ContinuedRun,
+  resolved: ResolvedConfig,
+): Promise<void> {
+  const { count, plugins } = await outdatedCells(runDir, continued, resolved);
+  if (count === 0) return;
+  const names = plugins.map((name) => shownPlugin(name)).join(', ');
+  const by = names === '' ? '' : ` (${plugins.length === 1 ? 'plugin' : 'plugins'} ${names})`;
+  printMessage(
+    count === 1
+      ? `1 cell was made by other code${by} and runs again.`
+      : `${count} cells were made by other code${by} and run again.`,
+  );
 }
 
 async function resolveAsked({ suite: suiteName, quick }: RunOptions, flags: RunFlags) {
