@@ -1,5 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DoneRecord } from '@kora-bench/bench';
@@ -7,7 +7,7 @@ import { readPlan, readRecords } from '@kora-bench/bench';
 import { parse } from 'csv-parse/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Ended } from './fake-run.js';
-import { fixture } from './fake-run.js';
+import { ownFolder, runKora } from './own-folder.js';
 import { temporaryFolder } from './tiny-cell.js';
 
 /*
@@ -23,41 +23,6 @@ const parts = {
   models: ['kora-toy-angle/model'],
   backends: ['kora-toy-angle/backend'],
 };
-
-/** A folder with the package and what it depends on installed, as a package manager would leave it. */
-function ownFolder(plugins: object = parts): string {
-  const folder = temporaryFolder();
-  const modules = join(folder, 'node_modules');
-  mkdirSync(join(modules, '@kora-bench'), { recursive: true });
-  cpSync(fixture('kora-toy-angle'), join(modules, 'kora-toy-angle'), { recursive: true });
-  const installed = (name: string) => {
-    const own = realpathSync(fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url)));
-    symlinkSync(own, join(modules, name), 'junction');
-  };
-  for (const name of ['core', 'datasets', 'trainer', 'backend-reference']) installed(`@kora-bench/${name}`);
-  installed('zod');
-  writeFileSync(join(folder, 'kora.config.json'), `\uFEFF${JSON.stringify({ plugins })}`);
-  return folder;
-}
-
-function kora(cwd: string, ...args: readonly string[]): Promise<Ended> {
-  const env = {
-    ...process.env,
-    CI: '1',
-    KORA_CACHE_DIR: join(cwd, 'cache'),
-    KORA_DATA_DIR: join(cwd, 'data'),
-  };
-  const child = spawn(process.execPath, [bin, ...args], { cwd, env });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
-}
 
 const suite = {
   methods: [{ name: 'linear-probe' }],
@@ -81,9 +46,9 @@ describe('a task, a data set, a protocol, a backbone and a backend of someone’
   let record: DoneRecord;
 
   beforeAll(async () => {
-    folder = ownFolder();
+    folder = ownFolder(parts);
     writeFileSync(join(folder, 'mine.json'), JSON.stringify(suite));
-    ended = await kora(folder, '--suite', './mine.json', '--out', 'run');
+    ended = await runKora(folder, '--suite', './mine.json', '--out', 'run');
     expect(ended.stderr).toContain('1 cell to do');
     expect(ended.code, ended.stderr + ended.stdout).toBe(0);
     const { cells } = await readPlan(join(folder, 'run'));
@@ -134,11 +99,17 @@ describe('a task, a data set, a protocol, a backbone and a backend of someone’
     expect(ended.stdout).toContain('EVERY_NTH (angle/every-nth');
   });
 
-  test('the record names every plugin with its version, and this suite’s packages', () => {
+  test('the record names every plugin with its version and digest, and this suite’s packages', () => {
     const version = '1.2.3';
     expect(record.code.plugins).toHaveLength(5);
-    expect(record.code.plugins).toContainEqual({ name: 'kora-toy-angle/task', kind: 'tasks', version });
-    expect(record.code.plugins).toContainEqual({ name: 'kora-toy-angle/backend', kind: 'backends', version });
+    const digest = expect.stringMatching(/^[0-9a-f]{64}$/) as string;
+    const expected = { version, digest };
+    expect(record.code.plugins).toContainEqual({ name: 'kora-toy-angle/task', kind: 'tasks', ...expected });
+    expect(record.code.plugins).toContainEqual({
+      name: 'kora-toy-angle/backend',
+      kind: 'backends',
+      ...expected,
+    });
     const own = JSON.parse(readFileSync(join(dirname(bin), '..', 'package.json'), 'utf8')) as {
       version: string;
     };
@@ -147,7 +118,7 @@ describe('a task, a data set, a protocol, a backbone and a backend of someone’
   });
 
   test('the backend without composites gives the numbers of one that has them all', async () => {
-    const { code } = await kora(
+    const { code } = await runKora(
       folder,
       ...['--suite', './mine.json', '--backend', 'reference', '--out', 'reference'],
     );
@@ -220,7 +191,7 @@ describe('a task, a data set, a protocol, a backbone and a backend of someone’
   });
 
   test('list shows them beside the suite’s own', async () => {
-    const { stdout } = await kora(folder, 'list', '--json');
+    const { stdout } = await runKora(folder, 'list', '--json');
     const listed = JSON.parse(stdout) as Record<string, { name: string }[]>;
     const names = (kind: string) => listed[kind]!.map(({ name }) => name);
     expect(names('tasks')).toEqual(expect.arrayContaining(['classification', 'toy-angle']));
@@ -231,7 +202,7 @@ describe('a task, a data set, a protocol, a backbone and a backend of someone’
   });
 
   test('a task that its data cannot serve is refused with the data sets that can', async () => {
-    const { code, stderr } = await kora(
+    const { code, stderr } = await runKora(
       folder,
       ...['--suite', './mine.json', '--data', 'angle=procedural-source', '--out', 'other'],
     );
@@ -241,7 +212,7 @@ describe('a task, a data set, a protocol, a backbone and a backend of someone’
 });
 
 test('a task that throws while a cell runs fails that cell and loses nothing else', async () => {
-  const folder = ownFolder();
+  const folder = ownFolder(parts);
   const task = join(folder, 'node_modules', 'kora-toy-angle', 'task.js');
   writeFileSync(
     task,
@@ -256,18 +227,18 @@ test('a task that throws while a cell runs fails that cell and loses nothing els
   };
   writeFileSync(join(folder, 'mine.json'), JSON.stringify({ ...suite, seeds: [0, 1] }));
   writeFileSync(join(folder, 'sound.json'), JSON.stringify({ ...suite, phases: [classification] }));
-  const broken = await kora(folder, '--suite', './mine.json', '--out', 'broken');
+  const broken = await runKora(folder, '--suite', './mine.json', '--out', 'broken');
   expect(broken.code).toBe(1);
   expect(broken.stdout.match(/UNEXPECTED: no such angle/g)).toHaveLength(2);
   expect((await readPlan(join(folder, 'broken'))).cells).toHaveLength(2);
-  const sound = await kora(folder, '--suite', './sound.json', '--out', 'sound');
+  const sound = await runKora(folder, '--suite', './sound.json', '--out', 'sound');
   expect(sound.code, sound.stderr).toBe(0);
 });
 
 test('a plugin that throws when it is loaded is named with the line at fault', async () => {
   const folder = ownFolder({ tasks: ['./broken.mjs'] });
   writeFileSync(join(folder, 'broken.mjs'), "\n  throw new TypeError('no such table');\n");
-  const { code, stderr } = await kora(folder, 'list', 'tasks');
+  const { code, stderr } = await runKora(folder, 'list', 'tasks');
   expect(code).toBe(2);
   expect(stderr).toMatch(/received: +no such table/);
   expect(stderr).toMatch(/fix: +Correct the plugin at file:.*broken\.mjs:2:9/);

@@ -12,7 +12,6 @@ import { chooseView } from '../../progress/views.js';
 import { describeFailure, failureText } from '../../records/record-schema.js';
 import type { ContinuedRun, RunPlan } from '../../records/run-folder.js';
 import { continueRun, createRun, defaultRunFolder, findRun, readPlan } from '../../records/run-folder.js';
-import type { ReleaseLock } from '../../records/run-lock.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
 import { plural } from '../../table/text-table.js';
 import { exitCode, printJson, printMessage, printResult, signalExitCodes } from './output.js';
@@ -25,10 +24,9 @@ export interface RunOptions extends RunFlags {
   readonly json?: boolean;
 }
 
-interface OpenRun {
+interface OpenRun extends ContinuedRun {
   readonly runDir: string;
-  readonly plan: RunPlan;
-  readonly release: ReleaseLock;
+  readonly resolved: ResolvedConfig;
 }
 
 /**
@@ -38,9 +36,11 @@ interface OpenRun {
  */
 export async function run(options: RunOptions, entry: string | URL = cellEntry): Promise<number> {
   const context = dataFolders();
-  const { runDir, plan, release } = await openRun(options, (resolved) => checkData(resolved, context));
+  const opened = await openRun(options, (resolved) => checkData(resolved, context));
+  const { runDir, plan, release } = opened;
   const interruption = watchSignals();
   try {
+    await tellOutdated(opened);
     const missing = await missingCells(runDir, plan);
     const done = plan.cells.length - missing.length;
     printMessage(
@@ -87,8 +87,7 @@ async function openRun(
     const continued = await continueRun(runDir, asked ? resolved.config : undefined, (plan) =>
       replanCells(plan, resolved),
     );
-    await tellOutdated(runDir, continued, resolved);
-    return { runDir, plan: continued.plan, release: continued.release };
+    return { runDir, resolved, ...continued };
   }
   const { resolved, suite } = await resolveAsked(options, flags);
   const cells = planCells(resolved);
@@ -96,16 +95,12 @@ async function openRun(
   const runDir = out === undefined ? defaultRunFolder(suite) : resolve(out);
   const createdAt = new Date().toISOString();
   const plan: RunPlan = { schemaVersion: 2, suite, createdAt, config: resolved.config, cells };
-  return { runDir, plan, release: await createRun(runDir, plan) };
+  return { runDir, resolved, plan, cellsBefore: cells, release: await createRun(runDir, plan) };
 }
 
 /** Says which results are made again, and why. */
-async function tellOutdated(
-  runDir: string,
-  continued: ContinuedRun,
-  resolved: ResolvedConfig,
-): Promise<void> {
-  const { count, plugins } = await outdatedCells(runDir, continued, resolved);
+async function tellOutdated({ runDir, resolved, ...run }: OpenRun): Promise<void> {
+  const { count, plugins } = await outdatedCells(runDir, run, resolved);
   if (count === 0) return;
   const names = plugins.map((name) => shownPlugin(name)).join(', ');
   const by = names === '' ? '' : ` (${plugins.length === 1 ? 'plugin' : 'plugins'} ${names})`;

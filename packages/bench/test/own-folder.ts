@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Ended } from './fake-run.js';
+import { fixture } from './fake-run.js';
+import { temporaryFolder } from './tiny-cell.js';
+
+const bin = fileURLToPath(new URL('../bin/kora-bench.js', import.meta.url));
+
+/** Someone's own folder: the toy package and what it depends on are installed, as a package manager would leave it. */
+export function ownFolder(plugins: object): string {
+  const folder = temporaryFolder();
+  const modules = join(folder, 'node_modules');
+  mkdirSync(join(modules, '@kora-bench'), { recursive: true });
+  cpSync(fixture('kora-toy-angle'), join(modules, 'kora-toy-angle'), { recursive: true });
+  const installed = (name: string) => {
+    const own = realpathSync(fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url)));
+    symlinkSync(own, join(modules, name), 'junction');
+  };
+  for (const name of ['core', 'datasets', 'trainer', 'backend-reference']) installed(`@kora-bench/${name}`);
+  installed('zod');
+  writeFileSync(join(folder, 'kora.config.json'), `\uFEFF${JSON.stringify({ plugins })}`);
+  return folder;
+}
+
+/** Runs the command line in a folder. */
+export function runKora(cwd: string, ...args: readonly string[]): Promise<Ended> {
+  const env = {
+    ...process.env,
+    CI: '1',
+    KORA_CACHE_DIR: join(cwd, 'cache'),
+    KORA_DATA_DIR: join(cwd, 'data'),
+  };
+  const child = spawn(process.execPath, [bin, ...args], { cwd, env });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+}
