@@ -237,6 +237,31 @@ test('--resume runs again what other code of a plugin made, and says so', async 
   expect(back.stdout).toBe(first.stdout);
 });
 
+test('features that other code of a backbone computed are not taken from the cache', async () => {
+  const folder = ownFolder({
+    tasks: ['kora-toy-angle/task'],
+    datasets: ['kora-toy-angle/data'],
+    models: ['./model.mjs'],
+  });
+  cpSync(join(fixture('kora-toy-angle'), 'model.js'), join(folder, 'model.mjs'));
+  write(folder, { 'mine.json': JSON.stringify(suite) });
+  const reused = async (out: string) => {
+    const { code, stderr } = await runKora(folder, '--suite', './mine.json', '--out', out);
+    expect(code, stderr).toBe(0);
+    const run = join(folder, out);
+    const { cells } = await readPlan(run);
+    const records = (await readRecords(
+      run,
+      cells.map(({ id }) => id),
+    )) as DoneRecord[];
+    return records.map(({ phases }) => (phases[0]!.draws[0]!.training.cache?.reusedImages ?? 0) > 0);
+  };
+  expect(await reused('first')).toEqual([false, true]);
+  expect(await reused('again')).toEqual([true, true]);
+  write(folder, { 'model.mjs': `${readFileSync(join(folder, 'model.mjs'), 'utf8')}// changed` });
+  expect(await reused('changed')).toEqual([false, true]);
+});
+
 test('a plugin that is edited while a run goes on fails the cells that come after', async () => {
   const folder = ownFolder({
     tasks: ['./task.mjs'],

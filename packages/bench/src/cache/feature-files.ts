@@ -18,14 +18,19 @@ import {
   writeFully,
 } from './feature-file.js';
 
-/**
- * Kept features in files that other cells find again; see `feature-file.ts` for their form.
- * @param onProblem is given the reason when a table cannot be kept on disk; it goes on in memory
- */
-export function fileFeatures(cacheDir: string, onProblem: (reason: string) => void): FeatureStore {
+export interface FileFeaturesOptions {
+  /** Digests of the plugins that take part in computing the features: what other code computed is not found. */
+  readonly code: readonly string[];
+  /** Is given the reason when a table cannot be kept on disk; it goes on in memory. */
+  readonly onProblem: (reason: string) => void;
+}
+
+/** Kept features in files that other cells find again; see `feature-file.ts` for their form. */
+export function fileFeatures(cacheDir: string, { code, onProblem }: FileFeaturesOptions): FeatureStore {
+  const named = (shape: TableShape): TableShape => ({ ...shape, key: [shape.key, ...code].join('\n') });
   return {
-    open: (shape) => openTable(cacheDir, shape),
-    create: (shape) => createTable(cacheDir, shape, onProblem),
+    open: (shape) => openTable(cacheDir, named(shape)),
+    create: (shape) => createTable(cacheDir, named(shape), onProblem),
   };
 }
 

@@ -15,6 +15,7 @@ import { openDatasets, planPhase } from '../phases/plan-phases.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
 import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 import { runPhase } from '../phases/run-phase.js';
+import { pluginsOf } from '../plan/plan-cells.js';
 import { writeScores } from '../records/record-files.js';
 import type { Cell, DoneRecord } from '../records/record-schema.js';
 import type { Registry } from '../registry/registry.js';
@@ -80,12 +81,17 @@ export async function runCell(
     cacheDir,
     report,
     findings,
-    features: fileFeatures(cacheDir, (reason) =>
-      report({
-        kind: 'message',
-        text: `Features cannot be kept on disk: ${reason}. They stay in memory.`,
-      }),
-    ),
+    features: fileFeatures(cacheDir, {
+      code: pluginsOf(cell, config, registry)
+        .filter(({ kind }) => kind === 'backends' || kind === 'models' || kind === 'datasets')
+        .map(({ kind, digest }) => `${kind} ${digest}`)
+        .sort(),
+      onProblem: (reason) =>
+        report({
+          kind: 'message',
+          text: `Features cannot be kept on disk: ${reason}. They stay in memory.`,
+        }),
+    }),
     writeScores: (parts, split, scores) => writeScores(job, { parts, split, scores }, report),
   };
   const chosen = await resolvePhases(config, registry);
