@@ -159,10 +159,8 @@ export const codeSchema = z.strictObject({
         version: z.string().nullable().describe('Null where a plugin has no version.'),
         digest: z
           .string()
-          .optional()
           .describe(
-            'SHA-256 of all code that it loads: the content of files, name and version of published packages. ' +
-              'Absent in records from before it was kept.',
+            'SHA-256 of all code that it loads: the content of files, name and version of published packages.',
           ),
       }),
     )
