@@ -229,7 +229,7 @@ function hashesOf({ cacheDir, report }: CellContext, split: ImageSplit): Promise
 function summarizeStages(results: readonly TrainResult[], examples: number): TrainingResult {
   const sum = (value: (result: TrainResult) => number) =>
     results.reduce((total, result) => total + value(result), 0);
-  const seconds = sum((result) => result.seconds);
+  const stepSeconds = sum((result) => result.stepSeconds);
   const last = results.at(-1)!;
   return {
     stages: results.map(({ name, trainableParameters, epochs, steps, losses }) => ({
@@ -240,10 +240,14 @@ function summarizeStages(results: readonly TrainResult[], examples: number): Tra
       losses: [...losses],
     })),
     examples,
-    seconds,
-    imagesPerSecond: sum((result) => result.images) / seconds,
+    seconds: sum((result) => result.seconds),
+    stepSeconds,
+    imagesPerSecond: sum((result) => result.images) / stepSeconds,
     flopsPerStep: last.flopsPerStep,
-    cache: last.cache,
+    cache: last.cache && {
+      ...last.cache,
+      pass: { ...last.cache.pass, imagesPerSecond: last.cache.pass.images / last.cache.pass.seconds },
+    },
     ...(last.deviceMemory && { deviceMemory: last.deviceMemory }),
   };
 }
