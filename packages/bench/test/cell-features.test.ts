@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
@@ -97,6 +97,20 @@ describe('on disk', () => {
     expect(computed.computedImages).toBe(30);
     const read = trainingOf(await run(8)).cache!;
     expect(read).toMatchObject({ computedImages: 0, reusedImages: 30, pass: computed.pass });
+  });
+
+  test('features of two passes tell the cost of both', async () => {
+    const cacheDir = temporaryFolder();
+    const run = async () => trainingOf(await runTinyCell({ method: chain, cacheDir })).cache!;
+    const { pass } = await run();
+    // A file's header has its number of rows: of the test split's images there are fewer.
+    const ofTraining = featureFiles(cacheDir).filter((path) => readFileSync(path).readUInt32LE(16) === 30);
+    expect(ofTraining.length).toBeGreaterThan(1);
+    rmSync(ofTraining[0]!);
+    const both = await run();
+    expect(both).toMatchObject({ computedImages: 30, pass: { images: 60 } });
+    expect(both.pass.seconds).toBeGreaterThan(pass.seconds);
+    expect(await run()).toMatchObject({ computedImages: 0, pass: both.pass });
   });
 
   test('numbers from disk equal computed ones', async () => {

@@ -231,6 +231,7 @@ function summarizeStages(results: readonly TrainResult[], examples: number): Tra
     results.reduce((total, result) => total + value(result), 0);
   const stepSeconds = sum((result) => result.stepSeconds);
   const last = results.at(-1)!;
+  const cache = results.findLast((result) => result.cache !== null)?.cache ?? null;
   return {
     stages: results.map(({ name, trainableParameters, epochs, steps, losses }) => ({
       name,
@@ -244,9 +245,9 @@ function summarizeStages(results: readonly TrainResult[], examples: number): Tra
     stepSeconds,
     imagesPerSecond: sum((result) => result.images) / stepSeconds,
     flopsPerStep: last.flopsPerStep,
-    cache: last.cache && {
-      ...last.cache,
-      pass: { ...last.cache.pass, imagesPerSecond: last.cache.pass.images / last.cache.pass.seconds },
+    cache: cache && {
+      ...cache,
+      pass: { ...cache.pass, imagesPerSecond: cache.pass.images / cache.pass.seconds },
     },
     ...(last.deviceMemory && { deviceMemory: last.deviceMemory }),
   };

@@ -108,7 +108,9 @@ export const trainingResultSchema = z.strictObject({
         ),
     })
     .nullable()
-    .describe('The frozen prefix of the last stage, kept per image; null when it was not worth keeping.'),
+    .describe(
+      'The frozen prefix kept per image, of the last stage that keeps one; null when it was not worth keeping.',
+    ),
   deviceMemory: programMemorySchema
     .optional()
     .describe('Of the program that ran each step; absent where the backend does not report it.'),
