@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { crc32 } from 'node:zlib';
 import type { DoneRecord } from '@kora-bench/bench';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import full from '@kora-bench/method-full';
@@ -73,15 +74,43 @@ describe('on disk', () => {
     expect(source.train.reads).toEqual([]);
   });
 
+  test('every cell tells what the features cost, and its own speed without them', async () => {
+    const cacheDir = temporaryFolder();
+    const cold = trainingOf(await first(cacheDir));
+    const { pass } = cold.cache!;
+    expect(pass.images).toBe(30);
+    expect(pass.seconds).toBeGreaterThan(0);
+    expect(pass.imagesPerSecond).toBeCloseTo(30 / pass.seconds, 9);
+    const warm = trainingOf(await first(cacheDir));
+    expect(warm.cache).toMatchObject({ computedImages: 0, pass });
+    for (const { seconds, stepSeconds, imagesPerSecond, examples, stages } of [cold, warm]) {
+      expect(imagesPerSecond).toBeCloseTo((examples * stages[0]!.epochs) / stepSeconds, 6);
+      expect(stepSeconds).toBeLessThanOrEqual(seconds);
+    }
+    expect(cold.seconds).toBeGreaterThanOrEqual(cold.stepSeconds + pass.seconds);
+  });
+
   test('another d_comp reads the same features: they come before every trained parameter', async () => {
     const cacheDir = temporaryFolder();
     const run = (dComp: number) => runTinyCell({ method: chain, options: { dComp }, cacheDir });
     const computed = trainingOf(await run(4)).cache!;
     expect(computed.computedImages).toBe(30);
-    expect(computed.computeSeconds).toBeGreaterThan(0);
     const read = trainingOf(await run(8)).cache!;
-    expect(read).toMatchObject({ computedImages: 0, reusedImages: 30 });
-    expect(read).not.toHaveProperty('computeSeconds');
+    expect(read).toMatchObject({ computedImages: 0, reusedImages: 30, pass: computed.pass });
+  });
+
+  test('features of two passes tell the cost of both', async () => {
+    const cacheDir = temporaryFolder();
+    const run = async () => trainingOf(await runTinyCell({ method: chain, cacheDir })).cache!;
+    const { pass } = await run();
+    // A file's header has its number of rows: of the test split's images there are fewer.
+    const ofTraining = featureFiles(cacheDir).filter((path) => readFileSync(path).readUInt32LE(16) === 30);
+    expect(ofTraining.length).toBeGreaterThan(1);
+    rmSync(ofTraining[0]!);
+    const both = await run();
+    expect(both).toMatchObject({ computedImages: 30, pass: { images: 60 } });
+    expect(both.pass.seconds).toBeGreaterThan(pass.seconds);
+    expect(await run()).toMatchObject({ computedImages: 0, pass: both.pass });
   });
 
   test('numbers from disk equal computed ones', async () => {
@@ -92,13 +121,22 @@ describe('on disk', () => {
     expect(numbersOf(read)).toEqual(numbersOf(computed));
   });
 
-  const flipBit = (path: string) => {
+  const flipBitAt = (from: number) => (path: string) => {
     const bytes = readFileSync(path);
-    bytes[bytes.length - 7]! ^= 4;
+    bytes[from < 0 ? bytes.length + from : from]! ^= 4;
+    writeFileSync(path, bytes);
+  };
+  const ofVersion1 = (path: string) => {
+    const bytes = readFileSync(path);
+    bytes.writeUInt32LE(1, 8);
+    bytes.writeUInt32LE(crc32(bytes.subarray(64)), 12);
+    bytes.fill(0, 44, 64);
     writeFileSync(path, bytes);
   };
   test.each([
-    ['a flipped bit', flipBit],
+    ['a flipped bit', flipBitAt(-7)],
+    ['a flipped bit in what the features cost', flipBitAt(52)],
+    ['a file of a version that does not tell the cost', ofVersion1],
     ['a missing end', (path: string) => truncateSync(path, readFileSync(path).length - 4)],
     ['an empty file', (path: string) => truncateSync(path, 0)],
     ['a foreign file', (path: string) => writeFileSync(path, Buffer.alloc(readFileSync(path).length, 65))],

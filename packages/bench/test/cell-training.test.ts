@@ -33,12 +33,13 @@ function numbersOf(record: DoneRecord): unknown {
     'startedAt',
     'finishedAt',
     'seconds',
+    'stepSeconds',
     'imagesPerSecond',
     'peakMemoryBytes',
     'environment',
     'computedImages',
     'reusedImages',
-    'computeSeconds',
+    'pass',
     'dirty',
   ]);
   return JSON.parse(JSON.stringify(record, (key, value) => (measured.has(key) ? undefined : value)));

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { DoneRecord, EvaluationRecord, PhaseRecord } from '@kora-bench/bench';
 import { recordSchema, summarizeRun, summaryText } from '@kora-bench/bench';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fixture } from './fake-run.js';
 
 const template = recordSchema.parse(
@@ -43,19 +43,20 @@ test('one seed: Wilson intervals, the published kind of number marked, findings 
   expect(
     summaryText(summarizeRun('runs/x', 'runs/x/report.html', [...records, failed])),
   ).toMatchInlineSnapshot(`
-    "───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-    method        tuned        source    source     transfer-   transfer-     transfer-     transfer-  NOT transfer-   depth   depth     depth   mean  images  peak  findings
-                      %       top-1 %  macro F1    stratified  stratified  as-published  as-published  as-published:  RMSE m  AbsRel  δ<1.25 %    CKA      /s    MB
+    "─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    method        tuned        source    source     transfer-   transfer-     transfer-     transfer-  NOT transfer-   depth   depth     depth   mean  images  features  peak  findings
+                      %       top-1 %  macro F1    stratified  stratified  as-published  as-published  as-published:  RMSE m  AbsRel  δ<1.25 %    CKA      /s  images/s    MB
                                                       top-1 %    macro F1   true labels   true labels     own labels
                                                                                 top-1 %      macro F1        top-1 %
-    linear-probe   0.34          61.2     0.605          31.3       0.005           0.5         0.005           98.2   0.280   0.056      91.2  0.600     812   438  1 error
-                         [59.8, 62.6]            [29.9, 32.7]                [0.4, 0.7]                 [98.0, 98.5]                                                 1 warning
-    full           0.34          70.0     0.605           n/a         n/a           n/a           n/a            n/a     n/a     n/a       n/a  0.600     812   438  none
+    linear-probe   0.34          61.2     0.605          31.3       0.005           0.5         0.005           98.2   0.280   0.056      91.2  0.600     812      25.0   438  1 error
+                         [59.8, 62.6]            [29.9, 32.7]                [0.4, 0.7]                 [98.0, 98.5]                                                           1 warning
+    full           0.34          70.0     0.605           n/a         n/a           n/a           n/a            n/a     n/a     n/a       n/a  0.600     812      25.0   438  none
                          [68.6, 71.4]
-    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
     In brackets: 95 % Wilson interval over the images. One seed: differences between rows may be chance.
     NOT: Scored on the labels that the protocol itself makes, the published kind of number: it does not measure transfer.
-    Mean CKA: between different blocks, debiased. images/s: training in the first phase, on this machine; where the backbone is frozen, its features are kept and only the rest runs again. n/a: not measured.
+    images/s: the steps of training in the first phase, on this machine; where features are kept, a step runs only what comes after them. features images/s: the one pass that computed the kept features, what the frozen first blocks make of each image, in this run or an earlier one; no part of images/s.
+    Mean CKA: between different blocks, debiased. n/a: not measured.
 
     Findings of the audits:
       error   SINGLE_LABEL (transfer-as-published/as-published; linear-probe)
@@ -81,18 +82,96 @@ test('a narrow terminal gets several tables, each with the methods’ names', ()
   for (const title of ['tuned', 'NOT', 'δ<1.25', 'peak', 'findings']) expect(tables).toContain(title);
 });
 
-test('several seeds: the mean with Student’s interval, and fewer seeds are said', () => {
+test('several seeds: the mean with its interval, and fewer seeds are said', () => {
   const records = [0.6, 0.62, 0.64].map((top1, seed) => record('lora', seed, top1));
   const summary = summarizeRun('runs/x', null, [...records, record('full', 0, 0.7)]);
   const [lora, full] = summary.rows;
   const top1 = lora!.scores.find(({ phase, metric }) => phase === 'source' && metric.key === 'top1')!;
   expect(top1.estimate!.value).toBeCloseTo(0.62, 12);
-  // t(0.975, 2) = 4.302653, s = 0.02
-  expect(top1.estimate!.interval![1] - 0.62).toBeCloseTo((4.302653 * 0.02) / Math.sqrt(3), 7);
+  // t(0.975, 2) = 4.302653, s = 0.02; on the logit scale, whose slope at m is 1 / (m (1 − m)).
+  const logit = (share: number) => Math.log(share / (1 - share));
+  const halfWidth = (4.302653 * 0.02) / Math.sqrt(3) / (0.62 * 0.38);
+  const [low, high] = top1.estimate!.interval!;
+  expect(logit(low)).toBeCloseTo(logit(0.62) - halfWidth, 6);
+  expect(logit(high)).toBeCloseTo(logit(0.62) + halfWidth, 6);
   expect(full!.seeds).toEqual([0]);
   const text = summaryText(summary);
-  expect(text).toContain('± 5.0');
+  expect(text).toContain('[56.9, 66.8]');
+  expect(text).toContain('Means over 3 seeds; in brackets the 95 % interval of the mean');
+  expect(text).toContain('In the brackets of a single measurement: 95 % Wilson interval');
   expect(text).toContain('Fewer seeds are done for full.');
+});
+
+describe('images per second', () => {
+  type Training = PhaseRecord['draws'][number]['training'];
+  const trained = (label: string, seed: number, changes: Partial<Training>): DoneRecord => {
+    const { phases, ...rest } = record(label, seed, 0.6);
+    const [draw] = phases[0]!.draws;
+    const training = { ...draw!.training, ...changes };
+    return { ...rest, phases: [{ ...phases[0]!, draws: [{ ...draw!, training }] }] };
+  };
+  const { cache } = template.phases[0]!.draws[0]!.training;
+  const pass = { imagesPerSecond: 80, seconds: 5, images: 400 };
+  const computed = { ...cache!, computedImages: 400, reusedImages: 0, pass };
+  const reused = { ...cache!, computedImages: 0, reusedImages: 400, pass };
+  const probe = [
+    trained('probe', 0, { imagesPerSecond: 12800, cache: computed }),
+    trained('probe', 1, { imagesPerSecond: 13300, cache: reused }),
+    trained('probe', 2, { imagesPerSecond: 12200, cache: reused }),
+  ];
+
+  test('of the steps and of the pass that kept features are never averaged together', () => {
+    const [row] = summarizeRun('x', null, probe).rows;
+    expect(row!.imagesPerSecond).toMatchObject({ value: expect.closeTo(38300 / 3, 9), measurements: 3 });
+    // One pass, though three seeds use it.
+    expect(row!.featuresImagesPerSecond).toEqual({ value: 80, interval: null, measurements: 1 });
+  });
+
+  test('of several passes have a mean of their own', () => {
+    const other = { ...computed, pass: { imagesPerSecond: 100, seconds: 4, images: 400 } };
+    const [row] = summarizeRun('x', null, [...probe, trained('probe', 3, { cache: other })]).rows;
+    expect(row!.featuresImagesPerSecond).toMatchObject({ value: 90, measurements: 2 });
+  });
+
+  test('have intervals above 0, however they differ', () => {
+    const rates = [82, 13304, 12221];
+    const records = rates.map((imagesPerSecond, seed) => trained('probe', seed, { imagesPerSecond }));
+    const [row] = summarizeRun('x', null, records).rows;
+    const [low, high] = row!.imagesPerSecond.interval!;
+    expect(low).toBeCloseTo(1007.8, 1);
+    expect(high).toBeCloseTo(72293.4, 1);
+  });
+
+  test('are two columns where any row keeps features, and one where none does', () => {
+    const full = trained('full', 0, { imagesPerSecond: 31.4, cache: null });
+    const both = summaryText(summarizeRun('x', null, [...probe, full]));
+    expect(both).toMatch(/images +features +peak/);
+    expect(both).toMatch(/^probe .* 12767 +80\.0 +438/m);
+    expect(both).toMatch(/^full .* 31\.4 +n\/a +438/m);
+    expect(both).toContain('images/s: the steps of training in the first phase, on this machine; where');
+    expect(both).toContain('features images/s: the one pass that computed the kept features');
+    expect(both).toContain('n/a there: nothing is kept');
+    const alone = summaryText(summarizeRun('x', null, [full]));
+    expect(alone).toMatch(/images +peak/);
+    expect(alone).toContain('images/s: the steps of training in the first phase, on this machine.');
+    expect(alone).not.toContain('features');
+  });
+});
+
+test('intervals of means stay inside what is possible, also for a metric that breaks its own range', () => {
+  const intervalOf = (shares: readonly number[]) => {
+    const { rows } = summarizeRun(
+      'x',
+      null,
+      shares.map((top1, seed) => record('lora', seed, top1)),
+    );
+    return rows[0]!.scores.find(({ metric }) => metric.key === 'top1')!.estimate!.interval!;
+  };
+  const [low, high] = intervalOf([0.95, 1, 0.98]);
+  expect(low).toBeGreaterThan(0);
+  expect(high).toBeLessThan(1);
+  const [below, above] = intervalOf([0.9, 1.1]);
+  expect(below + above).toBeCloseTo(2, 9);
 });
 
 test('a run of several backbones: one row for each, with the backbone’s name', () => {

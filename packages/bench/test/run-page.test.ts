@@ -11,6 +11,7 @@ import {
   phaseOf,
   runTinyCell,
   sourcePhase,
+  trainingOf,
   transferPhase,
 } from './tiny-cell.js';
 
@@ -73,6 +74,23 @@ describe('the page of a run', () => {
     });
     expect(page).toContain((100 * metricOf(probe, 'top1')).toFixed(1));
     expect(page).toContain(metricOf(probe, 'rmse', 'depth').toFixed(3));
+  });
+
+  test('tells the speed of the steps apart from the pass that computed kept features', () => {
+    const [, head, body] = page.match(
+      /<caption>Cells<\/caption>[\s\S]*?<thead>(.*)<\/thead>[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/,
+    )!;
+    const titles = [...head!.matchAll(/>([^<]+)<\/th>/g)].map(([, title]) => title);
+    expect(titles.slice(2, 4)).toEqual(['images/s', 'features images/s']);
+    const shown = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+    const { cache, imagesPerSecond } = trainingOf(probe);
+    const row = body!.match(/<tr>.*?<\/tr>/)![0];
+    expect(row).toContain(`>${shown(imagesPerSecond)}</td>`);
+    expect(row).toContain(`>${shown(cache!.pass.imagesPerSecond)}</td>`);
+    const whole = structuredClone(probe);
+    whole.phases[0]!.draws[0]!.training.cache = null;
+    expect(runPage('mixed', [whole, chain])).toContain('<td class="number">n/a</td>');
+    expect(runPage('nothing kept', [whole])).not.toContain('features images/s');
   });
 
   test('strikes out the published kind of accuracy and says how many labels it has', () => {

@@ -17,6 +17,7 @@ export { DepthMetrics, type DepthResult } from './metrics/depth.js';
 export { SegmentationMetrics, type SegmentationResult } from './metrics/segmentation.js';
 export {
   type Interval,
+  type MeanIntervalOptions,
   meanConfidenceInterval,
   sampleMean,
   sampleStandardDeviation,

@@ -5,6 +5,7 @@ import {
   sampleStandardDeviation,
   wilsonInterval,
 } from '@kora-bench/core/metrics';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 const accuracies = [0.91, 0.93, 0.92, 0.95, 0.9];
@@ -54,6 +55,89 @@ describe('statistics over seeds', () => {
   it('refuses impossible counts and levels', () => {
     expect(() => wilsonInterval(11, 10)).toThrow(InputError);
     expect(() => wilsonInterval(0, 0)).toThrow(InputError);
-    expect(() => meanConfidenceInterval(accuracies, 95)).toThrow(InputError);
+    expect(() => meanConfidenceInterval(accuracies, { level: 95 })).toThrow(InputError);
+  });
+});
+
+describe('intervals for a mean inside what is possible', () => {
+  const ranges = {
+    shares: [0, 1],
+    rates: [0, Number.POSITIVE_INFINITY],
+    'values below a limit': [Number.NEGATIVE_INFINITY, 2],
+    'values between limits': [-3, 5],
+  } as const;
+  /** Values of a range, of any size where it has no limit; the limits themselves come up often. */
+  const valuesOf = ([least, most]: readonly [number, number]) =>
+    fc.array(
+      fc.double({
+        min: Number.isFinite(least) ? least : -1e6,
+        max: Number.isFinite(most) ? most : 1e6,
+        noNaN: true,
+      }),
+      { minLength: 2, maxLength: 12 },
+    );
+
+  it.each(Object.entries(ranges))('stay inside, and contain the mean: %s', (_name, range) => {
+    fc.assert(
+      fc.property(valuesOf(range), fc.constantFrom(0.5, 0.95, 0.999), (values, level) => {
+        const { low, high } = meanConfidenceInterval(values, { level, range })!;
+        const mean = sampleMean(values);
+        const rounding = 1e-12 * Math.max(1, Math.abs(mean));
+        expect(low).toBeGreaterThanOrEqual(range[0]);
+        expect(high).toBeLessThanOrEqual(range[1]);
+        expect(low).toBeLessThanOrEqual(mean + rounding);
+        expect(high).toBeGreaterThanOrEqual(mean - rounding);
+      }),
+    );
+  });
+
+  it.each(Object.entries(ranges))("are Student's to first order: %s", (_name, range) => {
+    const offsets = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 3, maxLength: 9 });
+    fc.assert(
+      fc.property(fc.double({ min: 0.2, max: 0.8, noNaN: true }), offsets, (centre, moves) => {
+        const difference = (size: number) => {
+          const values = moves.map((move) => centre + size * move);
+          const student = meanConfidenceInterval(values)!;
+          const inside = meanConfidenceInterval(values, { range })!;
+          return Math.max(Math.abs(inside.low - student.low), Math.abs(inside.high - student.high));
+        };
+        // t · s/√n is at most 2.5 sizes, and the second derivatives on these scales at most 5/2.
+        for (const size of [1e-3, 1e-5]) expect(difference(size)).toBeLessThan(40 * size ** 2 + 1e-14);
+      }),
+    );
+  });
+
+  it('of a mean of rates do not become negative, however the rates differ', () => {
+    // m = 8535.667 and t(0.975, 2) · s/√3 = 18236.275: Student's own interval is from −9,701 to 26,772.
+    const rates = [82, 13304, 12221];
+    expect(meanConfidenceInterval(rates)!.low).toBeLessThan(-9000);
+    const { low, high } = meanConfidenceInterval(rates, { range: [0, Number.POSITIVE_INFINITY] })!;
+    const mean = sampleMean(rates);
+    expect(low).toBeCloseTo(1007.8044630193236, 6);
+    expect(high).toBeCloseTo(72293.39432191766, 4);
+    expect(Math.sqrt(low * high)).toBeCloseTo(mean, 8);
+  });
+
+  it('of shares are symmetric in shares and their complements', () => {
+    const range = [0, 1] as const;
+    const { low, high } = meanConfidenceInterval([0.97, 1, 0.99], { range })!;
+    const complement = meanConfidenceInterval([0.03, 0, 0.01], { range })!;
+    expect(high).toBeLessThan(1);
+    expect([1 - high, 1 - low]).toEqual([
+      expect.closeTo(complement.low, 12),
+      expect.closeTo(complement.high, 12),
+    ]);
+  });
+
+  it('have no width where every value is at a limit', () => {
+    expect(meanConfidenceInterval([1, 1, 1], { range: [0, 1] })).toEqual({ low: 1, high: 1 });
+    expect(meanConfidenceInterval([0, 0], { range: [0, Number.POSITIVE_INFINITY] })).toEqual({
+      low: 0,
+      high: 0,
+    });
+  });
+
+  it('refuse values outside', () => {
+    expect(() => meanConfidenceInterval([0.5, 1.1], { range: [0, 1] })).toThrow(InputError);
   });
 });

@@ -17,6 +17,7 @@ export {
 export { type FineTuned, type FineTuneSpec, fineTune } from './fine-tune.js';
 export {
   createMemoryTable,
+  type FeatureCost,
   type FeatureStore,
   type FeatureTable,
   type FeatureWriter,

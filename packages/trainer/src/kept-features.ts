@@ -17,8 +17,21 @@ import type { WeightStore } from './weights.js';
  * runs find again.
  */
 
+/**
+ * What a pass over images through a frozen prefix cost. Whoever finds its values later did not pay for them,
+ * but no training on them is understood without it: so it is kept with them.
+ */
+export interface FeatureCost {
+  /** Wall-clock time: reading, decoding and the prefix itself, without compilation. */
+  readonly seconds: number;
+  /** Images that went through. */
+  readonly images: number;
+}
+
 /** Float32 rows, one per example, of one kept value. */
 export interface FeatureTable {
+  /** Of the pass that computed the rows, whenever and for whomever that was. */
+  readonly cost: FeatureCost;
   /**
    * The rows `indices` as one batch `[batchSize, rowLength]`; a batch that is not full repeats its last row.
    * Its memory is used again by the next call.
@@ -40,7 +53,7 @@ export interface TableShape {
 /** Collects rows in order; they become a table only when all are there. */
 export interface FeatureWriter {
   append(rows: Float32Array): void;
-  finish(): FeatureTable;
+  finish(cost: FeatureCost): FeatureTable;
   abandon(): void;
 }
 
@@ -66,7 +79,7 @@ export function createMemoryTable(shape: TableShape): FeatureWriter {
       data.set(values, filled);
       filled += values.length;
     },
-    finish: () => tableInMemory(data, shape),
+    finish: (cost) => tableInMemory(data, shape, cost),
     abandon: () => undefined,
   };
 }
@@ -80,9 +93,11 @@ export function tableMemory({ rows, rowLength, batchSize }: TableShape): Float32
 export function tableInMemory(
   memory: Float32Array,
   { rows, rowLength, batchSize }: TableShape,
+  cost: FeatureCost,
 ): FeatureTable {
   const batch = memory.subarray(rows * rowLength);
   return {
+    cost,
     gather(indices) {
       for (let i = 0; i < batchSize; i++) {
         const from = indices[Math.min(i, indices.length - 1)]! * rowLength;
@@ -115,8 +130,8 @@ export interface KeptFeatures {
   /** How many examples went through the prefix now, and how many were there already. */
   readonly computed: number;
   readonly reused: number;
-  /** Wall-clock time of the pass over the images; absent where everything was there already. */
-  readonly computeSeconds?: number;
+  /** The pass that computed them, now or earlier; the sum of several where not all values are of one. */
+  readonly pass: FeatureCost;
   close(): void;
 }
 
@@ -159,12 +174,12 @@ export async function keptFeatures(spec: KeptFeaturesSpec): Promise<KeptFeatures
   const missing = slots.filter(({ table }) => table === undefined);
   const tables = new Map<string, FeatureTable>();
   for (const { value, table } of slots) if (table !== undefined) tables.set(value.name, table);
-  let computeSeconds: number | undefined;
   if (missing.length > 0) {
     const writers = new Map(missing.map(({ value, shape }) => [value.name, store.create(shape)]));
     try {
-      computeSeconds = await computeAll(spec, writers);
-      for (const [name, writer] of writers) tables.set(name, writer.finish());
+      const seconds = await computeAll(spec, writers);
+      for (const [name, writer] of writers)
+        tables.set(name, writer.finish({ seconds, images: split.length }));
     } catch (error) {
       for (const writer of writers.values()) writer.abandon();
       for (const table of tables.values()) table.close();
@@ -174,7 +189,7 @@ export async function keptFeatures(spec: KeptFeaturesSpec): Promise<KeptFeatures
   return {
     computed: missing.length > 0 ? split.length : 0,
     reused: missing.length > 0 ? 0 : split.length,
-    ...(computeSeconds === undefined ? {} : { computeSeconds }),
+    pass: totalCost([...tables.values()].map(({ cost }) => cost)),
     gather: (indices) =>
       Object.fromEntries(
         slots.map(({ value: { name, shape } }) => [
@@ -186,6 +201,17 @@ export async function keptFeatures(spec: KeptFeaturesSpec): Promise<KeptFeatures
       for (const table of tables.values()) table.close();
     },
   };
+}
+
+/** The cost of all passes. Tables that one pass filled name it alike, down to the clock's last digit. */
+function totalCost(costs: readonly FeatureCost[]): FeatureCost {
+  const passes = new Map(costs.map((cost) => [`${cost.seconds} ${cost.images}`, cost]));
+  let [seconds, images] = [0, 0];
+  for (const pass of passes.values()) {
+    seconds += pass.seconds;
+    images += pass.images;
+  }
+  return { seconds, images };
 }
 
 /** One pass over all images through the prefix; its wall-clock time without compiling, seconds. */

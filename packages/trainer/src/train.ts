@@ -17,7 +17,7 @@ import {
 import { imageTargets } from '@kora-bench/datasets/browser';
 import type { FixedBatch } from './batches.js';
 import { exampleWeights, fixedBatches, inOrder } from './batches.js';
-import type { FeatureStore, KeptFeatures } from './kept-features.js';
+import type { FeatureCost, FeatureStore, KeptFeatures } from './kept-features.js';
 import { keptFeatures, memoryFeatures, worthwhilePrefix } from './kept-features.js';
 import type { StepBatch, TrainObserver } from './observers.js';
 import { lossCurve } from './observers.js';
@@ -80,6 +80,11 @@ export interface TrainResult {
   readonly losses: readonly { readonly step: number; readonly loss: number; readonly learningRate: number }[];
   /** Wall-clock time of features, compilation and all steps. */
   readonly seconds: number;
+  /**
+   * Wall-clock time of the steps alone, from the first one's batch to the end of the last one, with what
+   * observers do meanwhile. The method's speed is `images / stepSeconds`, whether or not features were there.
+   */
+  readonly stepSeconds: number;
   /** Images that went through training steps. */
   readonly images: number;
   /** Of the program that ran each step, after pruning. */
@@ -90,7 +95,8 @@ export interface TrainResult {
     readonly bytesPerImage: number;
     readonly computedImages: number;
     readonly reusedImages: number;
-    readonly computeSeconds?: number;
+    /** The pass that computed the values, now or for an earlier training. */
+    readonly pass: FeatureCost;
   } | null;
   readonly deviceMemory: ProgramMemory | undefined;
 }
@@ -156,7 +162,7 @@ export async function train<B extends StepBatch = StepBatch>(
     const { unreached } = traced;
     for (const observer of watching)
       await observer.started?.({ name: spec.name, layout, parameters, unreached, totalSteps });
-    const images = await runSteps({ context, spec, session, totalSteps, batches, observers: watching });
+    const ran = await runSteps({ context, spec, session, totalSteps, batches, observers: watching });
     const after = await session.parameters();
     requireFiniteParameters(after, spec.name);
     for (const observer of observers) await observer.ended?.({ before, after, memory: session.memory });
@@ -167,7 +173,8 @@ export async function train<B extends StepBatch = StepBatch>(
       trainableParameters: layout.length,
       steps: totalSteps,
       losses: curve.points,
-      images,
+      images: ran.images,
+      stepSeconds: ran.seconds,
       seconds: (performance.now() - started) / 1000,
       flopsPerStep: programCost(program).flops,
       cache:
@@ -177,7 +184,7 @@ export async function train<B extends StepBatch = StepBatch>(
               bytesPerImage: kept.bytesPerExample,
               computedImages: features.computed,
               reusedImages: features.reused,
-              ...(features.computeSeconds === undefined ? {} : { computeSeconds: features.computeSeconds }),
+              pass: features.pass,
             }
           : null,
       deviceMemory: session.memory,
@@ -210,8 +217,15 @@ interface Steps {
   readonly observers: readonly TrainObserver[];
 }
 
-/** Runs all steps of all epochs; the number of images that went through them. */
-async function runSteps({ context, spec, session, totalSteps, batches, observers }: Steps): Promise<number> {
+/** Runs all steps of all epochs; how many images went through them, and how long that took. */
+async function runSteps({
+  context,
+  spec,
+  session,
+  totalSteps,
+  batches,
+  observers,
+}: Steps): Promise<{ readonly images: number; readonly seconds: number }> {
   const { optimizer, schedule, learningRate: base, epochs, batchSize } = spec.training;
   const progress = new PassProgress(context.report ?? (() => undefined), spec.name, totalSteps);
   let step = 0;
@@ -240,7 +254,8 @@ async function runSteps({ context, spec, session, totalSteps, batches, observers
     const loss = known.examples === 0 ? null : known.loss / known.examples;
     for (const observer of observers) await observer.epochEnded?.({ epoch, epochs, loss });
   }
-  return progress.images;
+  // The loss curve waits for the last step's loss, so no device is still at work on a step.
+  return { images: progress.images, seconds: progress.seconds };
 }
 
 /** As many batches of an epoch as it has steps. */

@@ -8,7 +8,7 @@ import {
   memoryFeatures,
   train,
 } from '@kora-bench/trainer';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   changed,
   difference,
@@ -29,6 +29,7 @@ function countingStore() {
   const tables = new Map<string, FeatureTable>();
   const counts = { opened: 0, found: 0, created: 0, finished: 0, abandoned: 0, closed: 0 };
   const counted = (table: FeatureTable): FeatureTable => ({
+    cost: table.cost,
     gather: (indices) => table.gather(indices),
     close: () => void counts.closed++,
   });
@@ -47,9 +48,9 @@ function countingStore() {
       const writer = createMemoryTable(shape);
       return {
         append: (rows) => writer.append(rows),
-        finish() {
+        finish(cost) {
           counts.finished++;
-          const table = writer.finish();
+          const table = writer.finish(cost);
           tables.set(shape.key, table);
           return counted(table);
         },
@@ -83,7 +84,8 @@ describe('kept features', () => {
     // The padding of the last batch is read as well.
     expect(counts).toEqual({ opened: 1, closed: 1, read: 12 });
     expect(result.cache).toMatchObject({ computedImages: 10, reusedImages: 0, bytesPerImage: 4 * 12 });
-    expect(result.cache!.computeSeconds).toBeGreaterThan(0);
+    expect(result.cache!.pass.images).toBe(10);
+    expect(result.cache!.pass.seconds).toBeGreaterThan(0);
     expect(result.cache!.prefixFlopsPerImage).toBeGreaterThan(result.flopsPerStep / 4);
   });
 
@@ -139,19 +141,54 @@ describe('kept features', () => {
   });
 });
 
+describe('the speed of a training', () => {
+  /** A backend on a clock that only its calls move: 5 s to compile, 2 s for a run of the prefix, 10 ms for a step. */
+  async function clockwork(prefixRuns: number) {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const { backend } = await watchedBackend((call, number) => {
+      if (call === 'compile') vi.advanceTimersByTime(5000);
+      if (call === 'run') vi.advanceTimersByTime(number <= prefixRuns ? 2000 : 10);
+    });
+    return backend;
+  }
+
+  afterEach(() => void vi.useRealTimers());
+
+  it('is that of its steps, whether the features were there or not', async () => {
+    const { store } = countingStore();
+    const { split } = toySplit(6);
+    const run = async (prefixRuns: number) => {
+      const context = await toyContext({ backend: await clockwork(prefixRuns), features: store });
+      return train(context, startWeights(), spec(), { split, preprocessing });
+    };
+    const [cold, warm] = [await run(2), await run(0)];
+    // Two epochs of two steps.
+    for (const { images, stepSeconds } of [cold, warm]) {
+      expect(images).toBe(12);
+      expect(stepSeconds).toBeCloseTo(0.04, 9);
+    }
+    expect(cold.cache).toMatchObject({ computedImages: 6, pass: { images: 6 } });
+    expect(cold.cache!.pass.seconds).toBeCloseTo(4, 9);
+    expect(cold.seconds).toBeCloseTo(14.04, 9);
+    expect(warm.cache).toMatchObject({ reusedImages: 6, pass: cold.cache!.pass });
+    expect(warm.seconds).toBeCloseTo(5.04, 9);
+  });
+});
+
 describe('a store of features', () => {
   it('is filled once, and asked by whoever comes next', async () => {
     const { split, counts: reads } = toySplit(6);
     const { store, counts, shapes } = countingStore();
     const context = await toyContext({ features: store });
     const first = startWeights();
-    await train(context, first, spec(), { split, preprocessing });
+    const filled = await train(context, first, spec(), { split, preprocessing });
     expect(counts).toEqual({ opened: 1, found: 0, created: 1, finished: 1, abandoned: 0, closed: 1 });
     expect(shapes[0]).toMatchObject({ rows: 6, rowLength: 12, batchSize: 4 });
     const second = startWeights();
     const again = await train(context, second, spec({ name: 'again' }), { split, preprocessing });
     expect(again.cache).toMatchObject({ computedImages: 0, reusedImages: 6 });
-    expect(again.cache!.computeSeconds).toBeUndefined();
+    expect(filled.cache!.pass.images).toBe(6);
+    expect(again.cache!.pass).toEqual(filled.cache!.pass);
     await evaluate(context, second, scoring, [split]);
     expect(counts).toEqual({ opened: 3, found: 2, created: 1, finished: 1, abandoned: 0, closed: 3 });
     expect(reads.opened).toBe(1);
@@ -202,7 +239,8 @@ describe('a store of features', () => {
     const writer = memoryFeatures.create(shape);
     writer.append(Float32Array.of(1, 2, 3, 4));
     writer.append(Float32Array.of(5, 6));
-    const table = writer.finish();
+    const table = writer.finish({ seconds: 2, images: 3 });
+    expect(table.cost).toEqual({ seconds: 2, images: 3 });
     expect([...table.gather([2, 0])]).toEqual([5, 6, 1, 2, 1, 2, 1, 2]);
     expect([...table.gather([1, 1, 1, 2])]).toEqual([3, 4, 3, 4, 3, 4, 5, 6]);
   });

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core/errors';
 import { makeFolder, temporaryPath } from '@kora-bench/platform-node/atomic-file';
-import type { FeatureStore, FeatureTable, FeatureWriter, TableShape } from '@kora-bench/trainer';
+import type { FeatureCost, FeatureStore, FeatureTable, FeatureWriter, TableShape } from '@kora-bench/trainer';
 import { createMemoryTable, tableInMemory, tableMemory } from '@kora-bench/trainer';
 import type { FeatureShape } from './feature-file.js';
 import {
@@ -45,7 +45,8 @@ async function openTable(cacheDir: string, shape: TableShape): Promise<FeatureTa
     const file = await open(path, 'r');
     try {
       const memory = tableMemory(shape);
-      return (await readFeatureRows(file, stored, memory)) ? tableInMemory(memory, shape) : undefined;
+      const cost = await readFeatureRows(file, stored, memory);
+      return cost && tableInMemory(memory, shape, cost);
     } finally {
       await file.close();
     }
@@ -56,7 +57,8 @@ async function openTable(cacheDir: string, shape: TableShape): Promise<FeatureTa
 
 function openLargeTable(path: string, shape: TableShape, stored: FeatureShape): FeatureTable | undefined {
   const file = openSync(path, 'r');
-  if (verifyFeatureFile(file, stored)) return onDisk(file, shape);
+  const cost = verifyFeatureFile(file, stored);
+  if (cost !== undefined) return onDisk(file, shape, cost);
   closeSync(file);
   return undefined;
 }
@@ -114,23 +116,23 @@ function createTable(
         goOnInMemory(error).append(rows);
       }
     },
-    finish() {
+    finish(cost) {
       if (memory === undefined) {
         try {
-          writeFully(file!, featureHeader(stored, checksum), 0);
+          writeFully(file!, featureHeader(stored, cost, checksum), 0);
           renameSync(temporary, path);
         } catch (error) {
           goOnInMemory(error);
         }
       }
-      if (memory !== undefined) return memory.finish();
+      if (memory !== undefined) return memory.finish(cost);
       const own = file!;
       file = undefined;
-      if (rowBytes(stored) > largestInMemory) return onDisk(own, shape);
+      if (rowBytes(stored) > largestInMemory) return onDisk(own, shape, cost);
       const rows = tableMemory(shape);
       readFully(own, new Uint8Array(rows.buffer, 0, rowBytes(stored)), headerBytes);
       closeSync(own);
-      return tableInMemory(rows, shape);
+      return tableInMemory(rows, shape, cost);
     },
     abandon: leaveDisk,
   };
@@ -145,11 +147,12 @@ function tablePath(cacheDir: string, { key }: FeatureShape): string {
   return join(cacheDir, 'features', key.slice(0, 2), `${key}.f32`);
 }
 
-function onDisk(file: number, { rowLength, batchSize }: TableShape): FeatureTable {
+function onDisk(file: number, { rowLength, batchSize }: TableShape, cost: FeatureCost): FeatureTable {
   const batch = new Float32Array(batchSize * rowLength);
   const bytes = new Uint8Array(batch.buffer);
   const size = 4 * rowLength;
   return {
+    cost,
     gather(indices) {
       for (let i = 0; i < batchSize; i++) {
         const index = indices[Math.min(i, indices.length - 1)]!;

@@ -229,8 +229,9 @@ function hashesOf({ cacheDir, report }: CellContext, split: ImageSplit): Promise
 function summarizeStages(results: readonly TrainResult[], examples: number): TrainingResult {
   const sum = (value: (result: TrainResult) => number) =>
     results.reduce((total, result) => total + value(result), 0);
-  const seconds = sum((result) => result.seconds);
+  const stepSeconds = sum((result) => result.stepSeconds);
   const last = results.at(-1)!;
+  const cache = results.findLast((result) => result.cache !== null)?.cache ?? null;
   return {
     stages: results.map(({ name, trainableParameters, epochs, steps, losses }) => ({
       name,
@@ -240,10 +241,14 @@ function summarizeStages(results: readonly TrainResult[], examples: number): Tra
       losses: [...losses],
     })),
     examples,
-    seconds,
-    imagesPerSecond: sum((result) => result.images) / seconds,
+    seconds: sum((result) => result.seconds),
+    stepSeconds,
+    imagesPerSecond: sum((result) => result.images) / stepSeconds,
     flopsPerStep: last.flopsPerStep,
-    cache: last.cache,
+    cache: cache && {
+      ...cache,
+      pass: { ...cache.pass, imagesPerSecond: cache.pass.images / cache.pass.seconds },
+    },
     ...(last.deviceMemory && { deviceMemory: last.deviceMemory }),
   };
 }

@@ -67,26 +67,50 @@ export const trainingResultSchema = z.strictObject({
     }),
   ),
   examples: count.describe('Size of the training set.'),
-  seconds: z.number().min(0),
-  imagesPerSecond: z.number().min(0),
+  seconds: z
+    .number()
+    .min(0)
+    .describe(
+      'Wall-clock time of everything: the features where they were computed, compilation, all steps.',
+    ),
+  stepSeconds: z
+    .number()
+    .min(0)
+    .describe(
+      'Wall-clock time of the steps alone, from the first to the last, without features and compilation.',
+    ),
+  imagesPerSecond: z
+    .number()
+    .min(0)
+    .describe(
+      'Of the steps: images that went through them / stepSeconds. Where features are kept, the steps work on ' +
+        'these; what computing them cost is in `cache.pass`, and never part of this.',
+    ),
   flopsPerStep: z.number().min(0).describe('Of the program that ran each step, after pruning.'),
   cache: z
     .strictObject({
       prefixFlopsPerImage: z.number(),
       bytesPerImage: z.number(),
-      computedImages: count,
-      reusedImages: count,
-      computeSeconds: z
-        .number()
-        .min(0)
-        .optional()
+      computedImages: count.describe('Images whose values this training computed.'),
+      reusedImages: count.describe('Images whose values an earlier training computed.'),
+      pass: z
+        .strictObject({
+          imagesPerSecond: z.number().min(0).describe('images / seconds.'),
+          seconds: z
+            .number()
+            .min(0)
+            .describe('Wall-clock time: reading, decoding and the prefix itself, without compilation.'),
+          images: count.describe('Images that went through.'),
+        })
         .describe(
-          'Wall-clock time of the one pass over the images that computed the values: reading, decoding and ' +
-            'the prefix itself. Absent where none was needed.',
+          'The pass over the images that computed the values. Its cost is kept with them, so it is the same ' +
+            'in every record that uses them: measured here where computedImages is not 0, earlier otherwise.',
         ),
     })
     .nullable()
-    .describe('The frozen prefix kept per image; null when it was not worth keeping.'),
+    .describe(
+      'The frozen prefix kept per image, of the last stage that keeps one; null when it was not worth keeping.',
+    ),
   deviceMemory: programMemorySchema
     .optional()
     .describe('Of the program that ran each step; absent where the backend does not report it.'),

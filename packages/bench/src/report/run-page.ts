@@ -14,7 +14,7 @@ import { reportPath, writeOutput } from '../records/run-files.js';
 import { readPlan } from '../records/run-folder.js';
 import { groupFindings } from '../table/run-summary.js';
 import { estimateColumn, primaryOf, scoreColumns } from '../table/summary-row.js';
-import { metricText, metricTitle, percent, plural } from '../table/text-table.js';
+import { absent, metricText, metricTitle, percent, plural, rate } from '../table/text-table.js';
 import { ckaHeatmap, paretoChart, trainingCurves } from './charts.js';
 import type { Column } from './html.js';
 import { escapeHtml, markup, style, table } from './html.js';
@@ -130,8 +130,11 @@ function nameOf({ cell, config }: CellRecord): string {
   return `${cell.label}${model}${backend}${seed}`;
 }
 
+const firstTraining = ({ phases }: DoneRecord) => phases[0]!.draws[0]!.training;
+
 function cellColumns(done: readonly DoneRecord[]): Column<DoneRecord>[] {
   const merged = done.some(({ analyses }) => analyses['merge'] !== undefined);
+  const keeps = done.some((record) => firstTraining(record).cache !== null);
   return [
     { title: 'method', cell: (record) => escapeHtml(nameOf(record)) },
     {
@@ -143,9 +146,22 @@ function cellColumns(done: readonly DoneRecord[]): Column<DoneRecord>[] {
     {
       title: 'images/s',
       numeric: true,
-      hint: 'training in the first phase, on this machine',
-      cell: ({ phases }) => phases[0]!.draws[0]!.training.imagesPerSecond.toFixed(0),
+      hint: 'the steps of training in the first phase, on this machine; without the pass that computed kept features',
+      cell: (record) => rate(firstTraining(record).imagesPerSecond),
     },
+    ...(keeps
+      ? [
+          {
+            title: 'features images/s',
+            numeric: true,
+            hint: 'the pass that computed the features kept for that training, now or for an earlier cell; n/a where the steps run the whole model',
+            cell: (record: DoneRecord) => {
+              const { cache } = firstTraining(record);
+              return cache ? rate(cache.pass.imagesPerSecond) : absent;
+            },
+          },
+        ]
+      : []),
     {
       title: 'memory MB',
       numeric: true,

@@ -32,7 +32,7 @@ export function resultsTable(rows: readonly SummaryRow[], width = Number.POSITIV
       .every((line) => line.length <= width);
   const names = nameColumns(rows);
   const parts: Column[][] = [[]];
-  for (const column of [...scores(rows), ...costColumns]) {
+  for (const column of [...scores(rows), ...costColumns(rows)]) {
     const part = parts.at(-1)!;
     if (part.length === 0 || fits([...names, ...part, column])) part.push(column);
     else parts.push([column]);
@@ -107,11 +107,26 @@ function broken(name: string): string {
   return name.length <= 12 || hyphen < 0 ? name : `${name.slice(0, hyphen + 1)}\n${name.slice(hyphen + 1)}`;
 }
 
-const costColumns: readonly Column[] = [
-  { title: 'images\n/s', numeric: true, cell: ({ imagesPerSecond }) => rate(imagesPerSecond.value) },
-  { title: 'peak\nMB', numeric: true, cell: ({ peakMemoryBytes }) => megabytes(peakMemoryBytes) },
-  { title: 'findings', cell: ({ findings }) => findingsText(findings) },
-];
+function costColumns(rows: readonly SummaryRow[]): Column[] {
+  return [
+    { title: 'images\n/s', numeric: true, cell: ({ imagesPerSecond }) => rate(imagesPerSecond.value) },
+    ...(keepsFeatures(rows)
+      ? [
+          {
+            title: 'features\nimages/s',
+            numeric: true,
+            cell: ({ featuresImagesPerSecond: pass }: SummaryRow) => (pass ? rate(pass.value) : absent),
+          },
+        ]
+      : []),
+    { title: 'peak\nMB', numeric: true, cell: ({ peakMemoryBytes }) => megabytes(peakMemoryBytes) },
+    { title: 'findings', cell: ({ findings }) => findingsText(findings) },
+  ];
+}
+
+function keepsFeatures(rows: readonly SummaryRow[]): boolean {
+  return rows.some(({ featuresImagesPerSecond }) => featuresImagesPerSecond !== null);
+}
 
 function findingsText({ error, warning, info }: SummaryRow['findings']): string {
   const parts = [
@@ -130,21 +145,44 @@ function legend(rows: readonly SummaryRow[]): string[] {
   const draws = rows.some(({ scores: own, seeds: of }) =>
     own.some(({ estimate }) => (estimate?.measurements ?? 0) > of.length),
   );
-  const bracketed = rows.some(({ scores: own }) =>
-    own.some(({ metric, estimate }) => metric.shown === 'table' && (estimate?.interval ?? null) !== null),
+  const means = many > 1 || draws;
+  const overImages = rows.some(({ scores: own }) =>
+    own.some(
+      ({ metric, estimate }) =>
+        metric.shown === 'table' && estimate?.measurements === 1 && estimate.interval !== null,
+    ),
   );
   return [
-    many > 1 || draws
-      ? `Means over ${[many > 1 && `${many} seeds`, draws && 'draws'].filter(Boolean).join(' and ')}, ± half of Student’s 95 % interval of the mean.`
-      : `${bracketed ? 'In brackets: 95 % Wilson interval over the images. ' : ''}One seed: differences between rows may be chance.`,
+    [
+      means &&
+        `Means over ${[many > 1 && `${many} seeds`, draws && 'draws'].filter(Boolean).join(' and ')}; in brackets the 95 % interval of the mean: Student’s t, on the logit scale for shares and the log scale for what is never negative.`,
+      overImages &&
+        `${means ? 'In the brackets of a single measurement' : 'In brackets'}: 95 % Wilson interval over the images.`,
+      many === 1 && !draws && 'One seed: differences between rows may be chance.',
+    ]
+      .filter(Boolean)
+      .join(' '),
     ...(many > 1 && uneven.length > 0 ? [`Fewer seeds are done for ${uneven.join(', ')}.`] : []),
     ...[...caveats].map((caveat) => `NOT: ${caveat}`),
+    speedText(rows),
     [
       rows.some(({ meanCka }) => meanCka !== null) && 'Mean CKA: between different blocks, debiased.',
-      'images/s: training in the first phase, on this machine; where the backbone is frozen, its features are kept and only the rest runs again.',
       `${absent}: not measured.`,
     ]
       .filter(Boolean)
       .join(' '),
   ];
+}
+
+function speedText(rows: readonly SummaryRow[]): string {
+  const steps = 'images/s: the steps of training in the first phase, on this machine';
+  if (!keepsFeatures(rows)) return `${steps}.`;
+  const none = rows.some(({ featuresImagesPerSecond }) => featuresImagesPerSecond === null);
+  return [
+    `${steps}; where features are kept, a step runs only what comes after them.`,
+    'features images/s: the one pass that computed the kept features, what the frozen first blocks make of each image, in this run or an earlier one; no part of images/s.',
+    none && `${absent} there: nothing is kept, and a step runs the whole model.`,
+  ]
+    .filter(Boolean)
+    .join(' ');
 }

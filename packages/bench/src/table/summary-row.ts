@@ -7,8 +7,9 @@ export interface Estimate {
   /** The value of the only measurement, or the mean over seeds and draws. */
   readonly value: number;
   /**
-   * 95 %: over several measurements Student's t interval of their mean; for a single one the interval over its
-   * examples where the metric has one; null when there is neither.
+   * 95 %: over several measurements the interval of their mean, which stays inside what is possible and is
+   * seldom symmetric; for a single one the interval over its examples where the metric has one; null when
+   * there is neither.
    */
   readonly interval: readonly [low: number, high: number] | null;
   /** How many measurements it is the mean of: seeds times draws. */
@@ -39,8 +40,13 @@ export interface SummaryRow {
   readonly scores: readonly (ScoreColumn & { readonly estimate: Estimate | null })[];
   /** Mean of the debiased CKA between different blocks; null where it was not asked for. */
   readonly meanCka: Estimate | null;
-  /** Of the first phase's training. */
+  /** Of the steps of the first phase's training, without the pass that computed kept features. */
   readonly imagesPerSecond: Estimate;
+  /**
+   * Of the passes that computed the features kept for that training. A pass is one measurement, however many
+   * seeds use what it gave. Null where no features were kept.
+   */
+  readonly featuresImagesPerSecond: Estimate | null;
   /** The largest over the seeds. */
   readonly peakMemoryBytes: number;
   readonly findings: Readonly<Record<Finding['severity'], number>>;
@@ -113,6 +119,10 @@ function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): Summar
     .flatMap(({ analyses }) => ckaResultSchema.safeParse(analyses['cka']).data ?? [])
     .map(({ debiased }) => meanBetweenLayers(debiased))
     .filter((mean) => mean !== null);
+  const trainings = records.map(({ phases }) => phases[0]!.draws[0]!.training);
+  const passes = new Map(
+    trainings.flatMap(({ cache }) => (cache ? [[JSON.stringify(cache.pass), cache.pass] as const] : [])),
+  );
   return {
     label: first.cell.label,
     method: first.cell.method,
@@ -124,9 +134,16 @@ function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): Summar
     scores: scoreColumns(records).map((column) => ({ ...column, estimate: estimateColumn(records, column) })),
     meanCka: similarities.length === 0 ? null : estimate(similarities),
     imagesPerSecond: estimate(
-      records.map(({ phases }) => phases[0]!.draws[0]!.training.imagesPerSecond),
+      trainings.map(({ imagesPerSecond }) => imagesPerSecond),
       [0, null],
     ),
+    featuresImagesPerSecond:
+      passes.size === 0
+        ? null
+        : estimate(
+            [...passes.values()].map(({ imagesPerSecond }) => imagesPerSecond),
+            [0, null],
+          ),
     peakMemoryBytes: Math.max(...records.map(({ peakMemoryBytes }) => peakMemoryBytes)),
     findings: countFindings(records),
   };
@@ -137,14 +154,13 @@ function estimate(
   values: readonly number[],
   [least, most]: readonly [number | null, number | null] = [null, null],
 ): Estimate {
-  const interval = meanConfidenceInterval(values);
-  const clamped = interval && [
-    Math.max(interval.low, least ?? Number.NEGATIVE_INFINITY),
-    Math.min(interval.high, most ?? Number.POSITIVE_INFINITY),
-  ];
+  const range = [least ?? Number.NEGATIVE_INFINITY, most ?? Number.POSITIVE_INFINITY] as const;
+  // A plugin's metric may break its own range; a wrong range is no reason to show no results at all.
+  const holds = values.every((value) => range[0] <= value && value <= range[1]);
+  const interval = meanConfidenceInterval(values, holds ? { range } : {});
   return {
     value: sampleMean(values),
-    interval: clamped ? ([clamped[0], clamped[1]] as [number, number]) : null,
+    interval: interval && [interval.low, interval.high],
     measurements: values.length,
   };
 }

@@ -20,18 +20,19 @@ export function metricTitle({ label, unit }: Pick<RecordedMetric, 'label' | 'uni
   return unit === '' ? label : `${label} ${unit}`;
 }
 
-/** `61.2\n[59.8, 62.6]` for one measurement, `61.2\n± 1.4` for several; n/a for no value. */
+/**
+ * `61.2\n[59.8, 62.6]`; n/a for no value. Both ends and not ±: intervals that stay inside what is possible are
+ * longer on the side away from its limit.
+ */
 export function estimateText(
   estimate: Estimate | null | undefined,
   format: (value: number) => string,
 ): string {
   if (estimate === null || estimate === undefined) return absent;
-  const { value, interval, measurements } = estimate;
+  const { value, interval } = estimate;
   if (interval === null) return format(value);
   const [low, high] = interval;
-  return measurements > 1
-    ? `${format(value)}\n± ${format((high - low) / 2)}`
-    : `${format(value)}\n[${format(low)}, ${format(high)}]`;
+  return `${format(value)}\n[${format(low)}, ${format(high)}]`;
 }
 
 /** A rate with about three digits. */

@@ -26,18 +26,60 @@ export function sampleStandardDeviation(values: readonly number[]): number | nul
   return Math.sqrt(squares / (values.length - 1));
 }
 
+/** How an interval for a mean is made. */
+export interface MeanIntervalOptions {
+  /** The confidence, in (0, 1); 0.95 by default. */
+  readonly level?: number;
+  /** What values are possible, e.g. `[0, 1]`; a side without a limit is infinite, as both are by default. */
+  readonly range?: readonly [least: number, most: number];
+}
+
 /**
- * Student's t interval for the mean of independent, roughly normal values, such as one accuracy per
- * seed: mean ± t · s/√n with n − 1 degrees of freedom. Null for fewer than two values.
- * @param level the confidence, in (0, 1); 0.95 by default.
+ * An interval for the mean of independent values, such as one accuracy per seed. Null for fewer than two.
+ *
+ * Without a range it is Student's t interval for roughly normal values: m ± t · s/√n with n − 1 degrees of
+ * freedom. Near a limit of what is possible that interval would go beyond it. So with a range it is made on
+ * a scale g without limits and brought back: g(m) ± t · g′(m) · s/√n, where g is the logit for shares (and
+ * for any two limits), and the logarithm of the distance from a single limit. It is of the mean of the values
+ * themselves, not of their logarithms; it contains m, stays inside the range and, where the values are close
+ * to each other, is Student's. Its level is approximate, as g(m) is only roughly normal.
+ * Source: the delta method, as for the logit of a share in Korn and Graubard, "Confidence intervals for
+ * proportions with small expected number of positive counts estimated from survey data" (1998), and for
+ * the logarithm of a rate in Agresti, "Categorical Data Analysis" (2013), section 16.1.
+ * @throws InputError when the level is not valid, or a value is outside the range
  */
-export function meanConfidenceInterval(values: readonly number[], level = 0.95): Interval | null {
+export function meanConfidenceInterval(
+  values: readonly number[],
+  { level = 0.95, range = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] }: MeanIntervalOptions = {},
+): Interval | null {
   checkLevel(level);
+  checkRange(values, range);
   const deviation = sampleStandardDeviation(values);
   if (deviation === null) return null;
-  const centre = sampleMean(values);
   const halfWidth = (studentTTwoSided(level, values.length - 1) * deviation) / Math.sqrt(values.length);
-  return { low: centre - halfWidth, high: centre + halfWidth };
+  // The mean of values at a limit may be beyond it by rounding.
+  const centre = Math.min(Math.max(sampleMean(values), range[0]), range[1]);
+  return spread(centre, halfWidth, range);
+}
+
+/** The interval around `centre` that has the half-width on a scale without limits, to first order. */
+function spread(centre: number, halfWidth: number, [least, most]: readonly [number, number]): Interval {
+  const [below, above] = [centre - least, most - centre];
+  // All values are at the limit, where no scale has a place for them.
+  if (below <= 0 || above <= 0) return { low: centre, high: centre };
+  if (below === Number.POSITIVE_INFINITY && above === Number.POSITIVE_INFINITY)
+    return { low: centre - halfWidth, high: centre + halfWidth };
+  const moved = (by: number) => {
+    if (above === Number.POSITIVE_INFINITY) return least + below * Math.exp(by / below);
+    if (below === Number.POSITIVE_INFINITY) return most - above * Math.exp(-by / above);
+    const odds = Math.exp((by * (most - least)) / (below * above));
+    return least + (most - least) / (1 + above / (below * odds));
+  };
+  // Rounding could leave the range, or the centre outside of the interval.
+  return {
+    low: Math.min(centre, Math.max(least, moved(-halfWidth))),
+    high: Math.max(centre, Math.min(most, moved(halfWidth))),
+  };
 }
 
 /**
@@ -109,4 +151,15 @@ function checkLevel(level: number): void {
       received: String(level),
     });
   }
+}
+
+function checkRange(values: readonly number[], [least, most]: readonly [number, number]): void {
+  const outside = values.find((value) => value < least || value > most);
+  if (outside === undefined) return;
+  throw new InputError('A value is outside what is possible.', {
+    where: 'values',
+    expected: `numbers from ${least} to ${most}`,
+    received: String(outside),
+    fix: 'Correct `range`, or what measures the values.',
+  });
 }
