@@ -21,33 +21,30 @@ export class FindingLog {
 
 /** Training labels: classes of the head that no training example has. Nothing for splits without labels. */
 export function auditTrainingLabels(findings: FindingLog, where: string, train: ImageSplit): void {
-  const { label } = train.targets;
-  if (label === undefined) return;
-  const present = new Set(label.labels);
-  const classes = label.classNames.length;
-  if (present.size === classes) return;
-  findings.add({
-    severity: present.size <= 1 ? 'error' : 'warning',
-    code: 'MISSING_CLASSES',
-    where,
-    message: `The training set has ${present.size} of the head’s ${classes} classes.`,
-    evidence: { present: present.size, classes, examples: train.length },
-  });
+  auditClasses(findings, where, train, { code: 'MISSING_CLASSES', set: 'training' });
 }
 
 /** Evaluation labels: classes of the head that are never asked for. Nothing for splits without labels. */
 export function auditEvaluationLabels(findings: FindingLog, where: string, split: ImageSplit): void {
-  const { label } = split.targets;
+  auditClasses(findings, where, split, { code: 'EVALUATION_CLASSES', set: 'evaluation' });
+}
+
+function auditClasses(
+  findings: FindingLog,
+  where: string,
+  { targets: { label }, length }: ImageSplit,
+  { code, set }: { readonly code: string; readonly set: string },
+): void {
   if (label === undefined) return;
-  const present = new Set(label.labels);
+  const present = new Set(label.labels).size;
   const classes = label.classNames.length;
-  if (present.size === classes) return;
+  if (present === classes) return;
   findings.add({
-    severity: present.size <= 1 ? 'error' : 'warning',
-    code: 'EVALUATION_CLASSES',
+    severity: present <= 1 ? 'error' : 'warning',
+    code,
     where,
-    message: `The evaluation set has ${present.size} of the head’s ${classes} classes.`,
-    evidence: { present: present.size, classes, examples: split.length },
+    message: `The ${set} set has ${present} of the head’s ${classes} classes.`,
+    evidence: { present, classes, examples: length },
   });
 }
 

@@ -1,9 +1,9 @@
+import { formatMetric, primaryMetric } from '@kora-bench/core/training';
 import type { ProgressEvent } from '@kora-bench/trainer';
 import { createLogUpdate } from 'log-update';
 import type { Cell, CellRecord, DoneRecord } from '../records/record-schema.js';
 import { cellName } from '../records/record-schema.js';
-import { primaryOf } from '../table/summary-row.js';
-import { metricText, rate } from '../table/text-table.js';
+import { rate } from '../table/text-table.js';
 import { PhaseClock } from './pace.js';
 
 export interface StartedCell {
@@ -158,8 +158,8 @@ export function endText(record: CellRecord): string {
 
 /** `source top-1 61.2 %`; nothing for a phase that is not scored. */
 function primaryText(phase: DoneRecord['phases'][number]): string[] {
-  const metric = primaryOf(phase);
+  const metric = primaryMetric(phase.metrics);
   const value = phase.draws[0]?.evaluations[0]?.values[metric.key];
   if (value === undefined || value === null) return [];
-  return [`${phase.name} ${metric.label} ${metricText(metric, value)} ${metric.unit}`.trimEnd()];
+  return [`${phase.name} ${metric.label} ${formatMetric(metric, value)} ${metric.unit}`.trimEnd()];
 }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { formatMetric, primaryMetric } from '@kora-bench/core/training';
 import type { CkaResult } from '../analyses/cka.js';
 import { ckaResultSchema } from '../analyses/cka.js';
 import { mergeResultSchema } from '../analyses/merge.js';
@@ -13,8 +14,8 @@ import type {
 import { reportPath, writeOutput } from '../records/run-files.js';
 import { readPlan } from '../records/run-folder.js';
 import { groupFindings } from '../table/run-summary.js';
-import { estimateColumn, primaryOf, scoreColumns } from '../table/summary-row.js';
-import { absent, metricText, metricTitle, percent, plural, rate } from '../table/text-table.js';
+import { estimateColumn, scoreColumns } from '../table/summary-row.js';
+import { absent, metricTitle, percent, plural, rate } from '../table/text-table.js';
 import { ckaHeatmap, paretoChart, trainingCurves } from './charts.js';
 import type { Column } from './html.js';
 import { escapeHtml, markup, style, table } from './html.js';
@@ -239,7 +240,7 @@ function scoreCell(
   );
   const estimate = column && estimateColumn([record], column);
   if (!estimate) return 'n/a';
-  const text = (value: number) => metricText(metric, value);
+  const text = (value: number) => formatMetric(metric, value);
   const value = caveat === null ? text(estimate.value) : `<s>${text(estimate.value)}</s>`;
   if (estimate.interval === null) return value;
   const [low, high] = estimate.interval;
@@ -247,7 +248,7 @@ function scoreCell(
 }
 
 function phasePareto(phase: PhaseRecord, done: readonly DoneRecord[]): string {
-  const metric = primaryOf(phase);
+  const metric = primaryMetric(phase.metrics);
   const points = done.flatMap((record) => {
     const column = scoreColumns([record]).find(
       (one) => one.phase === phase.name && one.metric.key === metric.key && one.caveat === null,

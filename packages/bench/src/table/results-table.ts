@@ -1,10 +1,10 @@
+import { formatMetric } from '@kora-bench/core/training';
 import type { ScoreColumn, SummaryRow } from './summary-row.js';
 import type { PlainColumn } from './text-table.js';
 import {
   absent,
   estimateText,
   megabytes,
-  metricText,
   metricTitle,
   percent,
   plainTable,
@@ -72,7 +72,7 @@ function scores(rows: readonly SummaryRow[]): Column[] {
       numeric: true,
       cell: (row: SummaryRow) =>
         estimateText(row.scores.find((own) => keyOf(own) === keyOf(column))?.estimate, (value) =>
-          metricText(column.metric, value),
+          formatMetric(column.metric, value),
         ),
     })),
     ...(rows.some(({ meanCka }) => meanCka !== null)

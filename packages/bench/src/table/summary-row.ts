@@ -1,6 +1,6 @@
 import { meanConfidenceInterval, sampleMean } from '@kora-bench/core/metrics';
 import { ckaResultSchema } from '../analyses/cka.js';
-import type { DoneRecord, Finding, PhaseRecord, RecordedMetric } from '../records/record-schema.js';
+import type { DoneRecord, Finding, RecordedMetric } from '../records/record-schema.js';
 
 /** A measured value with its uncertainty. */
 export interface Estimate {
@@ -106,11 +106,6 @@ export function estimateColumn(records: readonly DoneRecord[], column: ScoreColu
     found.map(({ value }) => value),
     metric.range,
   );
-}
-
-/** The primary metric of a phase: the number that it is judged by. */
-export function primaryOf({ metrics }: Pick<PhaseRecord, 'metrics'>): RecordedMetric {
-  return metrics.find(({ primary }) => primary) ?? metrics[0]!;
 }
 
 function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): SummaryRow {

@@ -10,11 +10,6 @@ export function percent(share: number, digits = 1): string {
   return (100 * share).toFixed(digits);
 }
 
-/** A value as its metric is shown, without the unit. */
-export function metricText({ format }: Pick<RecordedMetric, 'format'>, value: number): string {
-  return (value * format.scale).toFixed(format.digits);
-}
-
 /** Heading of a metric with its unit, e.g. `top-1 %`. */
 export function metricTitle({ label, unit }: Pick<RecordedMetric, 'label' | 'unit'>): string {
   return unit === '' ? label : `${label} ${unit}`;

@@ -59,11 +59,11 @@ export function errorMetric(options: MetricOptions): Metric {
 }
 
 /** The metric that a task is judged by: the one marked so, else the first. */
-export function primaryMetric(metrics: readonly Metric[]): Metric {
+export function primaryMetric<M extends Pick<Metric, 'primary'>>(metrics: readonly M[]): M {
   return metrics.find(({ primary }) => primary) ?? metrics[0]!;
 }
 
 /** A value as it is shown, without its unit. */
-export function formatMetric({ format }: Metric, value: number): string {
+export function formatMetric({ format }: Pick<Metric, 'format'>, value: number): string {
   return (value * format.scale).toFixed(format.digits);
 }
