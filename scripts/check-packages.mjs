@@ -1,6 +1,6 @@
 /**
  * Checks that every package can be published: packs them all, looks into the archives, installs them into an
- * empty project with npm, and runs a cell there. Needs built packages.
+ * empty project with npm, runs a cell there, and a method that `new-method` makes. Needs built packages.
  *
  *     node scripts/check-packages.mjs
  */
@@ -16,9 +16,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { pack, publishedPackages } from './pack-packages.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'kora-packages-'));
 const problems = [];
 
@@ -27,14 +26,9 @@ function run(command, args, cwd) {
 }
 
 /** Packs a package as it would be published and unpacks the archive. */
-function pack(folder) {
+function unpacked(folder) {
   const out = join(work, 'archives', folder);
-  mkdirSync(out, { recursive: true });
-  run('npx', ['-y', 'pnpm@10.34.8', 'pack', '--pack-destination', out], join(root, 'packages', folder));
-  const archive = join(
-    out,
-    readdirSync(out).find((name) => name.endsWith('.tgz')),
-  );
+  const archive = pack(folder, out);
   run('tar', ['-xzf', archive, '-C', out], out);
   return { folder, archive, content: join(out, 'package') };
 }
@@ -103,19 +97,26 @@ function checkInstalled(packed) {
     problems.push('A cell in an empty project is not done.');
 }
 
-try {
-  const folders = readdirSync(join(root, 'packages')).filter((name) =>
-    existsSync(join(root, 'packages', name, 'package.json')),
+/** A method as its author makes it: generated in the project, trained there, and tested with its own tests. */
+function checkNewMethod() {
+  const project = join(work, 'project');
+  const bench = join(project, 'node_modules', '@kora-bench', 'bench', 'bin', 'kora-bench.js');
+  run(process.execPath, [bench, 'new-method', 'mine'], project);
+  const record = run(
+    process.execPath,
+    [bench, '--quick', '--method', 'mine', '--task', 'source', '--out', 'mine-run', '--json'],
+    project,
   );
-  const packed = folders
-    .filter(
-      (name) =>
-        JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')).name !==
-        '@kora-bench/web-demo',
-    )
-    .map(pack);
+  if (JSON.parse(record).records[0]?.status !== 'done') problems.push('A generated method does not train.');
+  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', 'vitest@4'], project);
+  run('npx', ['vitest', 'run', '--testTimeout=120000'], join(project, 'kora-method-mine'));
+}
+
+try {
+  const packed = publishedPackages().map(unpacked);
   for (const one of packed) checkContent(one);
   if (problems.length === 0) checkInstalled(packed);
+  if (problems.length === 0) checkNewMethod();
   for (const problem of problems) console.error(problem);
   console.log(
     problems.length === 0 ? `${packed.length} packages can be published.` : `${problems.length} problems.`,

@@ -11,17 +11,21 @@ const bin = fileURLToPath(new URL('../bin/kora-bench.js', import.meta.url));
 /** Someone's own folder: the toy package and what it depends on are installed, as a package manager would leave it. */
 export function ownFolder(plugins: object): string {
   const folder = temporaryFolder();
-  const modules = join(folder, 'node_modules');
-  mkdirSync(join(modules, '@kora-bench'), { recursive: true });
-  cpSync(fixture('kora-toy-angle'), join(modules, 'kora-toy-angle'), { recursive: true });
-  const installed = (name: string) => {
-    const own = realpathSync(fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url)));
-    symlinkSync(own, join(modules, name), 'junction');
-  };
-  for (const name of ['core', 'datasets', 'trainer', 'backend-reference']) installed(`@kora-bench/${name}`);
-  installed('zod');
+  installSuite(folder);
+  cpSync(fixture('kora-toy-angle'), join(folder, 'node_modules/kora-toy-angle'), { recursive: true });
   writeFileSync(join(folder, 'kora.config.json'), `\uFEFF${JSON.stringify({ plugins })}`);
   return folder;
+}
+
+/** Installs packages of the suite in a folder, as links. */
+export function installSuite(folder: string): void {
+  const modules = join(folder, 'node_modules');
+  mkdirSync(join(modules, '@kora-bench'), { recursive: true });
+  const suite = ['core', 'datasets', 'trainer', 'backend-reference'].map((name) => `@kora-bench/${name}`);
+  for (const name of [...suite, 'zod']) {
+    const own = realpathSync(fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url)));
+    symlinkSync(own, join(modules, name), 'junction');
+  }
 }
 
 /** Runs the command line in a folder. */

@@ -21,6 +21,7 @@ export function buildProgram(report: Report, cellEntry?: string | URL): Command 
   addData(program, report);
   addAudit(program, report);
   addReport(program, report);
+  addNewMethod(program, report);
   return program;
 }
 
@@ -115,6 +116,17 @@ function addDoctor(program: Command, report: Report): void {
     .description('try every backend on this machine')
     .addOption(json())
     .action(async (options) => report(await (await import('./commands/doctor.js')).doctor(options)));
+}
+
+function addNewMethod(program: Command, report: Report): void {
+  program
+    .command('new-method')
+    .description('write a package with a method of your own, and register it')
+    .argument('<name>', 'the method’s name, e.g. low-rank')
+    .option('--from <template>', 'lora (values), ssf (weights in another form) or vpt (tokens)', 'lora')
+    .action(async (name, options) =>
+      report(await (await import('./commands/new-method.js')).newMethod(name, options)),
+    );
 }
 
 function addData(program: Command, report: Report): void {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { InputError } from '@kora-bench/core/errors';
 import { checkInput, suggestion } from '../input/check-input.js';
 import { parseJsonFile } from '../input/json.js';
+import { isPluginPath } from '../registry/plugins.js';
 import type { RunConfig } from './run-config.js';
 import { runConfigSchema } from './run-config.js';
 
@@ -90,7 +91,7 @@ async function readChain(path: string, seen: readonly string[]): Promise<Json> {
       fix: 'Remove one of these "extends".',
     });
   }
-  const own = await readObject(path);
+  const own = pluginsFrom(dirname(path), await readObject(path));
   if (own.extends === undefined) return own;
   if (typeof own.extends !== 'string') {
     throw new InputError('"extends" is not valid.', {
@@ -102,6 +103,19 @@ async function readChain(path: string, seen: readonly string[]): Promise<Json> {
   }
   const base = await suitePath(own.extends, `extends in ${path}`, dirname(path));
   return merged(await readChain(base, [...seen, path]), withoutExtends(own));
+}
+
+/** A suite's plugins with their paths taken from its folder. What is malformed is left to the schema. */
+function pluginsFrom(folder: string, suite: Json): Json {
+  const { plugins } = suite;
+  if (!isObject(plugins)) return suite;
+  const absolute = (name: unknown) =>
+    typeof name === 'string' && isPluginPath(name) ? resolve(folder, name) : name;
+  const kinds = Object.entries(plugins).map(([kind, names]) => [
+    kind,
+    Array.isArray(names) ? names.map(absolute) : names,
+  ]);
+  return { ...suite, plugins: Object.fromEntries(kinds) };
 }
 
 async function readObject(path: string): Promise<Json> {

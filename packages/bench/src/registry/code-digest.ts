@@ -5,6 +5,7 @@ import { isBuiltin } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { InputError } from '@kora-bench/core/errors';
+import { placesOf } from './suite-packages.js';
 
 /*
  * What code a plugin is made of, as one digest: numbers that were made by other code are other numbers. Files count
@@ -118,12 +119,15 @@ async function importsOf(file: string, content: Buffer, plugin: PluginModule): P
 /** The real path of a module; `elsewhere` for what is no file, and undefined where there is nothing. */
 function resolveFile(specifier: string, from: string, resolve: Resolve): string | undefined {
   if (isBuiltin(specifier)) return 'elsewhere';
-  try {
-    const url = new URL(resolve(specifier, pathToFileURL(from).href));
-    return url.protocol === 'file:' ? realpathSync(fileURLToPath(url)) : 'elsewhere';
-  } catch {
-    return undefined;
+  for (const place of placesOf(specifier, pathToFileURL(from).href)) {
+    try {
+      const url = new URL(resolve(specifier, place!));
+      return url.protocol === 'file:' ? realpathSync(fileURLToPath(url)) : 'elsewhere';
+    } catch {
+      // The next place may have it.
+    }
   }
+  return undefined;
 }
 
 function unreadable(file: string, { name }: PluginModule, error: unknown): InputError {

@@ -6,6 +6,7 @@ import { InputError } from '@kora-bench/core/errors';
 import { z } from 'zod';
 import { checkInput } from '../input/check-input.js';
 import { parseJsonFile } from '../input/json.js';
+import { shareSuitePackages } from './suite-packages.js';
 
 /** The kinds of things that packages register. */
 export const registryKinds = ['methods', 'backends', 'models', 'datasets', 'tasks', 'protocols'] as const;
@@ -76,6 +77,7 @@ export async function importPlugin(name: string, where: string, cwd: string): Pr
   try {
     const from = pathToFileURL(join(cwd, pluginsFile)).href;
     url = isPluginPath(name) ? moduleUrl(resolve(cwd, name), resolveSpecifier) : resolveSpecifier(name, from);
+    shareSuitePackages();
     return { url, exports: (await import(url)) as Record<string, unknown> };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';

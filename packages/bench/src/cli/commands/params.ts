@@ -1,4 +1,4 @@
-import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
 import { countParameters } from '@kora-bench/core/training';
 import { resolveModel } from '@kora-bench/models';
 import { classificationTask } from '@kora-bench/tasks';
@@ -7,6 +7,7 @@ import { loadSuite } from '../../config/load-suite.js';
 import type { MethodEntry } from '../../config/run-config.js';
 import { applyFlags, flagPaths } from '../../config/run-flags.js';
 import { canonicalJson } from '../../input/json.js';
+import type { Plugins } from '../../registry/plugins.js';
 import { readPluginsFile } from '../../registry/plugins.js';
 import { loadKind } from '../../registry/registry.js';
 import { percent, plainTable } from '../../table/text-table.js';
@@ -29,7 +30,10 @@ export async function params({ model: name, classes, method, json }: ParamsOptio
   const { model } = await resolveModel(name, [...models.values()]);
   const flags = method === undefined ? {} : { method };
   const suite = applyFlags((await loadSuite('default')).config, flags);
-  const entries = method === undefined ? await usualEntries() : suite.methods;
+  const entries =
+    method === undefined
+      ? [...(await usualEntries()), ...(await ownEntries(plugins, methods))]
+      : suite.methods;
   const paths = flagPaths(flags, suite);
   const chosen = entries.map((entry, index) => configureMethod(methods, entry, `methods[${index}]`, paths));
   const task = classificationTask(classes);
@@ -53,6 +57,16 @@ export async function params({ model: name, classes, method, json }: ParamsOptio
 async function usualEntries(): Promise<MethodEntry[]> {
   const suites = await Promise.all(['default', 'published'].map((name) => loadSuite(name)));
   return suites.flatMap(({ config }) => config.methods);
+}
+
+/** Every method of a plugin, with its defaults. */
+async function ownEntries(
+  { methods: names }: Plugins,
+  methods: ReadonlyMap<string, MethodDefinition>,
+): Promise<MethodEntry[]> {
+  if (names.length === 0) return [];
+  const shipped = await loadKind('methods');
+  return [...methods.keys()].filter((name) => !shipped.has(name)).map((name) => ({ name, options: {} }));
 }
 
 function withoutRepetitions<T extends ConfiguredMethod>(methods: readonly T[]): T[] {
