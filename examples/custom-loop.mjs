@@ -51,10 +51,10 @@ const printing = {
 
 const backend = await onnxruntime.create('cpu', onnxruntime.options.parse({}));
 const method = { definition: lora, options: lora.options.parse({}) };
-const context = { backend, model: checkpoint.config, method, seed: 0 };
+const context = { backend, model: checkpoint.model, method, seed: 0 };
 const spec = { name: 'custom', task: classificationTask(classes.length), batchSize };
 const training = trainingSchema.parse({ epochs: 5, batchSize, learningRate: 5e-3 });
-const weights = startWeights(context, checkpoint, spec.task);
+const weights = await startWeights(context, checkpoint, spec.task);
 const data = { stepsPerEpoch, batches: (epoch) => batches(order(epoch).map((i) => forTraining[i])) };
 await train(context, weights, { ...spec, training, observers: [printing] }, data);
 const { values, examples } = await evaluateBatches(context, weights, spec, batches(forTest));

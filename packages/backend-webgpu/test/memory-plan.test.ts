@@ -1,11 +1,12 @@
-import type { VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { batchOf } from '@kora-bench/core/passes';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import { buildTrainProgram, defaultAdamW } from '@kora-bench/core/training';
 import full from '@kora-bench/method-full';
 import lora from '@kora-bench/method-lora';
 import { classificationTask } from '@kora-bench/tasks';
-import { vitTiny } from '@kora-bench/testing/vit-configs';
+import { vitTiny, vitTinyConfig } from '@kora-bench/testing/vit-configs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BufferUse } from '../src/compile/plan-buffers.js';
@@ -82,7 +83,13 @@ it('never gives memory to two values at once, nor one buffer to what a step read
   );
 });
 
-const vitBase: VitConfig = { ...vitTiny, name: 'ViT-B/16', width: 768, heads: 12, mlpWidth: 3072 };
+const vitBase = vitArchitecture({
+  ...vitTinyConfig,
+  name: 'ViT-B/16',
+  width: 768,
+  heads: 12,
+  mlpWidth: 3072,
+});
 
 /** A GPU with the limits that every WebGPU device has. */
 const target: KernelTarget = {
@@ -94,7 +101,7 @@ const target: KernelTarget = {
   mostBuffers: 8,
 };
 
-function lowered(model: VitConfig, definition: MethodDefinition, batchSize: number) {
+function lowered(model: Architecture, definition: MethodDefinition, batchSize: number) {
   const { program } = buildTrainProgram({
     model,
     method: { definition, options: definition.options.parse({}) },

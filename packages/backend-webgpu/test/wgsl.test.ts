@@ -1,10 +1,10 @@
 import type { Program } from '@kora-bench/core/graph';
 import { GraphBuilder } from '@kora-bench/core/graph';
-import type { VitConfig } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { gelu, matmul } from '@kora-bench/core/ops';
 import { makeProgram } from '@kora-bench/core/passes';
 import { vitLoraStep } from '@kora-bench/testing/timed-programs';
-import { vitTiny } from '@kora-bench/testing/vit-configs';
+import { vitTinyConfig } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';
 import { create, globals } from 'webgpu';
 import { arrangeProgram, lowerProgram } from '../src/compile/prepare-program.js';
@@ -46,7 +46,7 @@ const targets: Readonly<Record<string, KernelTarget>> = {
   'software drivers': softwareDriver,
 };
 
-const model: VitConfig = { ...vitTiny, depth: 2 };
+const model = vitArchitecture({ ...vitTinyConfig, depth: 2 });
 
 const large = 'a training step of ViT-Tiny with LoRA';
 

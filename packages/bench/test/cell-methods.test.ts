@@ -145,10 +145,9 @@ test('what a stage trains on a part of the classes is what the next stage starts
         },
         { name: 'late', trains: () => false, share: 0.5 },
       ],
-      attach:
-        ({ parameter }) =>
-        ({ name, value }) =>
-          name === 'blocks.0.mlp.fc2' ? add(value, parameter('shift')) : value,
+      attach: ({ parameter }) => ({
+        value: ({ name, value }) => (name === 'blocks.0.mlp.fc2' ? add(value, parameter('shift')) : value),
+      }),
     }) as MethodDefinition;
   const data = { source: memoryDataset({ train: 32, test: 12, classes: 4 }) };
   const run = (method: MethodDefinition) => runTinyCell({ method, data, training: { epochs: 4 } });

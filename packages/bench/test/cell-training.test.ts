@@ -2,13 +2,14 @@ import type { DoneRecord } from '@kora-bench/bench';
 import type { ImageDataset } from '@kora-bench/core/data';
 import { InputError, TrainingError } from '@kora-bench/core/errors';
 import type { HostTensor } from '@kora-bench/core/graph';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import full from '@kora-bench/method-full';
 import kora from '@kora-bench/method-kora';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
-import { toyVit } from '@kora-bench/testing/vit-configs';
+import { toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { describe, expect, test } from 'vitest';
 import { memoryDataset, memorySplit } from './memory-split.js';
 import type { TinyCell } from './tiny-cell.js';
@@ -246,7 +247,7 @@ describe('data that cannot work is refused before anything trains', () => {
   });
 
   test('a checkpoint whose shapes don’t fit its model', async () => {
-    const checkpoint = { ...tinyCheckpoint, config: { ...toyVit, width: 24 } };
+    const checkpoint = { ...tinyCheckpoint, model: vitArchitecture({ ...toyVitConfig, width: 24 }) };
     const error = await failureOf({ method: probe, checkpoint });
     expect(error).toMatchObject({ code: 'INPUT', expected: expect.any(String) });
   });

@@ -9,6 +9,7 @@ export {
   InternalError,
   KoraError,
   type KoraErrorDetails,
+  MethodError,
   MissingDataError,
   ShapeError,
   TrainingError,

@@ -1,5 +1,27 @@
-/* The Vision Transformer with its sites and weights. */
+/* Architectures: what a model is, where methods reach in, and the Vision Transformer. */
+export {
+  type Architecture,
+  type Checkpoint,
+  classToken,
+  type ForwardContext,
+  type ForwardOutput,
+  type PrefixToken,
+  patchTokens,
+  pooledTokens,
+  requireSites,
+  type TokenLayout,
+  type Tokens,
+  tokenCount,
+  type WeightLookup,
+} from './nn/architecture.js';
 export { interpolatePositionEmbedding } from './nn/position-embedding.js';
-export { type LinearLayer, linearLayers, type Site, type SiteHook } from './nn/site.js';
-export { patchTokens, type TokenLayout, type VitOutput, vit, type WeightLookup } from './nn/vit.js';
-export { type Checkpoint, patchGrid, tokenCount, type VitConfig, vitWeightShapes } from './nn/vit-config.js';
+export type {
+  ForwardHooks,
+  KeysAndValues,
+  Site,
+  SiteSpec,
+  TokenSite,
+} from './nn/site.js';
+export { type SiteTracer, type SiteValue, traceSites } from './nn/trace-sites.js';
+export { vitArchitecture } from './nn/vit.js';
+export { type VitConfig, vitSites, vitTokens, vitWeights } from './nn/vit-config.js';

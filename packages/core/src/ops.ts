@@ -1,5 +1,6 @@
 /* The functions that build ops, and what is known of each op. */
 export { scaledDotProductAttention } from './ops/attention.js';
+export { blockDiagonal } from './ops/block-diagonal.js';
 export { crossEntropy } from './ops/cross-entropy.js';
 export type {
   BlockContext,
@@ -49,3 +50,4 @@ export { compositeKinds, definitionOf } from './ops/registry.js';
 export { concat, narrow, pad, slice } from './ops/slicing.js';
 export { softmax } from './ops/softmax.js';
 export { constant } from './ops/sources.js';
+export { stopGradient } from './ops/stop-gradient.js';

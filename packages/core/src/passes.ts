@@ -19,3 +19,4 @@ export {
 } from './passes/rewrite.js';
 export { simplify } from './passes/simplify.js';
 export { stackParallel } from './passes/stack-parallel.js';
+export { applyWeightForms, type WeightFormOptions } from './passes/weight-forms.js';

@@ -1,4 +1,6 @@
 /* The contract of methods, and building blocks for them. */
+
+export { type AttachSpec, attachMethod, type NoiseSpec } from './peft/attach.js';
 export {
   type BottleneckWeights,
   bottleneckDelta,
@@ -10,10 +12,20 @@ export {
 export {
   type ConfiguredMethod,
   defineMethod,
+  type InitializeContext,
   type MethodBinding,
   type MethodCaveat,
   type MethodDefinition,
+  type MethodHooks,
   type MethodStage,
   stagesOf,
 } from './peft/method.js';
-export { type Initializer, initialValue, linearInit, type ParameterSpec } from './peft/parameter.js';
+export { dropout, dropPath, noiseFeeds } from './peft/noise.js';
+export {
+  type Initializer,
+  initializerKinds,
+  initialValue,
+  linearInit,
+  type ParameterSpec,
+  type UpdateFactors,
+} from './peft/parameter.js';

@@ -1,5 +1,6 @@
 /* Tasks, metrics, protocols, optimisers, and whole training and evaluation programs. */
 export { meanSquaredError, scaleInvariantDepthLoss } from './training/losses.js';
+export { canMerge, mergeMethod } from './training/merge.js';
 export { errorMetric, formatMetric, type Metric, primaryMetric, shareMetric } from './training/metric.js';
 export {
   countParameters,
@@ -26,6 +27,7 @@ export {
   type LayoutEntry,
   layoutParameters,
   type ParameterLayout,
+  type PlacedParameter,
   packGradients,
   splitFlat,
   unpackParameters,

@@ -1,4 +1,5 @@
-import { patchGrid } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
+import { patchTokens } from '@kora-bench/core/nn';
 import { broadcastTo, concat, crossEntropy, linear, reshape, transpose } from '@kora-bench/core/ops';
 import type { Evaluator, Task } from '@kora-bench/core/training';
 import { scaleInvariantDepthLoss } from '@kora-bench/core/training';
@@ -37,16 +38,20 @@ export function toyDepth(): Task {
   return {
     ...noScores,
     name: 'toy-depth',
-    parameters: ({ width, patchSize }) => [
-      { name: 'head.weight', shape: [patchSize ** 2, 2 * width], init: { kind: 'normal', std: 0.02 } },
-      { name: 'head.bias', shape: [patchSize ** 2], init: { kind: 'zeros' } },
-    ],
-    predict({ features, patchTokens }, model, parameter) {
-      const [batch, patches, width] = patchTokens.shape as [number, number, number];
-      const [rows, columns] = patchGrid(model);
-      const p = model.patchSize;
+    parameters(model) {
+      const pixels = patchSide(model) ** 2;
+      return [
+        { name: 'head.weight', shape: [pixels, 2 * model.width], init: { kind: 'normal', std: 0.02 } },
+        { name: 'head.bias', shape: [pixels], init: { kind: 'zeros' } },
+      ];
+    },
+    predict({ features, tokens }, model, parameter) {
+      const each = patchTokens(tokens);
+      const [batch, patches, width] = each.shape as [number, number, number];
+      const [rows, columns] = tokens.layout.grid;
+      const p = patchSide(model);
       const everywhere = broadcastTo(reshape(features, [batch, 1, width]), [batch, patches, width]);
-      const joined = concat([patchTokens, everywhere], 2);
+      const joined = concat([each, everywhere], 2);
       const pixels = linear(joined, parameter('head.weight'), parameter('head.bias'));
       const tiles = transpose(reshape(pixels, [batch, rows, columns, p, p]), [0, 1, 3, 2, 4]);
       return reshape(tiles, [batch, rows * p, columns * p]);
@@ -55,3 +60,5 @@ export function toyDepth(): Task {
     loss: (prediction, { depth }) => scaleInvariantDepthLoss(prediction, depth!),
   };
 }
+
+const patchSide = ({ imageSize, tokens }: Architecture) => imageSize[0] / tokens.grid[0];

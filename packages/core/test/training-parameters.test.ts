@@ -1,7 +1,6 @@
 import { InternalError } from '@kora-bench/core/errors';
 import { hostTensor } from '@kora-bench/core/graph';
-import type { VitConfig } from '@kora-bench/core/nn';
-import { vitWeightShapes } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
 import { defineMethod } from '@kora-bench/core/peft';
 import {
@@ -15,17 +14,18 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { toyClassification, toyDepth } from './toy-tasks.js';
 
-const vit = (name: string, width: number, heads: number, patchSize = 16): VitConfig => ({
-  name,
-  imageSize: [224, 224],
-  patchSize,
-  width,
-  depth: 12,
-  heads,
-  mlpWidth: 4 * width,
-  numClasses: 1000,
-  layerNormEps: 1e-6,
-});
+const vit = (name: string, width: number, heads: number, patchSize = 16) =>
+  vitArchitecture({
+    name,
+    imageSize: [224, 224],
+    patchSize,
+    width,
+    depth: 12,
+    heads,
+    mlpWidth: 4 * width,
+    numClasses: 1000,
+    layerNormEps: 1e-6,
+  });
 
 const base = vit('vit_base_patch16_224', 768, 12);
 
@@ -67,7 +67,7 @@ describe('a model’s parameters', () => {
   it('are the backbone without its classifier, the method’s and the head’s', () => {
     const all = modelParameters(base, method('own'), toyDepth());
     const backbone = all.filter(({ owner }) => owner === 'backbone').map(({ name }) => name);
-    expect(backbone).toEqual([...vitWeightShapes({ ...base, numClasses: 0 }).keys()]);
+    expect(backbone).toEqual([...base.weights.keys()]);
     expect(all.filter(({ owner }) => owner !== 'backbone')).toMatchObject([
       { name: 'own', owner: 'method', shape: [3, 4] },
       { name: 'head.weight', owner: 'head', shape: [256, 1536] },

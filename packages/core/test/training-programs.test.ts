@@ -1,6 +1,7 @@
 import type { Program, Tensor } from '@kora-bench/core/graph';
 import { GraphBuilder, sourcesOf } from '@kora-bench/core/graph';
-import type { SiteHook } from '@kora-bench/core/nn';
+import type { Site } from '@kora-bench/core/nn';
+import { patchTokens } from '@kora-bench/core/nn';
 import { add, greater, linear, tanh, where } from '@kora-bench/core/ops';
 import { makeProgram, nodeCost, partitionFrozenPrefix } from '@kora-bench/core/passes';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
@@ -19,14 +20,14 @@ import { z } from 'zod';
 import { toyClassification, toyDepth } from './toy-tasks.js';
 import { toyVit } from './toy-vit.js';
 
-function method(attach?: (weight: (name: string) => Tensor) => SiteHook) {
+function method(attach?: (weight: (name: string) => Tensor) => (site: Site) => Tensor) {
   const definition = defineMethod<unknown>({
     name: 'toy',
     description: '',
     source: '',
     options: z.strictObject({}),
     parameters: () => [{ name: 'own', shape: [16, 16], init: { kind: 'zeros' } }],
-    ...(attach && { attach: ({ parameter }) => attach(parameter) }),
+    ...(attach && { attach: ({ parameter }) => ({ value: attach(parameter) }) }),
   });
   return { definition, options: {} } satisfies ConfiguredMethod;
 }
@@ -36,7 +37,7 @@ const idle = method();
 /** Adds a map of the class token after the last norm. */
 const onFeatures = method(
   (weight) => (site) =>
-    site.layer === 'features' ? add(site.value, linear(site.value, weight('own'))) : site.value,
+    site.kind === 'features' ? add(site.value, linear(site.value, weight('own'))) : site.value,
 );
 
 function specOf(chosen: ConfiguredMethod, task = toyClassification(7)): ModelSpec {
@@ -150,8 +151,8 @@ describe('narrowing to the class token', () => {
   });
 
   it('is no part of tracing: what is asked for whole stays whole', () => {
-    const { output } = traceModel(specOf(idle));
-    expect(output.patchTokens.shape).toEqual([4, tokens - 1, 16]);
+    const { output } = traceModel(specOf(idle), { training: false });
+    expect(patchTokens(output.tokens).shape).toEqual([4, tokens - 1, 16]);
     const { program } = buildEvalProgram(specOf(idle), ['prediction', 'blockFeatures']);
     expect(program.nodes[program.outputs.get('blockFeatures')!]!.shape).toEqual([2, 4, 16]);
   });

@@ -1,6 +1,6 @@
 import type { Tensor } from '@kora-bench/core/graph';
-import type { SiteHook } from '@kora-bench/core/nn';
 import { add } from '@kora-bench/core/ops';
+import type { MethodHooks } from '@kora-bench/core/peft';
 import { bottleneckDelta, defineMethod } from '@kora-bench/core/peft';
 import { fuseDeltas } from './fusion.js';
 import type { AdapterFusionOptions } from './options.js';
@@ -24,7 +24,8 @@ export default defineMethod<AdapterFusionOptions>({
   presets: { paper: { bottleneck: 48, fusionWidth: 'full' } },
   parameters: adapterFusionParameters,
   stages: adapterFusionStages,
-  attach({ options, stage, parameter }): SiteHook {
+  startsAtBackbone: () => false,
+  attach({ options, stage, parameter }) {
     const tasks = [...Array(options.tasks).keys()];
     const alone = tasks.find((task) => adapterStage(task) === stage);
     const delta = (task: number, block: number, h: Tensor) => {
@@ -36,12 +37,13 @@ export default defineMethod<AdapterFusionOptions>({
         upBias: own('up.bias'),
       });
     };
-    return ({ layer, block, value }) => {
-      if (layer !== 'mlp.fc2') return value;
-      if (alone !== undefined) return add(value, delta(alone, block!, value));
-      const deltas = tasks.map((task) => delta(task, block!, value));
+    const value: MethodHooks['value'] = ({ kind, block, value: h }) => {
+      if (kind !== 'mlp.fc2') return h;
+      if (alone !== undefined) return add(h, delta(alone, block!, h));
+      const deltas = tasks.map((task) => delta(task, block!, h));
       const own = (name: string) => parameter(`${fusionName(block!)}.${name}`);
-      return add(value, fuseDeltas(value, deltas, own, options.fusionWidth === 'full'));
+      return add(h, fuseDeltas(h, deltas, own, options.fusionWidth === 'full'));
     };
+    return { value };
   },
 });

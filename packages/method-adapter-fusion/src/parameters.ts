@@ -1,4 +1,4 @@
-import type { VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
 import type { Initializer, ParameterSpec } from '@kora-bench/core/peft';
 import { linearInit } from '@kora-bench/core/peft';
 import type { AdapterFusionOptions } from './options.js';
@@ -16,7 +16,7 @@ const nearZero: Initializer = { kind: 'truncatedNormal', std: 0.01 };
 const zeros: Initializer = { kind: 'zeros' };
 
 /** All adapters of all blocks, then the fusion of each block. */
-export function adapterFusionParameters(model: VitConfig, options: AdapterFusionOptions): ParameterSpec[] {
+export function adapterFusionParameters(model: Architecture, options: AdapterFusionOptions): ParameterSpec[] {
   const blocks = [...Array(model.depth).keys()];
   const tasks = [...Array(options.tasks).keys()];
   return [

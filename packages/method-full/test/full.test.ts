@@ -12,7 +12,7 @@ const trainable = 86_567_656 - ownClassifier + 76_900;
 describeMethod(full, { counts: [[{}, trainable]], refused: [[{ freeze: true }, /freeze/]] });
 
 test('every weight trains but the checkpoint’s own classifier', async () => {
-  const values = startValues(full);
+  const values = await startValues(full);
   const sizes = await gradientSizes(full, values);
   expect([...sizes.keys()].sort()).toEqual([...values.keys()].sort());
 });

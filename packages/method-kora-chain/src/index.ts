@@ -1,7 +1,6 @@
 import type { Tensor } from '@kora-bench/core/graph';
-import type { SiteHook } from '@kora-bench/core/nn';
 import { add, gelu, linear, mean, mul } from '@kora-bench/core/ops';
-import type { MethodBinding, MethodCaveat } from '@kora-bench/core/peft';
+import type { MethodBinding, MethodCaveat, MethodHooks } from '@kora-bench/core/peft';
 import { defineMethod, lowRankDelta } from '@kora-bench/core/peft';
 import type { KoraChainOptions } from './options.js';
 import { optionsSchema } from './options.js';
@@ -50,6 +49,7 @@ export default defineMethod<KoraChainOptions>({
   stages: ({ trainFinalProjection }) => [
     { name: 'train', trains: (name) => trainFinalProjection || !isFinalProjection(name), share: 1 },
   ],
+  startsAtBackbone: () => false,
   attach: attachChain,
   caveats: ({ trainFinalProjection }) =>
     trainFinalProjection ? [vanishingChain] : [frozenProjection, vanishingChain],
@@ -59,13 +59,13 @@ function isFinalProjection(name: string): boolean {
   return name.startsWith(`${finalProjection}.`);
 }
 
-function attachChain({ model, options, parameter }: MethodBinding<KoraChainOptions>): SiteHook {
+function attachChain({ model, options, parameter }: MethodBinding<KoraChainOptions>): MethodHooks {
   const order = new Map(adaptedLayers(model).map(({ name, index }) => [name, index]));
   const dense = (name: string, x: Tensor) =>
     linear(x, parameter(`${name}.weight`), parameter(`${name}.bias`));
   let composed: Tensor | undefined;
-  return ({ name, layer, input, value }) => {
-    if (layer === 'features') return add(value, mul(dense(finalProjection, composed!), options.alpha));
+  const chain: MethodHooks['value'] = ({ name, kind, input, value }) => {
+    if (kind === 'features') return add(value, mul(dense(finalProjection, composed!), options.alpha));
     const index = order.get(name);
     if (index === undefined) return value;
     const delta = lowRankDelta(input, parameter(`${name}.lora_A`), parameter(`${name}.lora_B`), 1);
@@ -74,4 +74,5 @@ function attachChain({ model, options, parameter }: MethodBinding<KoraChainOptio
     composed = gelu(dense(`phi.${index}`, coupled));
     return value;
   };
+  return { value: chain };
 }

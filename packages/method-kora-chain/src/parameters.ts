@@ -1,37 +1,19 @@
-import type { LinearLayer, VitConfig } from '@kora-bench/core/nn';
-import { linearLayers } from '@kora-bench/core/nn';
+import type { Architecture, SiteSpec } from '@kora-bench/core/nn';
+import { requireSites } from '@kora-bench/core/nn';
 import type { ParameterSpec } from '@kora-bench/core/peft';
 import { linearInit } from '@kora-bench/core/peft';
 import type { KoraChainOptions } from './options.js';
 
 /** One adapted layer. */
-export interface AdaptedLayer {
+export interface AdaptedLayer extends SiteSpec {
   /** Position in the chain, from 0 in the order of the forward pass. */
   readonly index: number;
-  /** The site's name, e.g. `blocks.3.mlp.fc1`. */
-  readonly name: string;
-  readonly inFeatures: number;
-  readonly outFeatures: number;
 }
 
 /** Every linear layer of the blocks in the order of the forward pass: 4 per block. */
-export function adaptedLayers({ depth, width, mlpWidth }: VitConfig): AdaptedLayer[] {
-  const features: Record<LinearLayer, readonly [inFeatures: number, outFeatures: number]> = {
-    'attn.qkv': [width, 3 * width],
-    'attn.proj': [width, width],
-    'mlp.fc1': [width, mlpWidth],
-    'mlp.fc2': [mlpWidth, width],
-  };
-  return Array.from({ length: depth * linearLayers.length }, (_, index) => {
-    const layer = linearLayers[index % linearLayers.length]!;
-    const [inFeatures, outFeatures] = features[layer];
-    return {
-      index,
-      name: `blocks.${Math.floor(index / linearLayers.length)}.${layer}`,
-      inFeatures,
-      outFeatures,
-    };
-  });
+export function adaptedLayers(model: Architecture): AdaptedLayer[] {
+  const sites = requireSites(model, ['attn.qkv', 'attn.proj', 'mlp.fc1', 'mlp.fc2']);
+  return sites.map((site, index) => ({ ...site, index }));
 }
 
 /** Prefix of F and f. */
@@ -42,7 +24,7 @@ export const finalProjection = 'final_projection';
  * the same shape between neighbours, one fewer; F `[D, d_comp]` with bias f `[D]`. A and B start as in
  * LoRA, everything else as PyTorch's nn.Linear does.
  */
-export function koraChainParameters(model: VitConfig, { rank, dComp }: KoraChainOptions): ParameterSpec[] {
+export function koraChainParameters(model: Architecture, { rank, dComp }: KoraChainOptions): ParameterSpec[] {
   const layers = adaptedLayers(model);
   const weight = (name: string, out: number, fanIn: number): ParameterSpec => ({
     name: `${name}.weight`,
@@ -61,6 +43,6 @@ export function koraChainParameters(model: VitConfig, { rank, dComp }: KoraChain
     ]),
     ...layers.flatMap(({ index }) => dense(`phi.${index}`, dComp)),
     ...layers.slice(1).flatMap(({ index }) => dense(`psi.${index - 1}`, dComp)),
-    ...dense(finalProjection, model.width),
+    ...dense(finalProjection, model.featureWidth),
   ];
 }

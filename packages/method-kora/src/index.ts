@@ -1,4 +1,4 @@
-import type { SiteHook } from '@kora-bench/core/nn';
+import type { MethodHooks } from '@kora-bench/core/peft';
 import { composeDeltas, defineMethod, gated, lowRankDelta } from '@kora-bench/core/peft';
 import type { KoraOptions } from './options.js';
 import { optionsSchema } from './options.js';
@@ -18,10 +18,10 @@ export default defineMethod<KoraOptions>({
   options: optionsSchema,
   presets: { published: { rank: 8, alpha: 1, dComp: 4 } },
   parameters: koraParameters,
-  attach({ options, parameter }): SiteHook {
+  attach({ options, parameter }) {
     const scale = options.alpha / options.rank;
-    return (site) => {
-      if (site.layer !== 'attn.v') return site.value;
+    const value: MethodHooks['value'] = (site) => {
+      if (site.kind !== 'attn.v') return site.value;
       const own = (name: string) => parameter(`${blockPrefix(site.block!)}.${name}`);
       const deltas = projections.map((part) =>
         lowRankDelta(site.input, own(`${part}.lora_A`), own(`${part}.lora_B`), scale),
@@ -34,5 +34,6 @@ export default defineMethod<KoraOptions>({
       });
       return gated(site.value, composed, own('gate'));
     };
+    return { value };
   },
 });

@@ -1,4 +1,4 @@
-import type { VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
 import type { Initializer, ParameterSpec } from '@kora-bench/core/peft';
 import { linearInit } from '@kora-bench/core/peft';
 import type { KoraOptions } from './options.js';
@@ -15,7 +15,7 @@ export function blockPrefix(block: number): string {
  * Per block: A_s `[r, D]` and B_s `[D, r]` for q, k and v; W1 `[d_comp, 3D]`, b1, W2 `[D, d_comp]`, b2; the
  * gate g `[]`. Biases start at zero, so that the composed delta comes from the adapters alone.
  */
-export function koraParameters({ width, depth }: VitConfig, options: KoraOptions): ParameterSpec[] {
+export function koraParameters({ width, depth }: Architecture, options: KoraOptions): ParameterSpec[] {
   const { rank, dComp, init } = options;
   const zeros: Initializer = { kind: 'zeros' };
   const startOfB = init === 'dead' ? zeros : linearInit;

@@ -26,13 +26,13 @@ describeMethod(kora, {
 });
 
 test('once the gate has moved, the logits change', async () => {
-  const values = trainedValues(startValues(kora), kora);
+  const values = trainedValues(await startValues(kora), kora);
   const plain = await logits(plainBackbone, values);
   expect(largestDifference(await logits(kora, values), plain)).toBeGreaterThan(1e-3);
 });
 
 test('the first step reaches every gate, and nothing behind a gate', async () => {
-  const sizes = await gradientSizes(kora, startValues(kora));
+  const sizes = await gradientSizes(kora, await startValues(kora));
   for (const [name, size] of sizes) {
     if (name.endsWith('.gate')) expect(size, name).toBeGreaterThan(1e-6);
     else if (!name.startsWith('head.')) expect(size, name).toBe(0);
@@ -42,6 +42,6 @@ test('the first step reaches every gate, and nothing behind a gate', async () =>
 
 test('init: dead starts with every gradient of the method at exactly zero', async () => {
   const dead = { init: 'dead' };
-  const sizes = await gradientSizes(kora, startValues(kora, dead), dead);
+  const sizes = await gradientSizes(kora, await startValues(kora, dead), dead);
   for (const [name, size] of sizes) if (!name.startsWith('head.')) expect(size, name).toBe(0);
 });

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 describeMethod(linearProbe, { counts: [[{}, 76_900]], refused: [[{ rank: 8 }, /rank/]] });
 
 test('only the new head trains', async () => {
-  const sizes = await gradientSizes(linearProbe, startValues(linearProbe));
+  const sizes = await gradientSizes(linearProbe, await startValues(linearProbe));
   expect([...sizes.keys()]).toEqual(['head.weight', 'head.bias']);
 });
 

@@ -1,6 +1,6 @@
 import { InputError } from '@kora-bench/core/errors';
 import type { HostTensor, Weights } from '@kora-bench/core/graph';
-import type { VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
 import type { LoraOptions } from './options.js';
 import { scaleOf } from './options.js';
 import { adaptedLayers, matrixA, matrixB } from './parameters.js';
@@ -13,15 +13,16 @@ import { adaptedLayers, matrixA, matrixB } from './parameters.js';
 export function mergeLora(
   weights: Weights,
   parameters: Weights,
-  model: VitConfig,
+  model: Architecture,
   options: LoraOptions,
 ): Weights {
   const scale = scaleOf(options);
   const merged = new Map<string, HostTensor>();
-  for (const { name, weight, firstRow, inFeatures, outFeatures } of adaptedLayers(model, options)) {
+  for (const { name, weight, rows, inFeatures, outFeatures } of adaptedLayers(model, options)) {
+    const firstRow = rows?.[0] ?? 0;
     const a = requireValue(parameters, `${name}.${matrixA}`).data;
     const b = requireValue(parameters, `${name}.${matrixB}`).data;
-    const base = merged.get(weight) ?? copy(requireValue(weights, weight));
+    const base = merged.get(weight!) ?? copy(requireValue(weights, weight!));
     for (let row = 0; row < outFeatures; row++) {
       for (let column = 0; column < inFeatures; column++) {
         let delta = 0;
@@ -30,7 +31,7 @@ export function mergeLora(
         base.data[(firstRow + row) * inFeatures + column]! += scale * delta;
       }
     }
-    merged.set(weight, base);
+    merged.set(weight!, base);
   }
   return merged;
 }

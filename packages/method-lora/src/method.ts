@@ -1,4 +1,3 @@
-import type { SiteHook } from '@kora-bench/core/nn';
 import { add } from '@kora-bench/core/ops';
 import { defineMethod, lowRankDelta } from '@kora-bench/core/peft';
 import { mergeLora } from './merge.js';
@@ -17,16 +16,16 @@ export const lora = defineMethod<LoraOptions>({
     peft: { rank: 8, alpha: 8, scaling: 'alpha/r', targets: ['attn.qkv'], includeUnusedClassifier: false },
   },
   parameters: loraParameters,
-  attach({ model, options, parameter }): SiteHook {
+  attach({ model, options, parameter }) {
     const adapted = new Set(adaptedLayers(model, options).map(({ name }) => name));
     const scale = scaleOf(options);
-    return ({ name, input, value }) =>
-      adapted.has(name)
-        ? add(
-            value,
-            lowRankDelta(input, parameter(`${name}.${matrixA}`), parameter(`${name}.${matrixB}`), scale),
-          )
-        : value;
+    return {
+      value({ name, input, value }) {
+        if (!adapted.has(name)) return value;
+        const [a, b] = [parameter(`${name}.${matrixA}`), parameter(`${name}.${matrixB}`)];
+        return add(value, lowRankDelta(input, a, b, scale));
+      },
+    };
   },
   merge: mergeLora,
 });

@@ -13,6 +13,14 @@ export const targetNames = [
 
 export type LoraTarget = (typeof targetNames)[number];
 
+/** The linear layers of a block, each once. */
+export const allLinear = [
+  'attn.qkv',
+  'attn.proj',
+  'mlp.fc1',
+  'mlp.fc2',
+] as const satisfies readonly LoraTarget[];
+
 const targets = z
   .array(z.enum(targetNames))
   .min(1)

@@ -1,10 +1,10 @@
 import { FormatError, InputError } from '@kora-bench/core/errors';
 import type { HostTensor, Shape, Weights } from '@kora-bench/core/graph';
 import { formatShape, sameShape } from '@kora-bench/core/graph';
-import type { VitConfig } from '@kora-bench/core/nn';
-import { linearLayers } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
 import { readSafetensors, writeSafetensors } from '@kora-bench/core/safetensors';
 import type { LoraOptions, LoraTarget } from './options.js';
+import { allLinear } from './options.js';
 import { loraParameters, unusedClassifier } from './parameters.js';
 import type { PeftLoraConfig } from './peft-config.js';
 import { parsePeftConfig, peftScaling } from './peft-config.js';
@@ -27,8 +27,8 @@ export interface PeftAdapter {
  * The adapter of the unused classifier is left out: the forward pass never uses it.
  * @throws InputError for a target that peft cannot address, or a missing or misshapen parameter
  */
-export function toPeftAdapter(parameters: Weights, model: VitConfig, options: LoraOptions): PeftAdapter {
-  const targets: readonly LoraTarget[] = options.targets === 'all-linear' ? linearLayers : options.targets;
+export function toPeftAdapter(parameters: Weights, model: Architecture, options: LoraOptions): PeftAdapter {
+  const targets: readonly LoraTarget[] = options.targets === 'all-linear' ? allLinear : options.targets;
   const part = targets.find((target) => /^attn\.[qkv]$/.test(target));
   if (part !== undefined) {
     throw new InputError('peft has no adapter on a part of the fused qkv layer.', {
@@ -47,7 +47,7 @@ export function toPeftAdapter(parameters: Weights, model: VitConfig, options: Lo
     const classes = parameters.get('head.bias')?.shape[0] ?? 0;
     tensors.set(
       `${prefix}head.weight`,
-      checked(parameters.get('head.weight'), 'head.weight', [classes, model.width]),
+      checked(parameters.get('head.weight'), 'head.weight', [classes, model.featureWidth]),
     );
     tensors.set(`${prefix}head.bias`, checked(parameters.get('head.bias'), 'head.bias', [classes]));
   }
@@ -82,7 +82,7 @@ export interface LoadedAdapter {
 export function fromPeftAdapter(
   configJson: string,
   safetensors: Uint8Array,
-  model: VitConfig,
+  model: Architecture,
 ): LoadedAdapter {
   const config = parsePeftConfig(configJson);
   const stored = readSafetensors(safetensors, file).tensors;
@@ -100,7 +100,7 @@ export function fromPeftAdapter(
   );
   if (headNames.some((name) => parameters.has(name))) {
     const classes = parameters.get('head.bias')?.shape[0] ?? 0;
-    expected.set('head.weight', [classes, model.width]).set('head.bias', [classes]);
+    expected.set('head.weight', [classes, model.featureWidth]).set('head.bias', [classes]);
   }
   for (const [name, shape] of expected) checkStored(parameters.get(name), prefix + name, shape);
   const surplus = [...parameters.keys()].find((name) => !expected.has(name));
@@ -115,14 +115,14 @@ export function fromPeftAdapter(
   return { options, parameters };
 }
 
-function adapterShapes(model: VitConfig, options: LoraOptions) {
+function adapterShapes(model: Architecture, options: LoraOptions) {
   return loraParameters(model, options).filter(({ name }) => !name.startsWith(unusedClassifier));
 }
 
 function ownName(name: string): string {
   const own = name.startsWith(prefix) ? name.slice(prefix.length) : '';
   const adapter = /^blocks\.\d+\.(.+)\.lora_[AB]\.weight$/.exec(own)?.[1];
-  const known = linearLayers.some((layer) => layer === adapter) || headNames.some((head) => head === own);
+  const known = allLinear.some((layer) => layer === adapter) || headNames.some((head) => head === own);
   if (known) return own;
   throw new FormatError(
     'The adapter changes something other than the linear layers of the blocks and the head.',
@@ -136,7 +136,7 @@ function ownName(name: string): string {
 }
 
 function targetsOf(names: readonly string[]): LoraOptions['targets'] {
-  const found = linearLayers.filter((target) => names.some((name) => name.includes(`.${target}.lora_`)));
+  const found = allLinear.filter((target) => names.some((name) => name.includes(`.${target}.lora_`)));
   if (found.length === 0) {
     throw new FormatError('The adapter holds no LoRA matrices.', {
       where: file,
@@ -144,7 +144,7 @@ function targetsOf(names: readonly string[]): LoraOptions['targets'] {
       received: names.length === 0 ? 'no tensors' : names.join(', '),
     });
   }
-  return found.length === linearLayers.length ? 'all-linear' : found;
+  return found.length === allLinear.length ? 'all-linear' : found;
 }
 
 function checked(tensor: HostTensor | undefined, name: string, shape: Shape): HostTensor {

@@ -1,7 +1,7 @@
 import lora from '@kora-bench/method-lora';
 import { gradientSizes, startValues, trainedValues } from '@kora-bench/testing/method-questions';
 import { describeMethod } from '@kora-bench/testing/method-suite';
-import { toyVit } from '@kora-bench/testing/vit-configs';
+import { toyVit, toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { expect, test } from 'vitest';
 
 const published = lora.presets!.published!;
@@ -29,8 +29,8 @@ describeMethod(lora, {
   ],
 });
 
-test.each([{}, onEveryTarget])('with %j merging changes the adapted weights alone', (given) => {
-  const values = trainedValues(startValues(lora, given), lora, given);
+test.each([{}, onEveryTarget])('with %j merging changes the adapted weights alone', async (given) => {
+  const values = trainedValues(await startValues(lora, given), lora, given);
   const merged = lora.merge!(values, values, toyVit, lora.options.parse(given));
   expect([...merged.keys()].sort()).toEqual(
     [0, 1].flatMap((i) =>
@@ -39,12 +39,12 @@ test.each([{}, onEveryTarget])('with %j merging changes the adapted weights alon
   );
 });
 
-test('A starts in the range of Kaiming-uniform with a = √5 and fills it; B starts at zero', () => {
-  const values = startValues(lora, { rank: 64 });
+test('A starts in the range of Kaiming-uniform with a = √5 and fills it; B starts at zero', async () => {
+  const values = await startValues(lora, { rank: 64 });
   const a = values.get('blocks.0.mlp.fc2.lora_A.weight')!.data;
   const largest = Math.max(...a.map(Math.abs));
-  expect(largest).toBeLessThanOrEqual(1 / Math.sqrt(toyVit.mlpWidth));
-  expect(largest).toBeGreaterThan(0.95 / Math.sqrt(toyVit.mlpWidth));
+  expect(largest).toBeLessThanOrEqual(1 / Math.sqrt(toyVitConfig.mlpWidth));
+  expect(largest).toBeGreaterThan(0.95 / Math.sqrt(toyVitConfig.mlpWidth));
   expect(values.get('blocks.0.mlp.fc2.lora_B.weight')!.data.every((x) => x === 0)).toBe(true);
 });
 
@@ -52,9 +52,9 @@ test.each([
   ['alpha', 6],
   ['alpha/r', 3],
   ['alpha/sqrt(r)', 6 / Math.SQRT2],
-])('scaling %s with α = 6 and r = 2 merges %d times what a factor of 1 does', (scaling, factor) => {
+])('scaling %s with α = 6 and r = 2 merges %d times what a factor of 1 does', async (scaling, factor) => {
   const given = { rank: 2, alpha: 6, targets: ['attn.proj'] };
-  const values = trainedValues(startValues(lora, given), lora, given);
+  const values = trainedValues(await startValues(lora, given), lora, given);
   const deltaWith = (options: object) => {
     const name = 'blocks.1.attn.proj.weight';
     const merged = lora.merge!(values, values, toyVit, lora.options.parse(options)).get(name)!;
@@ -65,7 +65,7 @@ test.each([
 });
 
 test('the unused classifier’s adapter is there for the count and receives no gradient', async () => {
-  const values = trainedValues(startValues(lora, published), lora, published);
+  const values = trainedValues(await startValues(lora, published), lora, published);
   const sizes = await gradientSizes(lora, values, published);
   const unused = [...sizes].filter(([name]) => name.startsWith('unused_classifier.'));
   expect(unused.map(([name]) => name)).toEqual([
@@ -75,8 +75,8 @@ test('the unused classifier’s adapter is there for the count and receives no g
   for (const [name, size] of unused) expect(size, name).toBe(0);
 });
 
-test('merging without a parameter names it', () => {
-  const values = startValues(lora);
+test('merging without a parameter names it', async () => {
+  const values = await startValues(lora);
   const without = new Map([...values].filter(([name]) => name !== 'blocks.1.mlp.fc2.lora_B.weight'));
   expect(() => lora.merge!(values, without, toyVit, lora.options.parse({}))).toThrow(
     /blocks\.1\.mlp\.fc2\.lora_B/,

@@ -3,27 +3,35 @@ import { referenceBackend } from '@kora-bench/backend-reference';
 import { FormatError, KoraError } from '@kora-bench/core/errors';
 import type { HostTensor } from '@kora-bench/core/graph';
 import type { VitConfig } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { readSafetensors, writeSafetensors } from '@kora-bench/core/safetensors';
 import { buildEvalProgram } from '@kora-bench/core/training';
 import lora, { fromPeftAdapter, toPeftAdapter } from '@kora-bench/method-lora';
 import { classificationTask } from '@kora-bench/tasks';
 import { largestDifference, startValues, trainedValues } from '@kora-bench/testing/method-questions';
-import { toyVit } from '@kora-bench/testing/vit-configs';
+import { toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { describe, expect, test } from 'vitest';
 
 const fixture = (name: string) => readFileSync(new URL(`fixtures/peft-toy/${name}`, import.meta.url));
 const config = fixture('adapter_config.json').toString();
 const adapter = new Uint8Array(fixture('adapter_model.safetensors'));
 /** The ViT that the adapter in `fixtures/peft-toy` was made for. */
-const fixtureModel: VitConfig = { ...toyVit, imageSize: [8, 8], patchSize: 4, width: 8, mlpWidth: 16 };
+const fixtureConfig: VitConfig = {
+  ...toyVitConfig,
+  imageSize: [8, 8],
+  patchSize: 4,
+  width: 8,
+  mlpWidth: 16,
+};
+const fixtureModel = vitArchitecture(fixtureConfig);
 const head = (classes: number): [string, HostTensor][] => [
   ['head.weight', { dtype: 'f32', shape: [classes, 8], data: new Float32Array(classes * 8).fill(0.5) }],
   ['head.bias', { dtype: 'f32', shape: [classes], data: new Float32Array(classes).fill(-1) }],
 ];
 
-function ownAdapter(given: object): Map<string, HostTensor> {
+async function ownAdapter(given: object): Promise<Map<string, HostTensor>> {
   const names = new Set(lora.parameters(fixtureModel, lora.options.parse(given)).map(({ name }) => name));
-  const start = startValues(lora, given, fixtureModel);
+  const start = await startValues(lora, given, fixtureModel);
   const trained = trainedValues(start, lora, given, fixtureModel);
   return new Map([...trained].filter(([name]) => names.has(name)));
 }
@@ -84,18 +92,18 @@ test.each([
     { rank: 4, alpha: 8, scaling: 'alpha/r' },
   ],
   [{ targets: ['attn.qkv', 'mlp.fc2'] }, { targets: ['attn.qkv', 'mlp.fc2'] }],
-])('writing %j and reading it back keeps every value and the same factor', (given, expected) => {
-  const parameters = new Map([...ownAdapter(given), ...head(3)]);
+])('writing %j and reading it back keeps every value and the same factor', async (given, expected) => {
+  const parameters = new Map([...(await ownAdapter(given)), ...head(3)]);
   const written = toPeftAdapter(parameters, fixtureModel, lora.options.parse(given));
   const read = fromPeftAdapter(JSON.stringify(written.config), written.safetensors, fixtureModel);
   expect(read.options).toMatchObject(expected);
   expect(read.parameters).toEqual(parameters);
 });
 
-test('the names are peft’s, and the unused classifier’s adapter stays behind', () => {
+test('the names are peft’s, and the unused classifier’s adapter stays behind', async () => {
   const given = { targets: ['attn.qkv'], includeUnusedClassifier: true };
   const written = toPeftAdapter(
-    new Map([...ownAdapter(given), ...head(3)]),
+    new Map([...(await ownAdapter(given)), ...head(3)]),
     fixtureModel,
     lora.options.parse(given),
   );
@@ -110,15 +118,16 @@ test('the names are peft’s, and the unused classifier’s adapter stays behind
   ]);
 });
 
-test('without a head nothing is left for modules_to_save', () => {
+test('without a head nothing is left for modules_to_save', async () => {
   expect(
-    toPeftAdapter(ownAdapter({}), fixtureModel, lora.options.parse({})).config.modules_to_save,
+    toPeftAdapter(await ownAdapter({}), fixtureModel, lora.options.parse({})).config.modules_to_save,
   ).toBeNull();
 });
 
-test('a target on a part of qkv cannot be written', () => {
+test('a target on a part of qkv cannot be written', async () => {
   const given = { targets: ['attn.q'] };
-  const error = failure(() => toPeftAdapter(ownAdapter(given), fixtureModel, lora.options.parse(given)));
+  const own = await ownAdapter(given);
+  const error = failure(() => toPeftAdapter(own, fixtureModel, lora.options.parse(given)));
   expect(error).toMatchObject({ code: 'INPUT', where: 'options.targets', received: 'attn.q' });
 });
 
@@ -155,7 +164,9 @@ describe('what is not readable says why', () => {
     ['fewer blocks', { depth: 1 }, /blocks\.1/],
     ['more blocks', { depth: 3 }, /blocks\.2/],
   ])('a model with %s', (_, change: Partial<VitConfig>, where) => {
-    const error = failure(() => fromPeftAdapter(config, adapter, { ...fixtureModel, ...change }));
+    const error = failure(() =>
+      fromPeftAdapter(config, adapter, vitArchitecture({ ...fixtureConfig, ...change })),
+    );
     expect(error).toBeInstanceOf(FormatError);
     expect(error.where).toMatch(where);
   });

@@ -2,22 +2,17 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import ortBackend from '@kora-bench/backend-ort';
 import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
-import { vit } from '@kora-bench/core/nn';
 import { makeProgram } from '@kora-bench/core/passes';
 import { randomStream } from '@kora-bench/core/random';
 import { loadModel, vitMicroConfig, vitMicroFolder } from '@kora-bench/models';
 import { expect, test } from 'vitest';
 
 test('the embedded backbone loads without a data folder and tells images apart', async () => {
-  const { config, tensors } = await loadModel('vit_micro_patch8_64', { dataDir: '/nowhere' });
-  expect(config).toEqual(vitMicroConfig);
+  const { model, tensors } = await loadModel('vit_micro_patch8_64', { dataDir: '/nowhere' });
+  expect(model).toMatchObject({ name: vitMicroConfig.name, depth: 8, width: 96 });
   const builder = new GraphBuilder();
-  const { features } = vit(
-    builder.feed('images', [4, 3, 64, 64]),
-    config,
-    (name) => builder.frozen(name, tensors.get(name)!.shape),
-    (site) => site.value,
-  );
+  const weight = (name: string) => builder.frozen(name, tensors.get(name)!.shape);
+  const { features } = model.forward(builder.feed('images', [4, 3, 64, 64]), { weight, hooks: {} });
   const backend = await ortBackend.create('cpu', ortBackend.options.parse({}));
   const executable = await backend.compile(makeProgram({ features }), tensors);
   const random = randomStream(0, 'embedded');
@@ -27,7 +22,7 @@ test('the embedded backbone loads without a data folder and tells images apart',
     fetch: ['features'],
   });
   await backend.dispose();
-  const row = (i: number) => Array.from(rows!.data.slice(i * config.width, (i + 1) * config.width));
+  const row = (i: number) => Array.from(rows!.data.slice(i * model.width, (i + 1) * model.width));
   expect(row(0).every(Number.isFinite)).toBe(true);
   const distance = Math.hypot(...row(0).map((value, i) => value - row(1)[i]!));
   expect(distance).toBeGreaterThan(0.1 * Math.hypot(...row(0)));

@@ -1,18 +1,18 @@
 import type { Backend } from '@kora-bench/core/backend';
 import { GraphBuilder, type HostTensor } from '@kora-bench/core/graph';
-import { type Checkpoint, vit } from '@kora-bench/core/nn';
+import type { Checkpoint } from '@kora-bench/core/nn';
 import { linear } from '@kora-bench/core/ops';
 import { makeProgram } from '@kora-bench/core/passes';
 
 /** Logits `[B, C]` and features `[B, D]` of a checkpoint with its own classifier. */
 export async function forward(
   backend: Backend,
-  { config, tensors }: Checkpoint,
+  { model, tensors }: Checkpoint,
   images: HostTensor,
 ): Promise<{ logits: ArrayLike<number>; features: ArrayLike<number> }> {
   const builder = new GraphBuilder();
   const weight = (name: string) => builder.frozen(name, tensors.get(name)!.shape);
-  const { features } = vit(builder.feed('images', images.shape), config, weight, (site) => site.value);
+  const { features } = model.forward(builder.feed('images', images.shape), { weight, hooks: {} });
   const logits = linear(features, weight('head.weight'), weight('head.bias'));
   const executable = await backend.compile(makeProgram({ logits, features }), tensors);
   try {

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { referenceBackend } from '@kora-bench/backend-reference';
 import { hostTensor } from '@kora-bench/core/graph';
 import { writeSafetensors } from '@kora-bench/core/safetensors';
-import { loadCheckpointFolder, resolveModel } from '@kora-bench/models';
+import { inspectCheckpointFolder, loadCheckpointFolder, resolveModel } from '@kora-bench/models';
 import { describe, expect, test } from 'vitest';
 import {
   checkpointFolder,
@@ -35,7 +35,7 @@ describe('a checkpoint of timm', () => {
   test('brings its preprocessing, what it was trained on, and the file’s SHA-256', async () => {
     const folder = await timmFolder();
     const checkpoint = await loadCheckpointFolder(folder);
-    expect(checkpoint.config).toMatchObject({
+    expect((await inspectCheckpointFolder(folder)).config).toMatchObject({
       depth: 2,
       width: 6,
       heads: 3,
@@ -64,7 +64,7 @@ describe('a checkpoint of timm', () => {
     expect(model).toMatchObject({
       name: basename(folder),
       embedded: false,
-      config: { numClasses: 0, heads: 3 },
+      model: { numClasses: 0, width: 6 },
     });
     expect((await model.load({ dataDir: '' })).tensors.size).toBe(tensors.size);
   });
@@ -91,7 +91,7 @@ describe('a checkpoint of timm', () => {
     const folder = await timmFolder();
     const same = await loadCheckpointFolder(folder, { imageSize: [8, 12] });
     const other = await loadCheckpointFolder(folder, { imageSize: [16, 12] });
-    expect(other.config.imageSize).toEqual([16, 12]);
+    expect(other.model.imageSize).toEqual([16, 12]);
     expect(other.preprocessing.imageSize).toEqual([16, 12]);
     expect(other.tensors.get('pos_embed')!.shape).toEqual([1, 4 * 3 + 1, 6]);
     expect(other.fingerprint).toMatch(/^[0-9a-f]{64}$/);
@@ -121,7 +121,8 @@ describe('a checkpoint of transformers', () => {
 
   test('gives transformers’ logits with query, key and value fused', async () => {
     const checkpoint = await loadCheckpointFolder(await folderOf());
-    expect(checkpoint.config).toMatchObject({ heads: 2, layerNormEps: 1e-12, numClasses: 3 });
+    const { config } = await inspectCheckpointFolder(await folderOf());
+    expect(config).toMatchObject({ heads: 2, layerNormEps: 1e-12, numClasses: 3 });
     expect(checkpoint.preprocessing).toMatchObject({ interpolation: 'bilinear', cropPct: 1 });
     const { logits } = await forward(reference, checkpoint, images);
     expect(maxDistance(logits, transformers.logits)).toBeLessThan(1e-4);
@@ -135,7 +136,7 @@ describe('a checkpoint of transformers', () => {
     );
     tensors.set('pooler.dense.bias', hostTensor([6], new Float32Array(6)));
     const checkpoint = await loadCheckpointFolder(await folderOf(tensors));
-    expect(checkpoint.config.numClasses).toBe(0);
+    expect(checkpoint.model.numClasses).toBe(0);
     expect([...checkpoint.tensors.keys()]).not.toContain('pooler.dense.bias');
     expect(checkpoint.tensors.get('blocks.1.attn.qkv.weight')!.shape).toEqual([18, 6]);
   });

@@ -1,11 +1,11 @@
 import { sizeOf } from '@kora-bench/core/graph';
-import { type VitConfig, vitWeightShapes } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
 import { models, resolveModel } from '@kora-bench/models';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from './checkpoint-folder.js';
 
-const parameters = (config: VitConfig) =>
-  [...vitWeightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+const parameters = ({ weights, classifier }: Architecture) =>
+  [...weights.values(), ...classifier.values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
 
 describe('the registry', () => {
   // The counts of timm's own models with their classifiers of 1000.
@@ -18,7 +18,7 @@ describe('the registry', () => {
     ['vit_small_patch16_384', 22_196_584],
     ['vit_base_patch8_224', 86_576_872],
   ])('knows that %s has %i parameters, without its weights', async (name, count) => {
-    expect(parameters((await resolveModel(name)).config)).toBe(count);
+    expect(parameters((await resolveModel(name)).model)).toBe(count);
   });
 
   test('has each name once, and says for each model that must be downloaded what and where to', () => {

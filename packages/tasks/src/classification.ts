@@ -28,8 +28,8 @@ export function classificationTask(classes: number, labelSmoothing = 0): Task {
   return {
     name: classification.name,
     metrics: classificationMetrics,
-    parameters: ({ width }) => [
-      { name: 'head.weight', shape: [classes, width], init: { kind: 'truncatedNormal', std: 0.02 } },
+    parameters: ({ featureWidth }) => [
+      { name: 'head.weight', shape: [classes, featureWidth], init: { kind: 'truncatedNormal', std: 0.02 } },
       { name: 'head.bias', shape: [classes], init: { kind: 'zeros' } },
     ],
     predict: ({ features }, _model, parameter) =>

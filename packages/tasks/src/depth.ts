@@ -1,4 +1,5 @@
-import { patchGrid } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
+import { patchTokens } from '@kora-bench/core/nn';
 import { reshape, transpose } from '@kora-bench/core/ops';
 import type { Task } from '@kora-bench/core/training';
 import { defineTask, scaleInvariantDepthLoss } from '@kora-bench/core/training';
@@ -35,29 +36,38 @@ export function depthTask(given: DepthOptions = {}): Task {
   return {
     name: depth.name,
     metrics: depthMetrics,
-    parameters: ({ width, patchSize }) => [
-      {
-        name: 'head.weight',
-        shape: [patchSize ** 2, 2 * width],
-        init: { kind: 'truncatedNormal', std: 0.02 },
-      },
-      { name: 'head.bias', shape: [patchSize ** 2], init: { kind: 'constant', value: Math.log(2) } },
-    ],
-    predict({ features, patchTokens }, model, parameter) {
-      const batch = patchTokens.shape[0]!;
-      const [rows, columns] = patchGrid(model);
-      const p = model.patchSize;
+    parameters(model) {
+      const [height, width] = patchSize(model);
+      return [
+        {
+          name: 'head.weight',
+          shape: [height * width, model.featureWidth + model.width],
+          init: { kind: 'truncatedNormal', std: 0.02 },
+        },
+        { name: 'head.bias', shape: [height * width], init: { kind: 'constant', value: Math.log(2) } },
+      ];
+    },
+    predict({ features, tokens }, model, parameter) {
+      const patches = patchTokens(tokens);
+      const batch = patches.shape[0]!;
+      const [rows, columns] = tokens.layout.grid;
+      const [height, width] = patchSize(model);
       const pixels = projectReadout({
         features,
-        patches: [patchTokens],
+        patches: [patches],
         weight: parameter('head.weight'),
         bias: parameter('head.bias'),
       });
-      const tiles = transpose(reshape(pixels, [batch, rows, columns, p, p]), [0, 1, 3, 2, 4]);
-      return reshape(tiles, [batch, rows * p, columns * p]);
+      const tiles = transpose(reshape(pixels, [batch, rows, columns, height, width]), [0, 1, 3, 2, 4]);
+      return reshape(tiles, [batch, rows * height, columns * width]);
     },
     targets: ({ imageSize }, batch) => [{ kind: 'depth', shape: [batch, ...imageSize], dtype: 'f32' }],
     loss: (prediction, targets) => scaleInvariantDepthLoss(prediction, targets.depth!),
     evaluator: () => depthEvaluator(maximum),
   };
+}
+
+/** Pixels of a patch, height and width. */
+function patchSize({ imageSize, tokens: { grid } }: Architecture): readonly [height: number, width: number] {
+  return [imageSize[0] / grid[0], imageSize[1] / grid[1]];
 }

@@ -37,8 +37,8 @@ export function regressionTask(names: readonly string[], { mean, deviation }: Sp
   return {
     name: regression.name,
     metrics: regressionMetrics,
-    parameters: ({ width }) => [
-      { name: 'head.weight', shape: [n, width], init: { kind: 'truncatedNormal', std: 0.02 } },
+    parameters: ({ featureWidth }) => [
+      { name: 'head.weight', shape: [n, featureWidth], init: { kind: 'truncatedNormal', std: 0.02 } },
       { name: 'head.bias', shape: [n], init: { kind: 'zeros' } },
     ],
     predict({ features }, _model, parameter) {

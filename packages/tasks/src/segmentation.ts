@@ -1,7 +1,7 @@
 import { ignoredPixel, requireTarget } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
 import type { Shape, Tensor } from '@kora-bench/core/graph';
-import type { VitConfig, VitOutput } from '@kora-bench/core/nn';
+import type { Architecture, ForwardOutput } from '@kora-bench/core/nn';
 import { patchTokens } from '@kora-bench/core/nn';
 import {
   cast,
@@ -9,7 +9,6 @@ import {
   crossEntropy,
   div,
   greater,
-  layerNorm,
   maximum,
   mul,
   narrow,
@@ -76,7 +75,7 @@ export function segmentationTask({
     parameters(model) {
       const read = resolveBlocks(blocks, model).length;
       checkStride(lossStride, model);
-      const shape: Shape = [classes, (read + 1) * model.width];
+      const shape: Shape = [classes, read * model.width + model.featureWidth];
       return [
         { name: 'head.weight', shape, init: { kind: 'truncatedNormal', std: 0.02 } },
         { name: 'head.bias', shape: [classes], init: { kind: 'zeros' } },
@@ -90,7 +89,7 @@ export function segmentationTask({
         weight: parameter('head.weight'),
         bias: parameter('head.bias'),
       });
-      return reshape(logits, [logits.shape[0]!, ...output.layout.grid, classes]);
+      return reshape(logits, [logits.shape[0]!, ...output.tokens.layout.grid, classes]);
     },
     targets: ({ imageSize }, batch) => [{ kind: 'mask', shape: [batch, ...imageSize], dtype: 'i32' }],
     loss: (prediction, { mask }) =>
@@ -140,16 +139,18 @@ interface BlockReading {
 }
 
 /** The patch tokens `[B, rows·columns, D]` after a block. */
-function blockPatches(output: VitOutput, model: VitConfig, { block, norm, parameter }: BlockReading): Tensor {
-  if (norm && block === model.depth - 1) return output.patchTokens;
-  const tokens = patchTokens(output.blockTokens[block]!, output.layout);
-  return norm
-    ? layerNorm(tokens, parameter('norm.weight'), parameter('norm.bias'), model.layerNormEps)
-    : tokens;
+function blockPatches(
+  output: ForwardOutput,
+  model: Architecture,
+  { block, norm, parameter }: BlockReading,
+): Tensor {
+  if (norm && block === model.depth - 1) return patchTokens(output.tokens);
+  const tokens = patchTokens(output.blocks[block]!);
+  return norm ? model.lastNorm(tokens, parameter) : tokens;
 }
 
 /** Block numbers from 0. @throws InputError for a block that is not there, or is named twice */
-function resolveBlocks(blocks: readonly number[], { name, depth }: VitConfig): number[] {
+function resolveBlocks(blocks: readonly number[], { name, depth }: Architecture): number[] {
   const resolved = blocks.map((block) => (block < 0 ? block + depth : block));
   for (const [i, block] of resolved.entries()) {
     const missing = block < 0 || block >= depth;
@@ -170,7 +171,7 @@ function resolveBlocks(blocks: readonly number[], { name, depth }: VitConfig): n
 }
 
 /** @throws InputError when the image's sides are not multiples of the stride */
-function checkStride(stride: number, { name, imageSize }: VitConfig): void {
+function checkStride(stride: number, { name, imageSize }: Architecture): void {
   if (imageSize.every((side) => side % stride === 0)) return;
   throw new InputError(`A loss stride of ${stride} does not fit the images of ${name}.`, {
     where: 'segmentation option lossStride',

@@ -1,6 +1,6 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
 import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
-import type { VitOutput } from '@kora-bench/core/nn';
+import type { ForwardOutput } from '@kora-bench/core/nn';
 import { makeProgram } from '@kora-bench/core/passes';
 import { depth, depthTask } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
@@ -104,12 +104,10 @@ describe('the depth head', () => {
     const [rows, columns] = [height / 4, width / 4];
     const zeros = (shape: readonly number[]) => builder.feed(`zeros of ${shape}`, shape);
     const [features, patchTokens] = [zeros([1, 8]), zeros([1, rows * columns, 8])];
-    const output: VitOutput = {
+    const output: ForwardOutput = {
       features,
-      patchTokens,
-      blockTokens: [],
-      blockFeatures: [],
-      layout: { prefix: ['class'], grid: [rows, columns] },
+      blocks: [],
+      tokens: { value: patchTokens, layout: { prefix: [], grid: [rows, columns] } },
     };
     // The weight counts the patch's own first feature, the bias the pixels of a patch.
     const parameter = (name: string) => builder.feed(name, name === 'head.bias' ? [16] : [16, 16]);

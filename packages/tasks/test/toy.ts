@@ -3,7 +3,8 @@ import { referenceBackend } from '@kora-bench/backend-reference';
 import { gradients } from '@kora-bench/core/autodiff';
 import type { HostTensor, HostTensors, Tensor } from '@kora-bench/core/graph';
 import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
-import type { VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { add, linear, mul, sum } from '@kora-bench/core/ops';
 import { makeProgram } from '@kora-bench/core/passes';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
@@ -24,7 +25,7 @@ import {
 import { z } from 'zod';
 
 /** A ViT small enough for the interpreter: 2 × 3 patches of width 8, 3 blocks. */
-export const toyModel: VitConfig = {
+export const toyModel = vitArchitecture({
   name: 'toy',
   imageSize: [8, 12],
   patchSize: 4,
@@ -34,7 +35,7 @@ export const toyModel: VitConfig = {
   mlpWidth: 16,
   numClasses: 0,
   layerNormEps: 1e-6,
-};
+});
 
 /** Trains the head alone. */
 export const headAlone = toyMethod({});
@@ -42,10 +43,9 @@ export const headAlone = toyMethod({});
 /** Changes nothing but the class token after the last norm, as `kora-chain` does. */
 export const onFeatures = toyMethod({
   parameters: () => [{ name: 'own', shape: [8, 8], init: { kind: 'normal', std: 0.1 } }],
-  attach:
-    ({ parameter }) =>
-    (site) =>
-      site.layer === 'features' ? add(site.value, linear(site.value, parameter('own'))) : site.value,
+  attach: ({ parameter }) => ({
+    value: ({ kind, value }) => (kind === 'features' ? add(value, linear(value, parameter('own'))) : value),
+  }),
 });
 
 type Definition = Parameters<typeof defineMethod<unknown>>[0];
@@ -68,7 +68,7 @@ export interface ToyRun {
   readonly task: Task;
   readonly targets: HostTensors;
   readonly method?: ConfiguredMethod;
-  readonly model?: VitConfig;
+  readonly model?: Architecture;
   readonly learningRate?: number;
 }
 

@@ -2,9 +2,9 @@ import { referenceBackend } from '@kora-bench/backend-reference';
 import { InputError } from '@kora-bench/core/errors';
 import type { HostData, HostTensor } from '@kora-bench/core/graph';
 import { hostTensor } from '@kora-bench/core/graph';
-import type { VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
 import type { MethodDefinition } from '@kora-bench/core/peft';
-import { defineMethod, initialValue, stagesOf } from '@kora-bench/core/peft';
+import { defineMethod, initialValue, noiseFeeds, stagesOf } from '@kora-bench/core/peft';
 import type { ModelSpec, OptimizerConfig, ParameterLayout, Task } from '@kora-bench/core/training';
 import {
   buildEvalProgram,
@@ -18,7 +18,7 @@ import {
   trainsInStage,
 } from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
-import { initialState } from '@kora-bench/trainer';
+import { initializeMethod, initialState, WeightStore } from '@kora-bench/trainer';
 import { z } from 'zod';
 import { toyVit } from './vit-configs.js';
 
@@ -36,7 +36,7 @@ export interface AskedAt {
   /** The method's stage; the last one by default, which is what a trained model runs. */
   readonly stage?: string | undefined;
   /** The backbone; {@link toyVit} by default. */
-  readonly model?: VitConfig;
+  readonly model?: Architecture;
 }
 
 /** The backbone by itself with the head, as a method that adds nothing: what others are compared with. */
@@ -52,19 +52,19 @@ export const plainBackbone: MethodDefinition = defineMethod({
  * Start values of a whole model: backbone and head at random, the method as it initialises itself.
  * @param given options of the method, as in a configuration
  */
-export function startValues(
+export async function startValues(
   definition: MethodDefinition,
   given: object = {},
   model = toyVit,
-): Map<string, HostTensor> {
+): Promise<Map<string, HostTensor>> {
   const method = { definition, options: definition.options.parse(given) };
-  return new Map(
-    modelParameters(model, method, toyTask).map((spec) => {
-      const { name, shape, owner } = spec;
-      const random = noise(name, shape, owner === 'head' ? 1 : 0.3);
-      return [name, hostTensor(shape, owner === 'method' ? initialValue(spec, 1) : random)];
-    }),
-  );
+  const weights = new WeightStore({ tensors: new Map(), fingerprint: '' });
+  for (const { name, shape, owner } of modelParameters(model, method, toyTask)) {
+    if (owner !== 'method')
+      weights.set(name, hostTensor(shape, noise(name, shape, owner === 'head' ? 1 : 0.3)));
+  }
+  await initializeMethod({ model, method, seed: 1 }, weights);
+  return new Map(weights.values);
 }
 
 /** Replaces every value of the method by noise (standard deviation 0.5), as if it had been trained. */
@@ -75,7 +75,7 @@ export function trainedValues(
   model = toyVit,
 ): Map<string, HostTensor> {
   const own = definition.parameters(model, definition.options.parse(given));
-  const names = new Set(own.map(({ name }) => name));
+  const names = new Set(own.filter(({ constant }) => constant !== true).map(({ name }) => name));
   return new Map(
     [...values].map(([name, value]) => [
       name,
@@ -208,7 +208,7 @@ async function toyTraining(
   values: Values,
   optimizer: OptimizerConfig,
 ): Promise<ToyTraining> {
-  const { program, layout } = buildTrainProgram({ ...spec, optimizer });
+  const { program, layout, noise } = buildTrainProgram({ ...spec, optimizer });
   const backend = await createReference();
   const executable = await backend.compile(program, values);
   const start = Float64Array.from(joinFlat((name) => values.get(name)!.data, layout).data);
@@ -220,6 +220,7 @@ async function toyTraining(
     label,
     [exampleWeightFeed]: exampleWeight,
     ...optimizerFeeds(optimizer, step, 0.01),
+    ...noiseFeeds(noise, 1, step),
   });
   return {
     layout,
@@ -266,7 +267,7 @@ function createReference() {
   return referenceBackend.create('cpu', { lower: false });
 }
 
-function imagesFor({ imageSize }: VitConfig): HostTensor {
+function imagesFor({ imageSize }: Architecture): HostTensor {
   const shape = [batchSize, 3, ...imageSize];
   return hostTensor(shape, noise('images', shape, 1));
 }

@@ -1,8 +1,13 @@
-import { sizeOf } from '@kora-bench/core/graph';
-import { vitWeightShapes } from '@kora-bench/core/nn';
 import type { ConfiguredMethod, MethodDefinition, MethodStage } from '@kora-bench/core/peft';
 import { initialValue, stagesOf } from '@kora-bench/core/peft';
-import { buildTrainProgram, countParameters, isTrainable, modelParameters } from '@kora-bench/core/training';
+import {
+  buildTrainProgram,
+  canMerge,
+  countParameters,
+  isTrainable,
+  mergeMethod,
+  modelParameters,
+} from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
 import { describe, expect, it } from 'vitest';
 import {
@@ -22,8 +27,6 @@ import { toyVit, vitBase } from './vit-configs.js';
 export interface MethodSuiteOptions {
   /** More sets of options to test, by title: every form whose program differs. */
   readonly forms?: Readonly<Record<string, object>>;
-  /** Whether training starts from the backbone's own output; true by default. */
-  readonly startsAtBackbone?: boolean;
   /** Parameters that are there but that the forward pass never uses; no gradient may reach them. None by default. */
   readonly unused?: (parameter: string) => boolean;
   /** Options that must be refused, each with what the message must say; unknown ones are tested in any case. */
@@ -50,7 +53,7 @@ export interface MethodCheck {
  * - options are strict: defaults and presets are valid, an unknown option is refused by name;
  * - stages spend all epochs, and every parameter trains in one of them unless it is left out of the count;
  * - the count is the number of elements that train;
- * - the start is the backbone's output (unless `startsAtBackbone` is false), and some gradient leaves it;
+ * - the start is the backbone's output (unless its `startsAtBackbone` says otherwise), and some gradient leaves it;
  * - in every stage a gradient reaches every parameter that trains and matches central differences;
  * - in every stage the loss falls, and everything that trains moves;
  * - merged weights give the unmerged logits, where the method can merge.
@@ -88,7 +91,7 @@ export function methodChecks(
     const method = { definition, options: parsed.data };
     groups[`with ${title}`] = [
       ...declarationChecks(method),
-      ...startChecks(method, given, options),
+      ...startChecks(method, given),
       ...stagesOf(method).flatMap((stage) => stageChecks(method, given, { stage, ...options })),
       ...mergeChecks(method, given),
     ];
@@ -166,18 +169,14 @@ function declarationChecks(method: ConfiguredMethod): MethodCheck[] {
   ];
 }
 
-function startChecks(
-  { definition, options: parsed }: ConfiguredMethod,
-  given: object,
-  { startsAtBackbone = true }: MethodSuiteOptions,
-): MethodCheck[] {
-  if (!startsAtBackbone) return [];
+function startChecks({ definition, options: parsed }: ConfiguredMethod, given: object): MethodCheck[] {
+  if (definition.startsAtBackbone?.(parsed) === false) return [];
   const [first] = stagesOf({ definition, options: parsed });
   return [
     {
       name: 'the start is the backbone’s own output',
       async check() {
-        const values = startValues(definition, given);
+        const values = await startValues(definition, given);
         const started = await logits(definition, values, given, { stage: first!.name });
         expect(largestDifference(started, await logits(plainBackbone, values))).toBeLessThan(1e-12);
       },
@@ -193,13 +192,13 @@ function stageChecks(
   const { definition } = method;
   const at = { stage: stage.name };
   const start = () => startValues(definition, given);
-  const trained = () => trainedValues(start(), definition, given);
+  const trained = async () => trainedValues(await start(), definition, given);
   const inStage = stagesOf(method).length === 1 ? '' : `, in stage ${stage.name}`;
   return [
     {
       name: `a gradient leaves the start${inStage}`,
       async check() {
-        const sizes = [...(await gradientSizes(definition, start(), given, at))];
+        const sizes = [...(await gradientSizes(definition, await start(), given, at))];
         const own = sizes.filter(([name]) => !isHead(name) && !unused(name));
         // A method without parameters that train has only the head.
         const moving = own.length === 0 ? sizes : own;
@@ -209,7 +208,7 @@ function stageChecks(
     {
       name: `a gradient reaches every parameter that trains${inStage}`,
       async check() {
-        const sizes = await gradientSizes(definition, trained(), given, at);
+        const sizes = await gradientSizes(definition, await trained(), given, at);
         for (const [name, size] of sizes) {
           if (unused(name)) expect(size, name).toBe(0);
           else expect(size, name).toBeGreaterThan(0);
@@ -219,7 +218,7 @@ function stageChecks(
     {
       name: `gradients match central differences${inStage}`,
       async check() {
-        const errors = await differentiationErrors(definition, trained(), given, at);
+        const errors = await differentiationErrors(definition, await trained(), given, at);
         for (const { parameter, error, scale } of errors) {
           // The loss is rounded at 1e-16, so the difference quotient at 1e-11.
           expect(error, parameter).toBeLessThan(1e-6 * scale + 1e-9);
@@ -229,7 +228,7 @@ function stageChecks(
     {
       name: `the loss falls and everything that trains moves${inStage}`,
       async check() {
-        const { losses, unmoved } = await shortTraining(definition, start(), given, at);
+        const { losses, unmoved } = await shortTraining(definition, await start(), given, at);
         expect(losses.at(-1)).toBeLessThan(0.9 * losses[0]!);
         expect(unmoved.filter((name) => !unused(name))).toEqual([]);
       },
@@ -237,18 +236,15 @@ function stageChecks(
   ];
 }
 
-function mergeChecks({ definition, options: parsed }: ConfiguredMethod, given: object): MethodCheck[] {
-  if (definition.merge === undefined) return [];
+function mergeChecks(method: ConfiguredMethod, given: object): MethodCheck[] {
+  const { definition } = method;
+  if (!canMerge(toyVit, method)) return [];
   return [
     {
       name: 'merged weights give the unmerged logits within 1e-4, and not the backbone’s',
       async check() {
-        const values = trainedValues(startValues(definition, given), definition, given);
-        const merged = definition.merge!(values, values, toyVit, parsed);
-        const shapes = vitWeightShapes(toyVit);
-        for (const [name, { data }] of merged) {
-          expect(data.length, name).toBe(sizeOf(shapes.get(name) ?? []));
-        }
+        const values = trainedValues(await startValues(definition, given), definition, given);
+        const merged = mergeMethod(toyVit, method, values)!;
         const plain = await logits(plainBackbone, new Map([...values, ...merged]));
         expect(largestDifference(await logits(definition, values, given), plain)).toBeLessThan(1e-4);
         expect(largestDifference(plain, await logits(plainBackbone, values))).toBeGreaterThan(1e-2);

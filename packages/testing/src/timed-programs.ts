@@ -1,6 +1,7 @@
 import type { HostTensor, HostTensors, Program, Shape, Weights } from '@kora-bench/core/graph';
 import { GraphBuilder, hostTensor, sizeOf, sourcesOf } from '@kora-bench/core/graph';
-import type { SiteHook, VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
+import { requireSites } from '@kora-bench/core/nn';
 import { add, matmul, narrow } from '@kora-bench/core/ops';
 import { makeProgram } from '@kora-bench/core/passes';
 import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
@@ -33,31 +34,19 @@ const lora = defineMethod<{ readonly rank: number }>({
   description: 'low-rank adapters on all linear layers',
   source: 'Hu et al. 2022',
   options: z.strictObject({ rank: z.int() }),
-  parameters({ depth, width, mlpWidth }, { rank }) {
-    const extents: Readonly<Record<(typeof targets)[number], readonly [number, number]>> = {
-      'attn.qkv': [width, 3 * width],
-      'attn.proj': [width, width],
-      'mlp.fc1': [width, mlpWidth],
-      'mlp.fc2': [mlpWidth, width],
-    };
+  parameters(model, { rank }) {
     const init = { kind: 'normal', std: 0.05 } as const;
-    return Array.from({ length: depth }, (_, block) =>
-      targets.flatMap((layer) => {
-        const [inFeatures, outFeatures] = extents[layer];
-        const name = `blocks.${block}.${layer}`;
-        return [
-          { name: `${name}.lora_A`, shape: [rank, inFeatures], init },
-          { name: `${name}.lora_B`, shape: [outFeatures, rank], init },
-        ];
-      }),
-    ).flat();
+    return requireSites(model, targets).flatMap(({ name, inFeatures, outFeatures }) => [
+      { name: `${name}.lora_A`, shape: [rank, inFeatures], init },
+      { name: `${name}.lora_B`, shape: [outFeatures, rank], init },
+    ]);
   },
-  attach({ parameter }): SiteHook {
-    return ({ name, layer, input, value }) => {
-      if (!targets.some((target) => target === layer)) return value;
+  attach: ({ parameter }) => ({
+    value({ name, kind, input, value }) {
+      if (!targets.some((target) => target === kind)) return value;
       return add(value, lowRankDelta(input, parameter(`${name}.lora_A`), parameter(`${name}.lora_B`), 1));
-    };
-  },
+    },
+  }),
 });
 
 /** A training step with all that it needs. */
@@ -92,7 +81,7 @@ const methods = {
 
 /** What {@link vitTrainStep} trains; by default LoRA of rank 8 and 100 classes on ViT-Ti/16. */
 export interface VitStepOptions {
-  readonly model?: VitConfig;
+  readonly model?: Architecture;
   readonly rank?: number;
   readonly classes?: number;
   /** Default 1e-3. */

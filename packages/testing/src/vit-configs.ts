@@ -1,7 +1,8 @@
 import type { VitConfig } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 
 /** A ViT that the interpreter trains in milliseconds: 5 tokens of width 12 in 2 blocks, with a classifier of 7. */
-export const toyVit: VitConfig = {
+export const toyVitConfig: VitConfig = {
   name: 'toy-vit',
   imageSize: [16, 16],
   patchSize: 8,
@@ -13,8 +14,11 @@ export const toyVit: VitConfig = {
   layerNormEps: 1e-6,
 };
 
+/** The architecture of {@link toyVitConfig}. */
+export const toyVit = vitArchitecture(toyVitConfig);
+
 /** ViT-Ti/16 at 224 without a classifier: the size that the backends' benches time by default. */
-export const vitTiny: VitConfig = {
+export const vitTinyConfig: VitConfig = {
   name: 'vit_tiny_patch16_224',
   imageSize: [224, 224],
   patchSize: 16,
@@ -26,8 +30,11 @@ export const vitTiny: VitConfig = {
   layerNormEps: 1e-6,
 };
 
+/** The architecture of {@link vitTinyConfig}. */
+export const vitTiny = vitArchitecture(vitTinyConfig);
+
 /** ViT-B/16 at 224 with its ImageNet classifier: what published counts of parameters are given for. */
-export const vitBase: VitConfig = {
+export const vitBaseConfig: VitConfig = {
   name: 'vit_base_patch16_224',
   imageSize: [224, 224],
   patchSize: 16,
@@ -38,3 +45,6 @@ export const vitBase: VitConfig = {
   numClasses: 1000,
   layerNormEps: 1e-6,
 };
+
+/** The architecture of {@link vitBaseConfig}. */
+export const vitBase = vitArchitecture(vitBaseConfig);

@@ -1,3 +1,4 @@
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { add, greater, linear, mul, where } from '@kora-bench/core/ops';
 import { defineMethod } from '@kora-bench/core/peft';
 import {
@@ -9,7 +10,7 @@ import {
   startValues,
   trainedValues,
 } from '@kora-bench/testing/method-questions';
-import { toyVit } from '@kora-bench/testing/vit-configs';
+import { toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 
@@ -20,14 +21,13 @@ const onFeatures = defineMethod<object>({
   source: '',
   options: z.strictObject({}),
   parameters: ({ width }) => [{ name: 'own', shape: [width, width], init: { kind: 'zeros' } }],
-  attach:
-    ({ parameter }) =>
-    ({ layer, value }) =>
-      layer === 'features' ? add(value, linear(value, parameter('own'))) : value,
+  attach: ({ parameter }) => ({
+    value: ({ kind, value }) => (kind === 'features' ? add(value, linear(value, parameter('own'))) : value),
+  }),
 });
 
-it('keeps the method’s own start and replaces it, and nothing else, by trained values', () => {
-  const start = startValues(onFeatures);
+it('keeps the method’s own start and replaces it, and nothing else, by trained values', async () => {
+  const start = await startValues(onFeatures);
   expect(start.get('own')!.data.every((value) => value === 0)).toBe(true);
   const trained = trainedValues(start, onFeatures);
   const changed = [...start].filter(([name, value]) => trained.get(name) !== value).map(([name]) => name);
@@ -35,26 +35,26 @@ it('keeps the method’s own start and replaces it, and nothing else, by trained
 });
 
 it('answers for another backbone', async () => {
-  const model = { ...toyVit, depth: 3, width: 8 };
-  const sizes = await gradientSizes(onFeatures, startValues(onFeatures, {}, model), {}, { model });
+  const model = vitArchitecture({ ...toyVitConfig, depth: 3, width: 8 });
+  const sizes = await gradientSizes(onFeatures, await startValues(onFeatures, {}, model), {}, { model });
   expect([...sizes.keys()].sort()).toEqual(['head.bias', 'head.weight', 'own']);
-  expect(startValues(onFeatures, {}, model).has('blocks.2.norm1.weight')).toBe(true);
+  expect((await startValues(onFeatures, {}, model)).has('blocks.2.norm1.weight')).toBe(true);
 });
 
 it('refuses a stage that is not there', async () => {
-  const asked = logits(onFeatures, startValues(onFeatures), {}, { stage: 'fusion' });
+  const asked = logits(onFeatures, await startValues(onFeatures), {}, { stage: 'fusion' });
   await expect(asked).rejects.toMatchObject({ code: 'INPUT', expected: 'train', received: 'fusion' });
 });
 
 it('gives the plain backbone’s logits where a method adds nothing', async () => {
-  const values = startValues(onFeatures);
+  const values = await startValues(onFeatures);
   const plain = await logits(plainBackbone, values);
   expect(plain).toHaveLength(12);
   expect(largestDifference(await logits(onFeatures, values), plain)).toBe(0);
 });
 
 it('agrees with central differences to 1e-8 of the gradient’s size', async () => {
-  const values = trainedValues(startValues(onFeatures), onFeatures);
+  const values = trainedValues(await startValues(onFeatures), onFeatures);
   const errors = await differentiationErrors(onFeatures, values);
   expect(errors.map(({ parameter }) => parameter).sort()).toEqual(['head.bias', 'head.weight', 'own']);
   for (const { parameter, error, scale } of errors) expect(error / scale, parameter).toBeLessThan(1e-8);
@@ -63,15 +63,15 @@ it('agrees with central differences to 1e-8 of the gradient’s size', async () 
 it('shows a derivative that the loss does not have: that of |x| at zero', async () => {
   const kinked = defineMethod<object>({
     ...onFeatures,
-    attach:
-      ({ parameter }) =>
-      ({ layer, value }) => {
-        if (layer !== 'features') return value;
+    attach: ({ parameter }) => ({
+      value({ kind, value }) {
+        if (kind !== 'features') return value;
         const own = parameter('own');
         return add(value, linear(value, where(greater(own, 0), own, mul(own, -1))));
       },
+    }),
   });
-  const errors = await differentiationErrors(kinked, startValues(kinked));
+  const errors = await differentiationErrors(kinked, await startValues(kinked));
   const wrong = errors.filter(({ error, scale }) => error > 1e-3 * scale);
   expect(wrong.map(({ parameter }) => parameter)).toEqual(['own']);
 });

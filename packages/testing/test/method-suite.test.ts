@@ -1,7 +1,6 @@
 import type { Tensor } from '@kora-bench/core/graph';
-import type { SiteHook } from '@kora-bench/core/nn';
 import { add } from '@kora-bench/core/ops';
-import type { MethodDefinition } from '@kora-bench/core/peft';
+import type { MethodDefinition, MethodHooks } from '@kora-bench/core/peft';
 import { defineMethod, lowRankDelta } from '@kora-bench/core/peft';
 import { plainBackbone } from '@kora-bench/testing/method-questions';
 import type { MethodSuiteOptions } from '@kora-bench/testing/method-suite';
@@ -18,9 +17,9 @@ const adapter = defineMethod<{ readonly rank: number }>({
   source: '',
   options: z.strictObject({ rank: z.int().positive().default(2) }),
   presets: { wide: { rank: 4 } },
-  parameters: ({ width, mlpWidth }, { rank }) => [
+  parameters: ({ width }, { rank }) => [
     { name: 'a', shape: [rank, width], init: { kind: 'normal', std: 0.1 } },
-    { name: 'b', shape: [mlpWidth, rank], init: { kind: 'zeros' } },
+    { name: 'b', shape: [hiddenWidth(width), rank], init: { kind: 'zeros' } },
   ],
   attach: ({ parameter }) => adapt(parameter('a'), parameter('b')),
   merge(weights, parameters) {
@@ -36,8 +35,13 @@ const adapter = defineMethod<{ readonly rank: number }>({
   },
 });
 
-function adapt(a: Tensor, b: Tensor): SiteHook {
-  return ({ name, input, value }) => (name === site ? add(value, lowRankDelta(input, a, b, 1)) : value);
+/** Of the toy ViT and of ViT-B/16. */
+const hiddenWidth = (width: number) => (width === 12 ? 24 : 4 * width);
+
+function adapt(a: Tensor, b: Tensor): MethodHooks {
+  return {
+    value: ({ name, input, value }) => (name === site ? add(value, lowRankDelta(input, a, b, 1)) : value),
+  };
 }
 
 describeMethod(adapter, {

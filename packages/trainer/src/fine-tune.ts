@@ -11,9 +11,10 @@ import { evaluate } from './evaluate.js';
 import type { FeatureStore } from './kept-features.js';
 import type { TrainObserver } from './observers.js';
 import type { ReportProgress } from './progress.js';
+import { siteInputsOf } from './site-inputs.js';
 import type { TrainerContext, TrainResult } from './train.js';
 import { trainMethod } from './train-method.js';
-import { startWeights, trainedWeights } from './weights.js';
+import { startWeights, trainedWeights, WeightStore } from './weights.js';
 
 export interface FineTuneSpec {
   readonly backend: Backend;
@@ -64,13 +65,15 @@ export async function fineTune(spec: FineTuneSpec): Promise<FineTuned> {
   const task = taskFor(split);
   const context: TrainerContext = {
     backend,
-    model: checkpoint.config,
+    model: checkpoint.model,
     method,
     seed,
     ...(spec.features && { features: spec.features }),
     ...(spec.report && { report: spec.report }),
   };
-  const weights = startWeights(context, checkpoint, task);
+  const show = { split, preprocessing, batchSize: training.batchSize };
+  const untouched = new WeightStore(checkpoint);
+  const weights = await startWeights(context, checkpoint, task, siteInputsOf(context, untouched, show));
   const results = await trainMethod(
     context,
     weights,

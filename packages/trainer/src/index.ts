@@ -41,6 +41,7 @@ export type {
 } from './observers.js';
 export { PassProgress, type ProgressEvent, type ReportProgress } from './progress.js';
 export { initialState, openSession, type Session, type SessionSpec, withSession } from './session.js';
+export { type SiteInputsSpec, siteInputsOf } from './site-inputs.js';
 export { finalStage } from './stages.js';
 export {
   type OwnBatches,
@@ -52,4 +53,11 @@ export {
   train,
 } from './train.js';
 export { classPart, plannedStages, type TrainMethodSpec, trainMethod } from './train-method.js';
-export { initialCheckpoint, startWeights, trainedWeights, WeightStore } from './weights.js';
+export {
+  initialCheckpoint,
+  initializeMethod,
+  type SiteInputs,
+  startWeights,
+  trainedWeights,
+  WeightStore,
+} from './weights.js';

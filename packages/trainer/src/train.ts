@@ -2,9 +2,10 @@ import type { Backend, ProgramMemory } from '@kora-bench/core/backend';
 import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
 import { InputError, TrainingError } from '@kora-bench/core/errors';
 import type { HostTensor, HostTensors, Program } from '@kora-bench/core/graph';
-import type { VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
 import { programCost } from '@kora-bench/core/passes';
-import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import type { ConfiguredMethod, NoiseSpec } from '@kora-bench/core/peft';
+import { noiseFeeds } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
 import type { OwnedParameter, Task, TrainingConfig } from '@kora-bench/core/training';
 import {
@@ -31,7 +32,7 @@ import type { WeightStore } from './weights.js';
 /** What every training and evaluation of a model shares. */
 export interface TrainerContext {
   readonly backend: Backend;
-  readonly model: VitConfig;
+  readonly model: Architecture;
   readonly method: ConfiguredMethod;
   /** Of start values, shuffles and augmentation. */
   readonly seed: number;
@@ -159,10 +160,10 @@ export async function train<B extends StepBatch = StepBatch>(
     const totalSteps = batches.stepsPerEpoch * training.epochs;
     const curve = lossCurve();
     const watching: readonly TrainObserver[] = [curve, ...observers];
-    const { unreached } = traced;
+    const { unreached, noise } = traced;
     for (const observer of watching)
       await observer.started?.({ name: spec.name, layout, parameters, unreached, totalSteps });
-    const ran = await runSteps({ context, spec, session, totalSteps, batches, observers: watching });
+    const ran = await runSteps({ context, spec, session, noise, totalSteps, batches, observers: watching });
     const after = await session.parameters();
     requireFiniteParameters(after, spec.name);
     for (const observer of observers) await observer.ended?.({ before, after, memory: session.memory });
@@ -212,6 +213,7 @@ interface Steps {
   readonly context: TrainerContext;
   readonly spec: TrainSpec;
   readonly session: Session;
+  readonly noise: readonly NoiseSpec[];
   readonly totalSteps: number;
   readonly batches: OwnBatches;
   readonly observers: readonly TrainObserver[];
@@ -222,12 +224,14 @@ async function runSteps({
   context,
   spec,
   session,
+  noise,
   totalSteps,
   batches,
   observers,
 }: Steps): Promise<{ readonly images: number; readonly seconds: number }> {
   const { optimizer, schedule, learningRate: base, epochs, batchSize } = spec.training;
   const progress = new PassProgress(context.report ?? (() => undefined), spec.name, totalSteps);
+  const noiseSeed = randomStream(context.seed, `noise/${spec.name}`).nextUint32();
   let step = 0;
   for (let epoch = 0; epoch < epochs; epoch++) {
     let known = { examples: 0, loss: 0 };
@@ -239,6 +243,7 @@ async function runSteps({
         ...batch.feeds,
         ...exampleWeights(batch.count, batchSize),
         ...optimizerFeeds(optimizer, step, learningRate),
+        ...noiseFeeds(noise, noiseSeed, step),
       };
       const outputs = await session.run(feeds, [...fetch]);
       const loss = outputs['loss']?.data[0] ?? null;

@@ -1,7 +1,8 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
 import type { Backend } from '@kora-bench/core/backend';
 import type { ImageDataset, ImageSplit, Preprocessing, Targets } from '@kora-bench/core/data';
-import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
+import type { Checkpoint } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { add, linear } from '@kora-bench/core/ops';
 import type { ConfiguredMethod, MethodStage } from '@kora-bench/core/peft';
 import { defineMethod, initialValue } from '@kora-bench/core/peft';
@@ -9,12 +10,12 @@ import { randomStream } from '@kora-bench/core/random';
 import type { OwnedParameter, TrainingConfig } from '@kora-bench/core/training';
 import { type Task, trainingSchema } from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
-import type { TrainerContext, WeightStore } from '@kora-bench/trainer';
-import { initialCheckpoint, startWeights as startFrom } from '@kora-bench/trainer';
+import type { TrainerContext } from '@kora-bench/trainer';
+import { initialCheckpoint, WeightStore } from '@kora-bench/trainer';
 import { z } from 'zod';
 
 /** A ViT that the interpreter trains in milliseconds: 5 tokens of width 12 in 2 blocks. */
-export const model: VitConfig = {
+export const model = vitArchitecture({
   name: 'toy',
   imageSize: [8, 8],
   patchSize: 4,
@@ -24,7 +25,7 @@ export const model: VitConfig = {
   mlpWidth: 24,
   numClasses: 0,
   layerNormEps: 1e-6,
-};
+});
 
 export const preprocessing: Preprocessing = {
   imageSize: [8, 8],
@@ -71,13 +72,13 @@ export const everything = toyMethod({ trainsBackbone: () => true });
 export const staged = toyMethod({
   parameters: () =>
     ['first', 'second'].map((name) => ({ name, shape: [12, 12], init: { kind: 'normal', std: 0.1 } })),
-  attach:
-    ({ parameter, stage }) =>
-    (site) => {
-      if (site.layer !== 'features') return site.value;
-      const once = add(site.value, linear(site.value, parameter('first')));
+  attach: ({ parameter, stage }) => ({
+    value({ kind, value }) {
+      if (kind !== 'features') return value;
+      const once = add(value, linear(value, parameter('first')));
       return stage === 'part' ? once : add(once, linear(once, parameter('second')));
     },
+  }),
   stages: (): readonly MethodStage[] => [
     { name: 'part', trains: (name) => name === 'first', share: 0.25, classPart: { index: 1, of: 2 } },
     { name: 'whole', trains: (name) => name === 'second', share: 0.75 },
@@ -166,7 +167,10 @@ export async function toyContext(changes: Partial<TrainerContext> = {}): Promise
 
 /** The checkpoint's weights with a method and a head at their start. */
 export function startWeights(method: ConfiguredMethod = headAlone, forTask: Task = task): WeightStore {
-  return startFrom({ model, method, seed: 0 }, checkpoint(), forTask);
+  const weights = new WeightStore(checkpoint());
+  weights.initialize(method.definition.parameters(model, method.options), 0);
+  weights.initialize(forTask.parameters(model), 0);
+  return weights;
 }
 
 /** Names of the parameters whose values differ. */

@@ -1,6 +1,6 @@
 import type { HostTensor, Weights } from '@kora-bench/core/graph';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
-import { buildEvalProgram, imagesFeed } from '@kora-bench/core/training';
+import { buildEvalProgram, imagesFeed, mergeMethod } from '@kora-bench/core/training';
 import { finalStage, firstBatch, withSession } from '@kora-bench/trainer';
 import { z } from 'zod';
 import { defineAnalysis } from './analysis.js';
@@ -29,11 +29,10 @@ export const merge = defineAnalysis({
     const { method, model, backend } = context;
     const { definition, options } = method;
     const phase = planned.phase.config.name;
-    if (definition.merge === undefined) return { phase, error: null };
-    const own = new Map(definition.parameters(model, options).map(({ name }) => [name, weights.get(name)]));
-    const merged = definition.merge(weights.values, own, model, options);
+    const merged = mergeMethod(model, method, weights.values);
+    if (merged === undefined) return { phase, error: null };
     const plain: ConfiguredMethod = {
-      definition: { ...definition, attach: () => (site) => site.value, parameters: () => [] },
+      definition: { ...definition, attach: () => ({}), parameters: () => [] },
       options,
     };
     const [draw] = planned.draws;

@@ -68,7 +68,7 @@ export async function runCell(
   const startedAt = new Date().toISOString();
   const code = await describeCode(registry);
   const { config, cell, cacheDir, dataDir } = job;
-  const model = checkpoint.config;
+  const { model } = checkpoint;
   const findings = new FindingLog();
   for (const { code, message } of method.definition.caveats?.(method.options) ?? [])
     findings.add({ severity: 'warning', code, where: 'method', message });

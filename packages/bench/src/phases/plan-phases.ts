@@ -1,7 +1,7 @@
 import type { DataContext, ImageDataset, ImageSplit, Preprocessing } from '@kora-bench/core/data';
 import { kindsOf, requireTarget } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
-import type { VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
 import { stagesOf } from '@kora-bench/core/peft';
 import type { ProtocolDraw, Task, TrainingConfig } from '@kora-bench/core/training';
@@ -32,7 +32,7 @@ export interface PlanSettings {
   /** The checkpoint's own. */
   readonly preprocessing: Preprocessing;
   readonly method: ConfiguredMethod;
-  readonly model: VitConfig;
+  readonly model: Architecture;
 }
 
 /** Opens the data sets of some phases, each once. @throws MissingDataError | FormatError */
@@ -107,7 +107,7 @@ function withoutUndefined<T extends object>(fields: T): { [Key in keyof T]: Excl
 }
 
 /** A head may read what a model does not have, e.g. a block; its options are the user's. */
-function checkHead({ phase, taskFor }: PlannedPhase, train: ImageSplit, model: VitConfig): void {
+function checkHead({ phase, taskFor }: PlannedPhase, train: ImageSplit, model: Architecture): void {
   inField(`${phase.field}.task`, () => taskFor(train).parameters(model));
 }
 

@@ -1,9 +1,15 @@
 import type { ImageSplit } from '@kora-bench/core/data';
 import type { Checkpoint } from '@kora-bench/core/nn';
 import type { Metric, ProtocolDraw, Task } from '@kora-bench/core/training';
-import { modelParameters } from '@kora-bench/core/training';
 import type { Evaluation, ReportProgress, TrainerContext, TrainResult } from '@kora-bench/trainer';
-import { evaluate, finalStage, trainMethod, WeightStore } from '@kora-bench/trainer';
+import {
+  evaluate,
+  finalStage,
+  initializeMethod,
+  siteInputsOf,
+  trainMethod,
+  WeightStore,
+} from '@kora-bench/trainer';
 import type { FindingLog } from '../audits/data-audit.js';
 import {
   auditEvaluationLabels,
@@ -66,7 +72,7 @@ export async function runPhase(
     const where = single ? phase.label : `${phase.label}/${number}`;
     const scores = single ? [phase.config.name] : [phase.config.name, String(number)];
     const task = planned.taskFor(draw.train);
-    const weights = startWeights(context, task, from);
+    const weights = await startWeights(context, draw, task, from);
     await auditDraw(context, where, draw);
     const results = await trainMethod(
       context,
@@ -120,14 +126,18 @@ export async function runPhase(
 }
 
 /** The weights of the phase before, or the checkpoint's with a fresh method; always under a fresh head. */
-function startWeights(
-  { checkpoint, model, method, seed }: CellContext,
+async function startWeights(
+  context: CellContext,
+  draw: ProtocolDraw,
   task: Task,
   from: FinishedPhase | undefined,
-): WeightStore {
+): Promise<WeightStore> {
+  const { checkpoint, model, seed } = context;
   const weights = from === undefined ? new WeightStore(checkpoint) : from.weights.fork();
   weights.initialize(task.parameters(model), seed);
-  weights.initializeMissing(modelParameters(model, method, task), seed);
+  const { train: split, preprocessing, training } = draw;
+  const show = { split, preprocessing, batchSize: training.batchSize };
+  await initializeMethod(context, weights, siteInputsOf(context, new WeightStore(checkpoint), show));
   return weights;
 }
 

@@ -1,7 +1,7 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { DataContext } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
-import { inspectCheckpointFolder, resolveModel } from '@kora-bench/models';
+import { resolveModel } from '@kora-bench/models';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
 import { analyses } from '../analyses/index.js';
 import type { ChosenBackend, ChosenMethod } from '../config/configure.js';
@@ -109,7 +109,7 @@ export async function checkData(
       const settings = {
         config,
         method,
-        model: model.config,
+        model: model.model,
         learningRate: method.learningRate ?? config.training.learningRate,
         seed: config.seeds[0]!,
         preprocessing: model.preprocessing,
@@ -119,12 +119,9 @@ export async function checkData(
   }
 }
 
-/** A folder's headers were read when its name was resolved; a plugin's weights are left to the cells. */
+/** A folder's headers were read when its name was resolved. */
 async function checkWeights(name: string, registry: Registry, context: DataContext): Promise<void> {
   const model = await resolveModel(name, [...registry.models.values()]);
   if (model.embedded) await model.load(context);
-  else if (model.hubRepo !== undefined) {
-    const folder = join(context.dataDir, 'models', model.name);
-    await inspectCheckpointFolder(folder, { expected: model.config, howToGet: model.howToGet });
-  }
+  else await model.check?.(context);
 }

@@ -67,7 +67,7 @@ async function run({ epochs, perClass, testPerClass, seed, out }: Options): Prom
       {
         backend,
         method: full,
-        model: vitMicroConfig,
+        config: vitMicroConfig,
         preprocessing: vitMicroPreprocessing,
         data: createProceduralDataset('procedural-pretrain', { trainPerClass: perClass, testPerClass }),
         training: trainingSchema.parse({

@@ -4,6 +4,7 @@ import type { ImageDataset, Preprocessing } from '@kora-bench/core/data';
 import { requireTarget } from '@kora-bench/core/data';
 import type { HostTensor } from '@kora-bench/core/graph';
 import type { VitConfig } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { constant, linear } from '@kora-bench/core/ops';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import { writeSafetensors } from '@kora-bench/core/safetensors';
@@ -17,7 +18,7 @@ export interface PretrainSpec {
   readonly backend: Backend;
   /** Full fine-tuning: trains every weight. */
   readonly method: MethodDefinition;
-  readonly model: VitConfig;
+  readonly config: VitConfig;
   readonly preprocessing: Preprocessing;
   readonly data: ImageDataset;
   readonly training: TrainingConfig;
@@ -33,7 +34,8 @@ export interface PretrainResult {
 
 /** Trains a backbone from scratch, scores it on the test split and writes it without its head. */
 export async function pretrain(spec: PretrainSpec, report: ReportProgress): Promise<PretrainResult> {
-  const { backend, model, preprocessing, data, training, seed } = spec;
+  const { backend, config, preprocessing, data, training, seed } = spec;
+  const model = vitArchitecture(config);
   const method = { definition: spec.method, options: spec.method.options.parse({}) };
   const checkpoint = initialCheckpoint(model, preprocessing, seed);
   const context: TrainerContext = { backend, model, method, seed, report };
@@ -62,20 +64,20 @@ export async function pretrain(spec: PretrainSpec, report: ReportProgress): Prom
 
 /** The checkpoint's description in the form of timm's hub files, with how it was made. */
 function hubConfig(
-  { model, preprocessing, data, training, seed }: PretrainSpec,
+  { config, preprocessing, data, training, seed }: PretrainSpec,
   result: PretrainResult,
 ): object {
   return {
-    architecture: model.name,
+    architecture: config.name,
     num_classes: 0,
-    num_features: model.width,
+    num_features: config.width,
     global_pool: 'token',
     model_args: {
-      img_size: model.imageSize[0],
-      patch_size: model.patchSize,
-      embed_dim: model.width,
-      depth: model.depth,
-      num_heads: model.heads,
+      img_size: config.imageSize[0],
+      patch_size: config.patchSize,
+      embed_dim: config.width,
+      depth: config.depth,
+      num_heads: config.heads,
     },
     pretrained_cfg: {
       input_size: [3, ...preprocessing.imageSize],

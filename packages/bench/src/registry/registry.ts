@@ -118,7 +118,7 @@ const definitionSchemas = {
   }),
   models: z.object({
     ...described,
-    config: z.record(z.string(), z.unknown()),
+    model: z.looseObject({ name, sites: z.array(z.unknown()), forward: callable }),
     preprocessing: z.record(z.string(), z.unknown()),
     embedded: z.boolean(),
     howToGet: z.string(),

@@ -1,11 +1,11 @@
 import type { Backend } from '@kora-bench/core/backend';
 import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
 import { GraphBuilder, sizeOf } from '@kora-bench/core/graph';
-import type { VitConfig } from '@kora-bench/core/nn';
+import type { Architecture } from '@kora-bench/core/nn';
 import { matmul, sum } from '@kora-bench/core/ops';
 import { makeProgram, programCost } from '@kora-bench/core/passes';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
-import { initialValue, stagesOf } from '@kora-bench/core/peft';
+import { initialValue, noiseFeeds, stagesOf } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
 import type { Task } from '@kora-bench/core/training';
 import {
@@ -54,7 +54,7 @@ export interface ThroughputSpec {
   readonly backend: Backend;
   readonly method: ConfiguredMethod;
   readonly label: string;
-  readonly model: VitConfig;
+  readonly model: Architecture;
   readonly classes: number;
   readonly batch: number;
   /** How long training steps are measured, milliseconds. */
@@ -70,7 +70,7 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
   const task: Task = classificationTask(spec.classes);
   const stage = stagesOf(method).at(-1)!;
   const parameters = modelParameters(model, method, task);
-  const { program, layout } = buildTrainProgram({
+  const { program, layout, noise } = buildTrainProgram({
     model,
     method,
     task,
@@ -98,7 +98,8 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
       warmupIterations: 2,
     });
     bench.add('training step', async () => {
-      await session.run({ ...feeds, ...optimizerFeeds(defaultAdamW, step++, 1e-4) }, []);
+      const drawn = noiseFeeds(noise, 0, step);
+      await session.run({ ...feeds, ...drawn, ...optimizerFeeds(defaultAdamW, step++, 1e-4) }, []);
     });
     await bench.run();
     const seconds = medianLatency(bench) / 1000;
@@ -130,7 +131,7 @@ function startValue(parameter: ReturnType<typeof modelParameters>[number]): Host
   return { dtype: 'f32', shape, data: initialValue({ name, shape, init: { kind: 'normal', std: 0.02 } }, 0) };
 }
 
-function randomFeeds(model: VitConfig, task: Task, batch: number): HostTensors {
+function randomFeeds(model: Architecture, task: Task, batch: number): HostTensors {
   const images = randomStream(0, 'throughput/images');
   const shape = [batch, 3, ...model.imageSize];
   const targets = task

@@ -31,13 +31,13 @@ async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
     const registry = await loadRegistry(job.plugins);
     const definition = registry.methods.get(job.method)!;
     const engine = registry.backends.get(job.backend)!;
-    const { config } = await resolveModel(job.model, [...registry.models.values()]);
+    const { model } = await resolveModel(job.model, [...registry.models.values()]);
     const backend = await engine.create(job.device, engine.options.parse(job.backendOptions));
     const cell = await measureThroughput({
       backend,
       method: { definition, options: definition.options.parse(job.methodOptions) },
       label: job.label,
-      model: config,
+      model,
       classes: job.classes,
       batch: job.batch,
       milliseconds: job.milliseconds,

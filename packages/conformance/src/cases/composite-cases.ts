@@ -6,8 +6,10 @@ import {
   gelu,
   layerNorm,
   matmul,
+  mul,
   scaledDotProductAttention,
   softmax,
+  stopGradient,
 } from '@kora-bench/core/ops';
 import { integers, normal, uniform } from '../values/case-inputs.js';
 import type { OpCase } from './op-case.js';
@@ -53,6 +55,13 @@ export const compositeCases: readonly OpCase[] = [
       scalar: gelu(feed([])),
       tails: gelu(feed([197], uniform(-12, 12))),
     }),
+  },
+  {
+    name: 'stopGradient',
+    build: ({ feed }) => {
+      const x = feed([3, 33]);
+      return { held: stopGradient(x), used: mul(stopGradient(x), 2) };
+    },
   },
   {
     name: 'layerNorm',

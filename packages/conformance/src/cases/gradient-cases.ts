@@ -18,6 +18,7 @@ import {
   scaledDotProductAttention,
   softmax,
   sqrt,
+  stopGradient,
   sum,
   tanh,
 } from '@kora-bench/core/ops';
@@ -94,6 +95,13 @@ const cases: readonly GradientCase[] = [
     build: ({ feed }) => {
       const x = feed([5, 197], uniform(-6, 6));
       return { y: gelu(x), wrt: { x } };
+    },
+  },
+  {
+    name: 'a product with one factor held constant',
+    build: ({ feed }) => {
+      const x = feed([5, 33]);
+      return { y: mul(x, stopGradient(x)), wrt: { x } };
     },
   },
   {

@@ -86,6 +86,11 @@ export class BackendError extends KoraError {
   readonly code = 'BACKEND';
 }
 
+/** A method that does not keep to its contract, or throws; `where` names its author's line. */
+export class MethodError extends KoraError {
+  readonly code = 'METHOD';
+}
+
 /** A training run that stopped making sense, e.g. a loss that is not finite. */
 export class TrainingError extends KoraError {
   readonly code = 'TRAINING';

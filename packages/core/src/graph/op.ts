@@ -55,6 +55,7 @@ export type PrimitiveOp =
 /** Ops with a lowering into primitives; a backend has kernels for those that it is good at. */
 export type CompositeOp =
   | { readonly kind: 'linear' }
+  | { readonly kind: 'stopGradient' }
   | { readonly kind: 'layerNorm'; readonly eps: number }
   | { readonly kind: 'layerNormGrad'; readonly eps: number }
   | { readonly kind: 'softmax' }

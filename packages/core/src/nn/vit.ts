@@ -1,98 +1,73 @@
 import { ShapeError } from '../errors/kora-error.js';
-import type { Shape } from '../graph/shape.js';
-import { formatShape, sameShape } from '../graph/shape.js';
+import { formatShape } from '../graph/shape.js';
 import { scaledDotProductAttention } from '../ops/attention.js';
 import { add } from '../ops/elementwise.js';
 import { gelu } from '../ops/gelu.js';
 import { layerNorm } from '../ops/layer-norm.js';
 import { broadcastTo, reshape, transpose } from '../ops/layout.js';
-import { linear } from '../ops/linear.js';
 import { concat, narrow } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { LinearLayer, Site, SiteHook } from './site.js';
+import type { Architecture, ForwardContext, ForwardOutput, Tokens } from './architecture.js';
+import { pooledTokens } from './architecture.js';
+import type { SiteTracer } from './trace-sites.js';
+import { traceSites } from './trace-sites.js';
 import type { VitConfig } from './vit-config.js';
-import { patchGrid, vitWeightShapes } from './vit-config.js';
-
-/** Gives the tensor of a weight by timm's name. */
-export type WeightLookup = (name: string, shape: Shape) => Tensor;
-
-/** Which token is what: first the prefix, then the patches, row by row. */
-export interface TokenLayout {
-  readonly prefix: readonly 'class'[];
-  /** Rows and columns of patches. */
-  readonly grid: readonly [rows: number, columns: number];
-}
-
-export interface VitOutput {
-  /** The class token after the last norm, `[B, D]`, as the `features` site left it. */
-  readonly features: Tensor;
-  /** The patch tokens after the last norm, `[B, rows·columns, D]`. */
-  readonly patchTokens: Tensor;
-  /** All tokens after each block, `[B, N, D]` each, before the last norm. */
-  readonly blockTokens: readonly Tensor[];
-  /** The class token after each block, `[B, D]` each, before the last norm. */
-  readonly blockFeatures: readonly Tensor[];
-  readonly layout: TokenLayout;
-}
-
-/** The patch tokens `[B, rows·columns, D]` of all tokens `[B, N, D]`. */
-export function patchTokens(tokens: Tensor, { prefix }: TokenLayout): Tensor {
-  return narrow(tokens, 1, prefix.length, tokens.shape[1]!);
-}
+import { vitClassifier, vitSites, vitTokens, vitWeights } from './vit-config.js';
 
 /**
  * The Vision Transformer of Dosovitskiy et al. 2021 as timm builds it: patch embedding, class token,
  * learned positions, pre-norm blocks with fused qkv, exact GELU, a last norm.
- * @param images normalised pixels `[B, 3, H, W]`
  */
-export function vit(images: Tensor, config: VitConfig, weights: WeightLookup, hook: SiteHook): VitOutput {
-  const shapes = vitWeightShapes(config);
-  const weight = (name: string) => weights(name, shapes.get(name)!);
-  const at = (site: Site): Tensor => {
-    const value = hook(site);
-    if (!sameShape(value.shape, site.value.shape)) {
-      throw new ShapeError(`A method changed the shape of the value at ${site.name}.`, {
-        expected: formatShape(site.value.shape),
-        received: formatShape(value.shape),
-        where: site.name,
-        fix: 'Return a value of the same shape from the method’s hook.',
-      });
-    }
-    return value;
-  };
-  const { builder } = images;
-  let x = builder.withScope('embed', () => embed(images, config, weight));
-  const blockTokens: Tensor[] = [];
-  for (let index = 0; index < config.depth; index++) {
-    x = builder.withScope(`blocks.${index}`, () => block(x, index, { config, weight, at }));
-    blockTokens.push(x);
-  }
-  const normed = layerNorm(x, weight('norm.weight'), weight('norm.bias'), config.layerNormEps);
-  const cls = classToken(normed);
-  const features = at({ name: 'features', block: undefined, layer: 'features', input: cls, value: cls });
-  const layout: TokenLayout = { prefix: ['class'], grid: patchGrid(config) };
+export function vitArchitecture(config: VitConfig): Architecture {
+  const sites = vitSites(config);
   return {
-    features,
-    patchTokens: patchTokens(normed, layout),
-    blockTokens,
-    blockFeatures: blockTokens.map(classToken),
-    layout,
+    name: config.name,
+    family: 'vit',
+    imageSize: config.imageSize,
+    width: config.width,
+    featureWidth: config.width,
+    depth: config.depth,
+    numClasses: config.numClasses,
+    tokens: vitTokens(config),
+    acceptsPrompts: true,
+    weights: vitWeights(config),
+    classifier: vitClassifier(config),
+    sites,
+    forward: (images, context) => forward(images, { config, ...context, trace: traceSites(sites, context) }),
+    lastNorm: (tokens, weight) =>
+      layerNorm(tokens, weight('norm.weight'), weight('norm.bias'), config.layerNormEps),
   };
 }
 
-type Weight = (name: string) => Tensor;
-
-/** What every block is traced from. */
-interface Model {
+/** What all parts of the model are traced from. */
+interface Model extends ForwardContext {
   readonly config: VitConfig;
-  readonly weight: Weight;
-  readonly at: SiteHook;
+  readonly trace: SiteTracer;
+}
+
+function forward(images: Tensor, model: Model): ForwardOutput {
+  const { config, hooks, trace } = model;
+  const { builder } = images;
+  const layout = vitTokens(config);
+  let tokens: Tokens = { value: builder.withScope('embed', () => embed(images, model)), layout };
+  const blocks: Tokens[] = [];
+  for (let index = 0; index < config.depth; index++) {
+    const entering = hooks.tokens?.({ block: index, tokens }) ?? tokens;
+    tokens = builder.withScope(`blocks.${index}`, () => block(entering, index, model));
+    blocks.push(tokens);
+  }
+  const { layout: last } = tokens;
+  const value = trace.layerNorm('norm', tokens.value, { eps: config.layerNormEps, layout: last });
+  const normed = { value, layout: last };
+  const pooled = pooledTokens(normed);
+  return { features: trace.at('features', { input: pooled, value: pooled }), blocks, tokens: normed };
 }
 
 /** `[B, 3, H, W] → [B, N, D]`: patches as rows of a matrix product, class token, positions. */
-function embed(images: Tensor, config: VitConfig, weight: Weight): Tensor {
+function embed(images: Tensor, { config, weight, trace }: Model): Tensor {
   const { patchSize: p, width } = config;
-  const [rows, columns] = patchGrid(config);
+  const layout = vitTokens(config);
+  const [rows, columns] = layout.grid;
   const [batch, channels, height, imageWidth] = images.shape;
   if (images.rank !== 4 || channels !== 3 || height !== rows * p || imageWidth !== columns * p) {
     throw new ShapeError(`The images do not fit ${config.name}.`, {
@@ -103,54 +78,42 @@ function embed(images: Tensor, config: VitConfig, weight: Weight): Tensor {
     });
   }
   const cut = transpose(reshape(images, [batch!, 3, rows, p, columns, p]), [0, 2, 4, 1, 3, 5]);
-  const kernel = reshape(weight('patch_embed.proj.weight'), [width, 3 * p * p]);
-  const patches = linear(
-    reshape(cut, [batch!, rows * columns, 3 * p * p]),
-    kernel,
-    weight('patch_embed.proj.bias'),
-  );
+  const input = reshape(cut, [batch!, rows * columns, 3 * p * p]);
+  const patches = trace.linear('patch_embed', input);
   const cls = broadcastTo(weight('cls_token'), [batch!, 1, width]);
-  return add(concat([cls, patches], 1), weight('pos_embed'));
+  const value = add(concat([cls, patches], 1), weight('pos_embed'));
+  return trace.at('pos_embed', { input: value, value, layout });
 }
 
-function block(x: Tensor, index: number, model: Model): Tensor {
-  const { config, weight, at } = model;
-  const name = `blocks.${index}`;
-  const norm = (y: Tensor, layer: string) =>
-    layerNorm(y, weight(`${name}.${layer}.weight`), weight(`${name}.${layer}.bias`), config.layerNormEps);
-  const dense = (input: Tensor, layer: LinearLayer) => {
-    const value = linear(input, weight(`${name}.${layer}.weight`), weight(`${name}.${layer}.bias`));
-    return at({ name: `${name}.${layer}`, block: index, layer, input, value });
-  };
-  const attended = add(x, dense(attend(norm(x, 'norm1'), index, dense, model), 'attn.proj'));
-  const hidden = gelu(dense(norm(attended, 'norm2'), 'mlp.fc1'));
-  const value = add(attended, dense(hidden, 'mlp.fc2'));
-  return at({ name: `${name}.output`, block: index, layer: 'output', input: x, value });
+function block({ value: x, layout }: Tokens, index: number, model: Model): Tokens {
+  const { config, trace } = model;
+  const eps = config.layerNormEps;
+  const site = (kind: string) => `blocks.${index}.${kind}`;
+  const at = (kind: string, input: Tensor, value: Tensor) => trace.at(site(kind), { input, value, layout });
+  const dense = (kind: string, input: Tensor) => trace.linear(site(kind), input, layout);
+  const norm = (kind: string, input: Tensor) => trace.layerNorm(site(kind), input, { eps, layout });
+  const entering = at('input', x, x);
+  const context = attend({ value: norm('norm1', entering), layout }, index, model);
+  const attention = at('attn', entering, dense('attn.proj', at('attn.context', context, context)));
+  const sum = add(entering, attention);
+  const attended = at('attn.residual', sum, sum);
+  const hidden = dense('mlp.fc1', norm('norm2', attended));
+  const mlp = at('mlp', attended, dense('mlp.fc2', at('mlp.act', hidden, gelu(hidden))));
+  return { value: at('output', entering, add(attended, mlp)), layout };
 }
 
-function attend(
-  input: Tensor,
-  index: number,
-  dense: (input: Tensor, layer: LinearLayer) => Tensor,
-  { config: { width, heads }, at }: Model,
-): Tensor {
+/** Multi-head self-attention before its projection, `[B, N, D] → [B, N, D]`. */
+function attend({ value: input, layout }: Tokens, index: number, { config, hooks, trace }: Model): Tensor {
+  const { width, heads } = config;
   const [batch, tokens] = [input.shape[0]!, input.shape[1]!];
-  const qkv = dense(input, 'attn.qkv');
-  const part = (layer: 'attn.q' | 'attn.k' | 'attn.v', i: number) => {
+  const qkv = trace.linear(`blocks.${index}.attn.qkv`, input, layout);
+  const part = (kind: string, i: number) => {
     const value = narrow(qkv, 2, i * width, (i + 1) * width);
-    const used = at({ name: `blocks.${index}.${layer}`, block: index, layer, input, value });
+    const used = trace.at(`blocks.${index}.${kind}`, { input, value, layout });
     return transpose(reshape(used, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
   };
-  const mixed = scaledDotProductAttention(
-    part('attn.q', 0),
-    part('attn.k', 1),
-    part('attn.v', 2),
-    (width / heads) ** -0.5,
-  );
+  const [query, keys, values] = [part('attn.q', 0), part('attn.k', 1), part('attn.v', 2)];
+  const read = hooks.keysAndValues?.({ block: index, keys, values }) ?? { keys, values };
+  const mixed = scaledDotProductAttention(query, read.keys, read.values, (width / heads) ** -0.5);
   return reshape(transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]);
-}
-
-/** Token 0 of `[B, N, D]` as `[B, D]`. */
-function classToken(x: Tensor): Tensor {
-  return reshape(narrow(x, 1, 0, 1), [x.shape[0]!, x.shape[2]!]);
 }

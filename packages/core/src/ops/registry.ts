@@ -18,6 +18,7 @@ import { broadcastDefinition, reduceDefinition } from './reduce.js';
 import { concatDefinition, padDefinition, sliceDefinition } from './slicing.js';
 import { softmaxDefinition, softmaxGradDefinition } from './softmax.js';
 import { constantDefinition, feedDefinition, frozenDefinition, stateDefinition } from './sources.js';
+import { stopGradientDefinition } from './stop-gradient.js';
 
 const definitions: { readonly [K in OpKind]: DefinitionOf<K> } = {
   feed: feedDefinition,
@@ -39,6 +40,7 @@ const definitions: { readonly [K in OpKind]: DefinitionOf<K> } = {
   concat: concatDefinition,
   oneHot: oneHotDefinition,
   linear: linearDefinition,
+  stopGradient: stopGradientDefinition,
   layerNorm: layerNormDefinition,
   layerNormGrad: layerNormGradDefinition,
   softmax: softmaxDefinition,

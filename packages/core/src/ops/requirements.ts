@@ -53,9 +53,21 @@ export function resolveAxis(axis: number, rank: number): number {
  * files that build graphs. Read only when an error is being made, so tracing costs nothing.
  */
 export function callerLine(): string {
-  const frames = (new Error().stack ?? '').split('\n').slice(1);
-  const outside = frames.find((frame) => !internalFrame.test(frame)) ?? frames.at(-1) ?? '';
-  return outside.trim().replace(/^at /, '');
+  const frames = framesOf(new Error());
+  return frames.find((frame) => !internalFrame.test(frame)) ?? frames.at(-1) ?? '';
 }
 
-const internalFrame = /core\/(dist|src)\/(graph|tensor|ops|tracing|autodiff)\//;
+/** The innermost line of an error's stack that is neither core's nor Node's; `undefined` if there is none. */
+export function authorLine(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return framesOf(error).find((frame) => !/core\/(dist|src)\/|node:/.test(frame));
+}
+
+/** The places of a stack, innermost first. */
+function framesOf(error: Error): string[] {
+  const lines = (error.stack ?? '').split('\n').map((line) => line.trim());
+  return lines.filter((line) => line.startsWith('at ')).map((line) => line.slice(3));
+}
+
+/** Files that build graphs for their caller, and building blocks of methods. */
+const internalFrame = /core\/(dist|src)\/(graph|tensor|ops|tracing|autodiff|peft)\//;

@@ -27,7 +27,12 @@ export const simplify: Visit = (node, inputs) =>
   mergeLayout(node, inputs) ??
   joinPads(node, inputs) ??
   joinSlices(node, inputs) ??
+  sliceOfConcat(node, inputs) ??
   meanThroughLinear(node, inputs);
+
+/** {@link simplify} for graphs that are not going to be differentiated any more: nothing has to be held constant. */
+export const simplifyDifferentiated: Visit = (node, inputs, builder) =>
+  node.op.kind === 'stopGradient' ? inputs[0] : simplify(node, inputs, builder);
 
 function foldConstant(node: GraphNode, inputs: readonly Tensor[]): Tensor | undefined {
   if (inputs.length === 0 || sizeOf(node.shape) > largestFoldedConstant) return undefined;
@@ -159,6 +164,25 @@ function joinNeighbours(inputs: readonly Tensor[], axis: number): Tensor | undef
   if (runs.length === inputs.length) return undefined;
   const joined = runs.map(({ first, cut }) => first ?? narrow(cut!.of, axis, cut!.start, cut!.end));
   return concat(joined, axis);
+}
+
+/** A slice of a concatenation that lies within one part is a slice of that part. */
+function sliceOfConcat(node: GraphNode, [source]: readonly Tensor[]): Tensor | undefined {
+  if (node.op.kind !== 'slice') return undefined;
+  const made = nodeOf(source!).op;
+  if (made.kind !== 'concat') return undefined;
+  const { axis } = made;
+  const [start, end] = [node.op.starts[axis]!, node.op.ends[axis]!];
+  let offset = 0;
+  for (const part of inputsOf(source!)) {
+    const extent = part.shape[axis]!;
+    if (start >= offset && end <= offset + extent) {
+      const moved = (at: readonly number[]) => at.map((place, i) => (i === axis ? place - offset : place));
+      return slice(part, moved(node.op.starts), moved(node.op.ends));
+    }
+    offset += extent;
+  }
+  return undefined;
 }
 
 /** Neighbouring parts; `first` while it is only one. */

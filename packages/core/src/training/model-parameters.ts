@@ -1,10 +1,10 @@
 import { InputError } from '../errors/kora-error.js';
+import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
-import type { VitConfig } from '../nn/vit-config.js';
-import { vitWeightShapes } from '../nn/vit-config.js';
+import type { Architecture } from '../nn/architecture.js';
 import type { ConfiguredMethod, MethodStage } from '../peft/method.js';
 import { stagesOf } from '../peft/method.js';
-import type { ParameterSpec } from '../peft/parameter.js';
+import type { ParameterSpec, UpdateFactors } from '../peft/parameter.js';
 import type { Task } from './task.js';
 
 /** Who a parameter belongs to. */
@@ -23,21 +23,22 @@ export interface OwnedParameter extends ParameterSpec {
  * @throws InputError when a method names a parameter like one of the model's
  */
 export function modelParameters(
-  model: VitConfig,
+  model: Architecture,
   { definition, options }: ConfiguredMethod,
   task: Task,
 ): OwnedParameter[] {
-  const backbone = [...vitWeightShapes({ ...model, numClasses: 0 })].map(([name, shape]) => ({
+  const backbone = [...model.weights].map(([name, shape]) => ({
     name,
     shape,
     init: { kind: 'zeros' } as const,
     owner: 'backbone' as const,
     uncounted: false,
+    update: definition.backboneUpdate?.(name, options) ?? defaultUpdate(shape),
   }));
   const method = definition.parameters(model, options).map((spec) => ({
     ...spec,
     owner: 'method' as const,
-    uncounted: definition.uncounted?.(spec.name, options) ?? false,
+    uncounted: spec.constant === true || (definition.uncounted?.(spec.name, options) ?? false),
   }));
   const head = task.parameters(model).map((spec) => ({ ...spec, owner: 'head' as const, uncounted: false }));
   const all = [...backbone, ...method, ...head];
@@ -56,6 +57,14 @@ export function modelParameters(
   return all;
 }
 
+/**
+ * As timm groups the parameters of a model for an optimiser: no weight decay on vectors (biases, norms, layer scales)
+ * nor on positions and tokens, which are stored as `[1, n, D]`.
+ */
+function defaultUpdate(shape: Shape): UpdateFactors {
+  return shape.length === 1 || (shape.length === 3 && shape[0] === 1) ? { weightDecay: 0 } : {};
+}
+
 /** What trains in a stage of a method: what the method says of its own and the backbone's, and the head. */
 export function trainsInStage(
   parameter: OwnedParameter,
@@ -66,7 +75,7 @@ export function trainsInStage(
     case 'backbone':
       return definition.trainsBackbone?.(parameter.name, options) ?? false;
     case 'method':
-      return stage.trains(parameter.name);
+      return parameter.constant !== true && stage.trains(parameter.name);
     case 'head':
       return true;
   }
@@ -90,8 +99,9 @@ export interface ParameterCount {
  * Counts without loading weights. A method that trains the backbone itself adds nothing to it, so its
  * share is trainable / (backbone + head).
  */
-export function countParameters(model: VitConfig, method: ConfiguredMethod, task: Task): ParameterCount {
-  const backbone = [...vitWeightShapes(model).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+export function countParameters(model: Architecture, method: ConfiguredMethod, task: Task): ParameterCount {
+  const shapes = [...model.weights.values(), ...model.classifier.values()];
+  const backbone = shapes.reduce((sum, shape) => sum + sizeOf(shape), 0);
   let own = 0;
   let added = 0;
   for (const parameter of modelParameters(model, method, task)) {

@@ -2,6 +2,8 @@ import { add, div, minimum, mul, sqrt, sub } from '../ops/elementwise.js';
 import { sum } from '../ops/reduce.js';
 import type { HostTensors } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { ParameterLayout } from './parameter-layout.js';
+import { factorVector } from './parameter-layout.js';
 
 /** Plain values of an optimiser, as they stand in configurations and records. */
 export type OptimizerConfig =
@@ -54,14 +56,19 @@ export function optimizerUpdate(
   config: OptimizerConfig,
   parameters: Tensor,
   gradient: Tensor,
+  layout?: ParameterLayout,
 ): Readonly<Record<string, Tensor>> {
   const { builder } = parameters;
   const rate = builder.feed(learningRateFeed, []);
+  const rates = layout && factorVector('learningRate', layout, parameters);
+  const decays = layout && factorVector('weightDecay', layout, parameters);
+  const atOwnRate = (step: Tensor) => (rates === undefined ? step : mul(step, rates));
+  const decay = decays === undefined ? config.weightDecay : mul(decays, config.weightDecay);
   if (config.kind === 'sgd') {
-    const decayed = config.weightDecay === 0 ? gradient : add(gradient, mul(parameters, config.weightDecay));
-    if (config.momentum === 0) return { parameters: sub(parameters, mul(decayed, rate)) };
+    const decayed = config.weightDecay === 0 ? gradient : add(gradient, mul(parameters, decay));
+    if (config.momentum === 0) return { parameters: sub(parameters, atOwnRate(mul(decayed, rate))) };
     const moment1 = add(mul(builder.state('moment1', parameters.shape), config.momentum), decayed);
-    return { parameters: sub(parameters, mul(moment1, rate)), moment1 };
+    return { parameters: sub(parameters, atOwnRate(mul(moment1, rate))), moment1 };
   }
   const { beta1, beta2, eps, weightDecay } = config;
   const decaying = (name: string, beta: number, value: Tensor) =>
@@ -71,8 +78,8 @@ export function optimizerUpdate(
   const root = sqrt(div(builder.feed(correctionFeeds[1], []), 1 - beta2));
   const denominator = add(sqrt(moment2), mul(root, eps));
   const stepSize = mul(mul(div(rate, builder.feed(correctionFeeds[0], [])), 1 - beta1), root);
-  const kept = weightDecay === 0 ? parameters : mul(parameters, sub(1, mul(rate, weightDecay)));
-  return { parameters: sub(kept, mul(div(moment1, denominator), stepSize)), moment1, moment2 };
+  const kept = weightDecay === 0 ? parameters : mul(parameters, sub(1, atOwnRate(mul(rate, decay))));
+  return { parameters: sub(kept, atOwnRate(mul(div(moment1, denominator), stepSize))), moment1, moment2 };
 }
 
 /** The L2 norm of a flat gradient `[P]`, a scalar. */

@@ -4,6 +4,7 @@ import { sizeOf } from '../graph/shape.js';
 import { broadcastTo, reshape } from '../ops/layout.js';
 import { concat, narrow } from '../ops/slicing.js';
 import { constant } from '../ops/sources.js';
+import type { UpdateFactors } from '../peft/parameter.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 
@@ -18,7 +19,11 @@ export interface LayoutEntry {
   /** Position of the first element in the flat vector. */
   readonly offset: number;
   readonly size: number;
+  readonly update?: UpdateFactors;
 }
+
+/** A parameter to be placed. */
+export type PlacedParameter = Pick<LayoutEntry, 'name' | 'shape' | 'update'>;
 
 export interface ParameterLayout {
   readonly entries: readonly LayoutEntry[];
@@ -31,10 +36,8 @@ export interface ParameterLayout {
  * blocks) side by side, in the order given otherwise. What works on all of them at once then finds them
  * in one piece.
  */
-export function layoutParameters(
-  parameters: readonly { readonly name: string; readonly shape: Shape }[],
-): ParameterLayout {
-  const families = new Map<string, { readonly name: string; readonly shape: Shape }[]>();
+export function layoutParameters(parameters: readonly PlacedParameter[]): ParameterLayout {
+  const families = new Map<string, PlacedParameter[]>();
   for (const parameter of parameters) {
     const family = parameter.name.replace(/(?<=^|\.)\d+(?=\.|$)/g, '#');
     const found = families.get(family);
@@ -42,8 +45,8 @@ export function layoutParameters(
     else found.push(parameter);
   }
   let length = 0;
-  const entries = [...families.values()].flat().map(({ name, shape }) => {
-    const entry = { name, shape, offset: length, size: sizeOf(shape) };
+  const entries = [...families.values()].flat().map(({ name, shape, update }) => {
+    const entry = { name, shape, offset: length, size: sizeOf(shape), ...(update && { update }) };
     length += entry.size;
     return entry;
   });
@@ -56,6 +59,27 @@ export function layoutParameters(
  */
 export function parameterSlices(flat: Tensor, layout: ParameterLayout): Tensor[] {
   return layout.entries.map(({ offset, size }) => narrow(flat, 0, offset, offset + size));
+}
+
+/**
+ * One kind of factor for every element of the flat vector, `[P]`.
+ * @returns `undefined` where all are 1
+ */
+export function factorVector(
+  kind: keyof UpdateFactors,
+  { entries }: ParameterLayout,
+  { builder }: Tensor,
+): Tensor | undefined {
+  const runs: { factor: number; size: number }[] = [];
+  for (const { size, update } of entries) {
+    const factor = update?.[kind] ?? 1;
+    const last = runs.at(-1);
+    if (last?.factor === factor) last.size += size;
+    else runs.push({ factor, size });
+  }
+  if (runs.every(({ factor }) => factor === 1)) return undefined;
+  const parts = runs.map(({ factor, size }) => broadcastTo(constant(builder, factor), [size]));
+  return concat(parts, 0);
 }
 
 /** Cuts the flat vector `[P]` of a graph into its parameters. */

@@ -1,11 +1,13 @@
 import { gradients } from '../autodiff/gradients.js';
 import type { Program } from '../graph/graph.js';
-import { mul } from '../ops/elementwise.js';
+import { pooledTokens } from '../nn/architecture.js';
+import { add, mul } from '../ops/elementwise.js';
 import { reshape } from '../ops/layout.js';
 import { sum } from '../ops/reduce.js';
 import { concat } from '../ops/slicing.js';
 import { makeProgram, rewriteProgram } from '../passes/rewrite.js';
-import { simplify } from '../passes/simplify.js';
+import { simplifyDifferentiated } from '../passes/simplify.js';
+import type { NoiseSpec } from '../peft/attach.js';
 import type { OptimizerConfig } from './optimizer.js';
 import { clipByNorm, gradientNorm, optimizerUpdate } from './optimizer.js';
 import type { ParameterLayout } from './parameter-layout.js';
@@ -25,6 +27,8 @@ export interface TrainProgram {
   readonly layout: ParameterLayout;
   /** Parameters of the layout that the loss does not depend on: no gradient can ever reach them. */
   readonly unreached: readonly string[];
+  /** Noise that the program is to be fed in every step. */
+  readonly noise: readonly NoiseSpec[];
 }
 
 export interface TrainSpec extends ModelSpec {
@@ -35,25 +39,26 @@ export interface TrainSpec extends ModelSpec {
 
 /** Traces a whole training step: forward pass, loss, gradients, clipping and the optimiser's update. */
 export function buildTrainProgram(spec: TrainSpec): TrainProgram {
-  const traced = traceModel(spec);
-  const { layout } = traced;
+  const traced = traceModel(spec, { training: true });
+  const { layout, noise, penalty } = traced;
   const weighed = traced.builder.withScope('loss', () => {
     const feeds = spec.task
       .targets(spec.model, spec.batchSize)
       .map(({ kind, shape, dtype }) => [kind, traced.builder.feed(kind, shape, dtype)] as const);
     const losses = spec.task.loss(traced.prediction, Object.fromEntries(feeds));
-    return sum(mul(losses, traced.builder.feed(exampleWeightFeed, [spec.batchSize])));
+    const loss = sum(mul(losses, traced.builder.feed(exampleWeightFeed, [spec.batchSize])));
+    return penalty === undefined ? loss : add(loss, penalty);
   });
-  const [loss, parameters] = simplifyForward([weighed, traced.parameters!]);
+  const [loss, parameters] = simplifyForward([weighed, traced.parameters!], { training: true });
   const found = gradients(loss!, parameterSlices(parameters!, layout));
   return parameters!.builder.withinScope('update', () => {
     const gradient = packGradients(found, layout, parameters!);
     const norm = gradientNorm(gradient);
     const clipped = spec.clipNorm === undefined ? gradient : clipByNorm(gradient, norm, spec.clipNorm);
-    const updates = optimizerUpdate(spec.optimizer, parameters!, clipped);
+    const updates = optimizerUpdate(spec.optimizer, parameters!, clipped, layout);
     const program = makeProgram({ loss: loss!, gradientNorm: norm, gradients: gradient }, updates);
     const unreached = layout.entries.filter((_, i) => found[i] === undefined).map(({ name }) => name);
-    return { program: rewriteProgram(program, simplify), layout, unreached };
+    return { program: rewriteProgram(program, simplifyDifferentiated), layout, unreached, noise };
   });
 }
 
@@ -62,24 +67,27 @@ export type EvalOutput = 'prediction' | 'features' | 'blockFeatures';
 
 /**
  * Traces the forward pass. Feeds: images. States: `parameters`, if anything is trainable. Outputs:
- * `prediction` (logits `[B, C]` or log depth `[B, H, W]`), `features` `[B, D]`, `blockFeatures`
- * `[depth, B, D]`.
+ * `prediction` (logits `[B, C]` or log depth `[B, H, W]`), `features` `[B, F]`, `blockFeatures`
+ * `[depth, B, D]`, what stands for the image after each block.
  */
 export function buildEvalProgram(
   spec: ModelSpec,
   outputs: readonly EvalOutput[],
 ): { program: Program; layout: ParameterLayout } {
-  const { prediction, output, layout } = traceModel(spec);
+  const { prediction, output, layout } = traceModel(spec, { training: false });
   const made = {
     prediction: () => prediction,
     features: () => output.features,
     blockFeatures: () =>
       concat(
-        output.blockFeatures.map((block) => reshape(block, [1, ...block.shape])),
+        output.blocks.map(pooledTokens).map((block) => reshape(block, [1, ...block.shape])),
         0,
       ),
   };
-  const roots = simplifyForward(outputs.map((name) => made[name]()));
+  const roots = simplifyForward(
+    outputs.map((name) => made[name]()),
+    { training: false },
+  );
   const program = makeProgram(Object.fromEntries(outputs.map((name, i) => [name, roots[i]!])));
-  return { program: rewriteProgram(program, simplify), layout };
+  return { program: rewriteProgram(program, simplifyDifferentiated), layout };
 }

@@ -1,8 +1,7 @@
 import type { z } from 'zod';
 import type { TargetKind, Targets } from '../data/targets.js';
 import type { Shape } from '../graph/shape.js';
-import type { VitOutput } from '../nn/vit.js';
-import type { VitConfig } from '../nn/vit-config.js';
+import type { Architecture, ForwardOutput } from '../nn/architecture.js';
 import type { ParameterSpec } from '../peft/parameter.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -50,14 +49,14 @@ export interface Task {
   readonly name: string;
   readonly metrics: readonly Metric[];
   /** The head's parameters, named `head.…`. @throws InputError when the model lacks what the head reads */
-  parameters(model: VitConfig): readonly ParameterSpec[];
+  parameters(model: Architecture): readonly ParameterSpec[];
   /**
    * The prediction `[B, …]`, e.g. logits `[B, C]` or log depth in log metres `[B, H, W]`.
    * @param parameter gives the head's parameters and the backbone's weights by name, e.g. `norm.weight`
    */
-  predict(output: VitOutput, model: VitConfig, parameter: (name: string) => Tensor): Tensor;
+  predict(output: ForwardOutput, model: Architecture, parameter: (name: string) => Tensor): Tensor;
   /** The target feeds of a batch of B. */
-  targets(model: VitConfig, batch: number): readonly TargetFeed[];
+  targets(model: Architecture, batch: number): readonly TargetFeed[];
   /** Loss per example `[B]`. */
   loss(prediction: Tensor, targets: Readonly<Partial<Record<TargetKind, Tensor>>>): Tensor;
   evaluator(): Evaluator;

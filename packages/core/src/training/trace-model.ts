@@ -1,9 +1,11 @@
-import type { VitOutput } from '../nn/vit.js';
-import { vit } from '../nn/vit.js';
-import type { VitConfig } from '../nn/vit-config.js';
+import type { Architecture, ForwardOutput } from '../nn/architecture.js';
 import { mergeLinear, narrowEarly } from '../passes/forward-rewrites.js';
 import { rewriteGraph } from '../passes/rewrite.js';
 import { simplify } from '../passes/simplify.js';
+import type { WeightFormOptions } from '../passes/weight-forms.js';
+import { applyWeightForms } from '../passes/weight-forms.js';
+import type { NoiseSpec } from '../peft/attach.js';
+import { attachMethod } from '../peft/attach.js';
 import type { ConfiguredMethod } from '../peft/method.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { GraphBuilder } from '../tracing/graph-builder.js';
@@ -19,7 +21,7 @@ export const parametersState = 'parameters';
 export const imagesFeed = 'images';
 
 export interface ModelSpec {
-  readonly model: VitConfig;
+  readonly model: Architecture;
   readonly method: ConfiguredMethod;
   readonly task: Task;
   readonly batchSize: number;
@@ -34,12 +36,20 @@ export interface TracedModel {
   readonly layout: ParameterLayout;
   /** The flat state; absent when nothing trains. */
   readonly parameters: Tensor | undefined;
-  readonly output: VitOutput;
+  readonly output: ForwardOutput;
   readonly prediction: Tensor;
+  /** What the method adds to the loss. */
+  readonly penalty: Tensor | undefined;
+  /** The method's noise, to be fed anew in every step. */
+  readonly noise: readonly NoiseSpec[];
 }
 
-/** Traces model, method and head up to the prediction. */
-export function traceModel(spec: ModelSpec): TracedModel {
+/**
+ * Traces model, method and head up to the prediction.
+ * @param training whether the method may ask for noise
+ * @throws MethodError | InputError for a method that does not keep to its contract
+ */
+export function traceModel(spec: ModelSpec, { training }: { readonly training: boolean }): TracedModel {
   const { model, method, task, batchSize, stage } = spec;
   const builder = new GraphBuilder();
   const owned = modelParameters(model, method, task);
@@ -49,21 +59,40 @@ export function traceModel(spec: ModelSpec): TracedModel {
     parameters === undefined ? new Map<string, Tensor>() : unpackParameters(parameters, layout);
   const shapes = new Map(owned.map(({ name, shape }) => [name, shape]));
   const lookup = (name: string) => trainable.get(name) ?? builder.frozen(name, shapes.get(name)!);
+  const known = owned.filter(({ owner }) => owner !== 'head').map(({ name }) => name);
+  const noise = new Map<string, NoiseSpec>();
+  const drawn = (spec: NoiseSpec) => {
+    noise.set(spec.feed, spec);
+    return builder.feed(spec.feed, spec.shape);
+  };
 
   const images = builder.feed(imagesFeed, [batchSize, 3, ...model.imageSize]);
-  const hook = method.definition.attach?.({ model, options: method.options, stage, parameter: lookup });
-  const output = vit(images, model, lookup, hook ?? ((site) => site.value));
+  const hooks = attachMethod({
+    model,
+    method,
+    stage,
+    batchSize,
+    names: new Set(known),
+    parameter: lookup,
+    ...(training && { noise: drawn }),
+  });
+  const output = model.forward(images, { weight: lookup, hooks });
+  const penalty = training ? hooks.penalty?.() : undefined;
   const prediction = builder.withScope('head', () => task.predict(output, model, lookup));
-  return { builder, layout, parameters, output, prediction };
+  return { builder, layout, parameters, output, prediction, penalty, noise: [...noise.values()] };
 }
 
-/** Runs the algebraic passes over what `roots` need; done before differentiation, so that gradients profit too. */
-export function simplifyForward(roots: readonly Tensor[]): Tensor[] {
+/**
+ * Runs the algebraic passes over what `roots` need; done before differentiation, so that gradients profit too.
+ * @param options.training whether the graph is going to be differentiated
+ */
+export function simplifyForward(roots: readonly Tensor[], options: WeightFormOptions): Tensor[] {
   const builder = roots[0]!.builder;
   const simplified = rewriteGraph(
     builder,
     roots.map((root) => root.id),
     simplify,
   );
-  return mergeLinear(narrowEarly(simplified));
+  const narrowed = narrowEarly(applyWeightForms(narrowEarly(simplified), options));
+  return mergeLinear(narrowed);
 }

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { InputError } from '@kora-bench/core/errors';
-import { type Checkpoint, interpolatePositionEmbedding, patchGrid } from '@kora-bench/core/nn';
+import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
+import { interpolatePositionEmbedding, vitTokens } from '@kora-bench/core/nn';
+
+/** A Vision Transformer with its weights, still open to change. */
+export interface VitCheckpoint extends Omit<Checkpoint, 'model'> {
+  readonly config: VitConfig;
+}
 
 /**
  * The checkpoint for images of another size: its position embedding interpolated to the new grid of
@@ -9,9 +15,9 @@ import { type Checkpoint, interpolatePositionEmbedding, patchGrid } from '@kora-
  * @throws InputError when a side is not a multiple of the patch size
  */
 export function adaptImageSize(
-  checkpoint: Checkpoint,
+  checkpoint: VitCheckpoint,
   imageSize: readonly [height: number, width: number],
-): Checkpoint {
+): VitCheckpoint {
   const { config, preprocessing, tensors, fingerprint, notes } = checkpoint;
   const [height, width] = imageSize;
   if (height === config.imageSize[0] && width === config.imageSize[1]) return checkpoint;
@@ -25,8 +31,8 @@ export function adaptImageSize(
     });
   }
   const resized = { ...config, imageSize };
-  const from = patchGrid(config);
-  const to = patchGrid(resized);
+  const from = vitTokens(config).grid;
+  const to = vitTokens(resized).grid;
   const positions = interpolatePositionEmbedding(tensors.get('pos_embed')!, from, to);
   return {
     config: resized,

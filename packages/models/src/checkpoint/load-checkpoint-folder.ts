@@ -2,6 +2,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Preprocessing } from '@kora-bench/core/data';
 import { CheckpointError } from '@kora-bench/core/errors';
 import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { z } from 'zod';
 import { adaptImageSize } from './adapt-image-size.js';
 import type { CheckpointConfig } from './checkpoint-config.js';
@@ -59,7 +60,8 @@ export async function loadCheckpointFolder(folder: string, options: FolderOption
     const { tensors, sha256 } = await weights.read(layout);
     return { ...summary, tensors, fingerprint: sha256 };
   });
-  return imageSize === undefined ? checkpoint : adaptImageSize(checkpoint, imageSize);
+  const { config, ...rest } = imageSize === undefined ? checkpoint : adaptImageSize(checkpoint, imageSize);
+  return { ...rest, model: vitArchitecture(config) };
 }
 
 /** What `loadCheckpointFolder` would load, from the headers of the files alone; throws the same errors. */

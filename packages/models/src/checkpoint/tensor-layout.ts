@@ -2,7 +2,7 @@ import { CheckpointError } from '@kora-bench/core/errors';
 import type { Shape } from '@kora-bench/core/graph';
 import { formatShape, sameShape } from '@kora-bench/core/graph';
 import type { VitConfig } from '@kora-bench/core/nn';
-import { vitWeightShapes } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 
 /** Where a tensor of the model lies in the file: one tensor, or several to be stacked along axis 0. */
 export interface StoredTensor {
@@ -101,7 +101,8 @@ const named = 5;
  * @throws CheckpointError naming the tensors that are missing, misshapen or unknown to the architecture
  */
 export function checkLayout(tensors: TensorLayout, config: VitConfig, where: string): void {
-  const wanted = vitWeightShapes(config);
+  const { weights, classifier } = vitArchitecture(config);
+  const wanted = new Map([...weights, ...classifier]);
   const missing = [...wanted].filter(([name]) => !tensors.has(name));
   if (missing.length > 0) {
     throw new CheckpointError(`The checkpoint lacks ${count(missing.length)} of ${config.name}.`, {

@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Preprocessing } from '@kora-bench/core/data';
 import type { VitConfig } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { checkpointFiles } from '../checkpoint/checkpoint-files.js';
 import type { VitSize } from '../checkpoint/infer-geometry.js';
 import { vitSizes } from '../checkpoint/infer-geometry.js';
-import { loadCheckpointFolder } from '../checkpoint/load-checkpoint-folder.js';
+import { inspectCheckpointFolder, loadCheckpointFolder } from '../checkpoint/load-checkpoint-folder.js';
 import { resolveUrl } from '../hub/hub-files.js';
 import type { ModelDefinition } from './model-definition.js';
 import { vitMicroConfig, vitMicroPreprocessing } from './vit-micro-config.js';
@@ -17,7 +18,7 @@ export const vitMicroFolder = fileURLToPath(new URL('../../assets/vit_micro_patc
 export const vitMicro: ModelDefinition = {
   name: vitMicroConfig.name,
   description: 'ViT of 8 blocks, 96 wide, patch 8 at 64 pixels, pre-trained on procedural images (embedded)',
-  config: vitMicroConfig,
+  model: vitArchitecture(vitMicroConfig),
   preprocessing: vitMicroPreprocessing,
   embedded: true,
   howToGet: '',
@@ -81,11 +82,14 @@ export const timmModels: readonly ModelDefinition[] = augreg.map(([size, patchSi
   return {
     name,
     description: `${title}/${patchSize} at ${pixels} pixels, trained on ImageNet-21k, fine-tuned on ImageNet-1k (augreg)`,
-    config,
+    model: vitArchitecture(config),
     preprocessing,
     embedded: false,
     howToGet,
     hubRepo,
+    async check({ dataDir }) {
+      await inspectCheckpointFolder(join(dataDir, 'models', name), { expected: config, howToGet });
+    },
     load: ({ dataDir }, options) =>
       loadCheckpointFolder(join(dataDir, 'models', name), { ...options, expected: config, howToGet }),
   };

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, isAbsolute, resolve } from 'node:path';
 import { InputError } from '@kora-bench/core/errors';
 import type { Checkpoint } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { distance } from 'fastest-levenshtein';
 import type { LoadOptions } from '../checkpoint/load-checkpoint-folder.js';
 import { inspectCheckpointFolder, loadCheckpointFolder } from '../checkpoint/load-checkpoint-folder.js';
@@ -61,7 +62,7 @@ async function folderModel(folder: string): Promise<ModelDefinition> {
   return {
     name: basename(folder),
     description: [`${config.name} from a folder`, ...notes].join('; '),
-    config,
+    model: vitArchitecture(config),
     preprocessing,
     embedded: false,
     howToGet: '',

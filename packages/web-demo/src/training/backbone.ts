@@ -1,6 +1,6 @@
 import { FormatError } from '@kora-bench/core/errors';
 import type { Weights } from '@kora-bench/core/graph';
-import { interpolatePositionEmbedding, patchGrid } from '@kora-bench/core/nn';
+import { interpolatePositionEmbedding, vitTokens } from '@kora-bench/core/nn';
 import { readSafetensors } from '@kora-bench/core/safetensors';
 import { vitMicroConfig } from '@kora-bench/models/vit-micro-config';
 import { model } from './recipe.js';
@@ -21,6 +21,6 @@ export function readBackbone(bytes: Uint8Array): Weights {
       fix: 'Restore the file from the package, or make it with `pnpm pretrain`.',
     });
   }
-  const resized = interpolatePositionEmbedding(positions, patchGrid(vitMicroConfig), patchGrid(model));
+  const resized = interpolatePositionEmbedding(positions, vitTokens(vitMicroConfig).grid, model.tokens.grid);
   return new Map([...tensors, ['pos_embed', resized]]);
 }

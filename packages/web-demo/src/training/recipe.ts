@@ -1,5 +1,5 @@
 import type { Preprocessing } from '@kora-bench/core/data';
-import type { VitConfig } from '@kora-bench/core/nn';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
 import type { TrainingConfig } from '@kora-bench/core/training';
 import { trainingSchema } from '@kora-bench/core/training';
@@ -11,7 +11,7 @@ import { classificationTask } from '@kora-bench/tasks';
 const imageSize = [32, 32] as const;
 
 /** The embedded backbone for small images. */
-export const model: VitConfig = { ...vitMicroConfig, imageSize };
+export const model = vitArchitecture({ ...vitMicroConfig, imageSize });
 export const preprocessing: Preprocessing = { ...vitMicroPreprocessing, imageSize };
 
 export const preset = 'peft';

@@ -13,12 +13,12 @@ import { method, model, seed, task, training } from './recipe.js';
  * @throws BackendError when the backend fails
  * @throws TrainingError when a loss that the observer asked for is not finite
  */
-export function trainRecipe(
+export async function trainRecipe(
   backend: Backend,
   backbone: Weights,
   observer: TrainObserver<PictureBatch>,
 ): Promise<TrainResult> {
   const context = { backend, model, method, seed };
-  const weights = startWeights(context, { tensors: backbone, fingerprint: model.name }, task);
+  const weights = await startWeights(context, { tensors: backbone, fingerprint: model.name }, task);
   return train(context, weights, { name: 'web-demo', task, training, observers: [observer] }, pictureBatches);
 }

@@ -65,8 +65,9 @@ export async function verifyData(name: string, { json }: { readonly json?: boole
 
 async function verifyModel(model: ModelDefinition): Promise<DatasetCheck> {
   try {
-    const { config, tensors, fingerprint, notes } = await model.load(dataFolders());
-    const details = [`${config.name}: ${tensors.size} tensors`, `sha256 ${fingerprint}`, ...notes];
+    const loaded = await model.load(dataFolders());
+    const { tensors, fingerprint, notes } = loaded;
+    const details = [`${loaded.model.name}: ${tensors.size} tensors`, `sha256 ${fingerprint}`, ...notes];
     return { ok: true, details, problems: [] };
   } catch (error) {
     if (!(error instanceof KoraError)) throw error;

@@ -63,12 +63,15 @@ async function entriesOf(kind: Kind): Promise<readonly Listed[]> {
       );
     case 'models':
       return [...(await loadKind(kind, plugins.models)).values()].map(
-        ({ name, description, embedded, howToGet, config }) => ({
+        ({ name, description, embedded, howToGet, model }) => ({
           name,
           description,
           embedded,
           howToGet,
-          config,
+          imageSize: model.imageSize,
+          width: model.width,
+          depth: model.depth,
+          numClasses: model.numClasses,
         }),
       );
     case 'datasets':

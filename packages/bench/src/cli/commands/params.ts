@@ -26,7 +26,7 @@ export async function params({ model: name, classes, method, json }: ParamsOptio
     loadKind('methods', plugins.methods),
     loadKind('models', plugins.models),
   ]);
-  const { config } = await resolveModel(name, [...models.values()]);
+  const { model } = await resolveModel(name, [...models.values()]);
   const flags = method === undefined ? {} : { method };
   const suite = applyFlags((await loadSuite('default')).config, flags);
   const entries = method === undefined ? await usualEntries() : suite.methods;
@@ -36,10 +36,10 @@ export async function params({ model: name, classes, method, json }: ParamsOptio
   const counted = withoutRepetitions(chosen).map((configured) => ({
     method: configured.definition.name,
     options: configured.options,
-    ...countParameters(config, configured, task),
+    ...countParameters(model, configured, task),
   }));
   const result = {
-    model: config.name,
+    model: model.name,
     classes,
     backboneParameters: counted[0]!.backbone,
     methods: counted.map(({ method, options, trainable, share }) => ({ method, options, trainable, share })),
