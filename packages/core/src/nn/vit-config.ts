@@ -1,6 +1,5 @@
 import type { Shape } from '../graph/shape.js';
 import type { TokenLayout } from './architecture.js';
-import type { SiteSpec } from './site.js';
 import { plainVit, prefixTokens, type VitVariant } from './vit-variant.js';
 
 /** A Vision Transformer in timm's terms: its geometry, and in what it differs from the plain one. */
