@@ -368,6 +368,26 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
     /does not register valid methods/,
     /nonsense\.mjs/,
   ],
+  'a method with every fault that a definition can have': [
+    [
+      '--suite',
+      extending('faults.json', {
+        plugins: {
+          methods: [
+            file(
+              'faults.mjs',
+              'export default { name: "mine", description: "", source: "", options: { safeParse() {} }, ' +
+                'parameters: 3, atach() {} };',
+            ),
+          ],
+        },
+      }),
+    ],
+    /where: .*faults\.mjs, mine/,
+    /options: is a schema of zod 3; make it with zod 4/,
+    /parameters: is not a function/,
+    /atach: there is no such member, did you mean attach\?/,
+  ],
   'a plugin that throws when it is loaded': [
     [
       '--suite',

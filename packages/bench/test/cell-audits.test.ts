@@ -1,4 +1,5 @@
 import type { ImageDataset, SplitName } from '@kora-bench/core/data';
+import { mul } from '@kora-bench/core/ops';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import full from '@kora-bench/method-full';
@@ -7,6 +8,7 @@ import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { cyclicLabels, memoryDataset, memorySplit } from './memory-split.js';
 import {
   codesOf,
@@ -160,5 +162,48 @@ describe('data', () => {
       checkpoint: { mean: [0.5, 0.5, 0.5] },
     });
     expect(phaseOf(record).preprocessing['mean']).toEqual([0.485, 0.456, 0.406]);
+  });
+});
+
+describe('a method that does not do what it says', () => {
+  /** LoRA with some of its parts replaced. */
+  const lying = (parts: Partial<MethodDefinition>) => ({ ...(lora as MethodDefinition), ...parts });
+
+  test('MERGE_CHANGES_PREDICTIONS: a merge that forgets half of the weights', async () => {
+    const method = lying({
+      merge: (...args) =>
+        new Map([...lora.merge!(...(args as Parameters<NonNullable<typeof lora.merge>>))].slice(1)),
+    });
+    const record = await runTinyCell({ method, training: { epochs: 6, learningRate: 0.05 } });
+    expect(codesOf(record)).toEqual(['MERGE_CHANGES_PREDICTIONS@source']);
+    expect(findingOf(record, 'MERGE_CHANGES_PREDICTIONS')).toMatchObject({
+      severity: 'error',
+      evidence: { largestDifference: expect.any(Number) },
+    });
+  });
+
+  test('START_IS_NOT_BACKBONE: unless the method says so', async () => {
+    const attach: MethodDefinition['attach'] = () => ({
+      value: ({ kind, value }) => (kind === 'norm1' ? mul(value, 2) : value),
+    });
+    const { merge: _, ...unmerged } = lora as MethodDefinition;
+    const silent = { ...unmerged, attach, parameters: () => [] };
+    expect(codesOf(await runTinyCell({ method: silent }))).toEqual(['START_IS_NOT_BACKBONE@source']);
+    const honest = { ...silent, startsAtBackbone: () => false };
+    expect(codesOf(await runTinyCell({ method: honest }))).toEqual([]);
+  });
+
+  test('TRAINED_NOT_COUNTED: parameters that are left out of the count and train', async () => {
+    const method = lying({ uncounted: (name) => name.endsWith('lora_A.weight') });
+    const record = await runTinyCell({ method });
+    expect(findingOf(record, 'TRAINED_NOT_COUNTED').evidence['parameters']).toHaveLength(8);
+  });
+
+  test('OPTION_WITHOUT_EFFECT: an option that nothing reads', async () => {
+    const method = lying({
+      options: (lora.options as unknown as z.ZodObject).extend({ colour: z.string().default('red') }),
+    });
+    const record = await runTinyCell({ method, options: { rank: 2, colour: 'blue' } });
+    expect(findingOf(record, 'OPTION_WITHOUT_EFFECT', 'method').evidence).toEqual({ options: ['colour'] });
   });
 });

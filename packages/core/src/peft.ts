@@ -9,6 +9,7 @@ export {
   gated,
   lowRankDelta,
 } from './peft/blocks.js';
+export { methodParameters, runMethod } from './peft/check-parameters.js';
 export {
   type ConfiguredMethod,
   defineMethod,

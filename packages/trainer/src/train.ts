@@ -7,17 +7,19 @@ import { programCost } from '@kora-bench/core/passes';
 import type { ConfiguredMethod, NoiseSpec } from '@kora-bench/core/peft';
 import { noiseFeeds } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
-import type { OwnedParameter, Task, TrainingConfig } from '@kora-bench/core/training';
+import type { OwnedParameter, ParameterLayout, Task, TrainingConfig } from '@kora-bench/core/training';
 import {
   buildTrainProgram,
   imagesFeed,
   learningRateAt,
   modelParameters,
   optimizerFeeds,
+  splitFlat,
 } from '@kora-bench/core/training';
 import { imageTargets } from '@kora-bench/datasets/browser';
 import type { FixedBatch } from './batches.js';
 import { exampleWeights, fixedBatches, inOrder } from './batches.js';
+import { firstBrokenValue } from './first-broken-value.js';
 import type { FeatureCost, FeatureStore, KeptFeatures } from './kept-features.js';
 import { keptFeatures, memoryFeatures, worthwhilePrefix } from './kept-features.js';
 import type { StepBatch, TrainObserver } from './observers.js';
@@ -121,13 +123,9 @@ export async function train<B extends StepBatch = StepBatch>(
   const stage = spec.stage ?? finalStage(method);
   const trains = spec.trains ?? trainsIn(method, stage);
   requireTrainable(parameters.some(trains), spec.name);
+  const modelSpec = { model, method, task, batchSize, stage, trains };
   const traced = buildTrainProgram({
-    model,
-    method,
-    task,
-    batchSize,
-    stage,
-    trains,
+    ...modelSpec,
     optimizer,
     ...(clipNorm === null ? {} : { clipNorm }),
   });
@@ -163,7 +161,17 @@ export async function train<B extends StepBatch = StepBatch>(
     const { unreached, noise } = traced;
     for (const observer of watching)
       await observer.started?.({ name: spec.name, layout, parameters, unreached, totalSteps });
-    const ran = await runSteps({ context, spec, session, noise, totalSteps, batches, observers: watching });
+    const ran = await runSteps({
+      context,
+      spec,
+      session,
+      noise,
+      layout,
+      locate: (feeds) => firstBrokenValue(backend, weights, { spec: modelSpec, parameters: before, feeds }),
+      totalSteps,
+      batches,
+      observers: watching,
+    });
     const after = await session.parameters();
     requireFiniteParameters(after, spec.name);
     for (const observer of observers) await observer.ended?.({ before, after, memory: session.memory });
@@ -214,6 +222,9 @@ interface Steps {
   readonly spec: TrainSpec;
   readonly session: Session;
   readonly noise: readonly NoiseSpec[];
+  readonly layout: ParameterLayout;
+  /** Finds the first value that is not finite, with the parameters that the training started from. */
+  locate(feeds: HostTensors): Promise<string | undefined>;
   readonly totalSteps: number;
   readonly batches: OwnBatches;
   readonly observers: readonly TrainObserver[];
@@ -225,6 +236,8 @@ async function runSteps({
   spec,
   session,
   noise,
+  layout,
+  locate,
   totalSteps,
   batches,
   observers,
@@ -247,7 +260,11 @@ async function runSteps({
       };
       const outputs = await session.run(feeds, [...fetch]);
       const loss = outputs['loss']?.data[0] ?? null;
-      if (loss !== null) requireFinite(loss, step, spec.name);
+      if (loss !== null && !Number.isFinite(loss)) {
+        const broken = await locate(feeds).catch(() => undefined);
+        throw lossNotFinite({ loss, step, phase: spec.name, broken });
+      }
+      requireFiniteGradients(outputs['gradients'], layout, step, spec.name);
       const seconds = (performance.now() - began) / 1000;
       const { count } = batch;
       for (const observer of observers)
@@ -340,13 +357,38 @@ function requireTrainable(something: boolean, phase: string): void {
   });
 }
 
-function requireFinite(loss: number, step: number, phase: string): void {
-  if (Number.isFinite(loss)) return;
-  throw new TrainingError(`The loss is ${loss} at step ${step} of ${phase}.`, {
+interface LossNotFinite {
+  readonly loss: number;
+  readonly step: number;
+  readonly phase: string;
+  /** The first value that is not finite, if it could be found. */
+  readonly broken: string | undefined;
+}
+
+function lossNotFinite({ loss, step, phase, broken }: LossNotFinite): TrainingError {
+  const first = broken === undefined ? '' : `; the first value that is not finite is ${broken}`;
+  return new TrainingError(`The loss is ${loss} at step ${step} of ${phase}${first}.`, {
     expected: 'a finite loss',
-    received: String(loss),
+    received: broken === undefined ? String(loss) : `${loss}, from ${broken}`,
     where: phase,
     fix: 'Lower the learning rate, or set training.clipNorm.',
+  });
+}
+
+/** Where an observer asked for gradients, they say which parameter is going to break the next step. */
+function requireFiniteGradients(
+  gradients: HostTensor | undefined,
+  layout: ParameterLayout,
+  step: number,
+  phase: string,
+): void {
+  if (gradients === undefined || gradients.data.every(Number.isFinite)) return;
+  const [name] = [...splitFlat(gradients, layout)].find(([, { data }]) => !data.every(Number.isFinite))!;
+  throw new TrainingError(`The gradient of ${name} is not finite at step ${step} of ${phase}.`, {
+    expected: 'finite gradients',
+    received: `the loss is finite, and its derivative by ${name} is not`,
+    where: phase,
+    fix: 'Look for a root, a division or a logarithm at zero on the way to this parameter, or lower the learning rate.',
   });
 }
 

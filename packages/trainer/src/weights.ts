@@ -4,7 +4,7 @@ import type { HostTensor, Weights } from '@kora-bench/core/graph';
 import { formatShape, sameShape, sizeOf } from '@kora-bench/core/graph';
 import type { Architecture, Checkpoint } from '@kora-bench/core/nn';
 import type { ConfiguredMethod, InitializeContext, Initializer, ParameterSpec } from '@kora-bench/core/peft';
-import { initialValue } from '@kora-bench/core/peft';
+import { initialValue, methodParameters, runMethod } from '@kora-bench/core/peft';
 import type { ParameterLayout, Task } from '@kora-bench/core/training';
 import { isTrainable, joinFlat, modelParameters, splitFlat } from '@kora-bench/core/training';
 
@@ -86,12 +86,13 @@ export async function initializeMethod(
   siteInputs: SiteInputs = noImages,
 ): Promise<void> {
   const { definition, options } = method;
-  const parameters = definition.parameters(model, options);
+  const parameters = methodParameters(method, model);
   const missing = parameters.filter(({ name }) => !weights.values.has(name));
   if (missing.length === 0) return;
   weights.initialize(missing, seed);
   const context = { model, options, seed, weights: weights.values, siteInputs };
-  const values = (await definition.initialize?.(context)) ?? new Map<string, HostTensor>();
+  const made = runMethod(definition.name, 'initialize', () => definition.initialize?.(context));
+  const values = (await made) ?? new Map<string, HostTensor>();
   const shapes = new Map([...model.weights, ...parameters.map(({ name, shape }) => [name, shape] as const)]);
   for (const [name, value] of values) {
     const shape = shapes.get(name);

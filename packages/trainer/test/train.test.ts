@@ -1,4 +1,5 @@
 import { InputError, TrainingError } from '@kora-bench/core/errors';
+import { add, sqrt } from '@kora-bench/core/ops';
 import { classificationTask } from '@kora-bench/tasks';
 import type { OwnBatches, StepBatch, TrainObserver, TrainSpec } from '@kora-bench/trainer';
 import { exampleWeights, firstBatch, fixedBatches, inOrder, train } from '@kora-bench/trainer';
@@ -13,6 +14,7 @@ import {
   startWeights,
   task,
   toyContext,
+  toyMethod,
   toySplit,
   training,
 } from './toy.js';
@@ -344,12 +346,30 @@ describe('numbers that are not finite', () => {
     const failure = train(await toyContext(), weights, spec(), data);
     await expect(failure).rejects.toThrow(TrainingError);
     await expect(failure).rejects.toMatchObject({
-      message: 'The loss is NaN at step 1 of toy.',
+      message:
+        'The loss is NaN at step 1 of toy; the first value that is not finite is the value at patch_embed.',
       where: 'toy',
       expected: 'a finite loss',
       fix: expect.stringContaining('learning rate'),
     });
     expect(changed(before, weights)).toEqual([]);
+  });
+
+  it('name the parameter whose gradient breaks, where an observer asks for gradients', async () => {
+    const root = toyMethod({
+      parameters: () => [{ name: 'own', shape: [12], init: { kind: 'zeros' } }],
+      attach: ({ parameter }) => ({
+        value: ({ kind, value }) => (kind === 'features' ? add(value, sqrt(parameter('own'))) : value),
+      }),
+    });
+    const observers = [{ wants: () => ['gradients'] as const }];
+    const failure = train(
+      await toyContext({ method: root }),
+      startWeights(root),
+      { ...spec(), observers },
+      ownBatches(4, 4),
+    );
+    await expect(failure).rejects.toThrow('The gradient of own is not finite at step 0 of toy.');
   });
 
   it('stop it after the last step, when the update itself broke the parameters', async () => {

@@ -3,6 +3,7 @@ import type { ConfiguredMethod } from '@kora-bench/core/peft';
 import { buildEvalProgram, imagesFeed, mergeMethod } from '@kora-bench/core/training';
 import { finalStage, firstBatch, withSession } from '@kora-bench/trainer';
 import { z } from 'zod';
+import { auditMerge } from '../audits/method-audit.js';
 import { defineAnalysis } from './analysis.js';
 
 /** What the analysis leaves in the record. */
@@ -49,9 +50,12 @@ export const merge = defineAnalysis({
     };
     const adapted = await predict(method, weights.values);
     const folded = await predict(plain, new Map([...weights.values, ...merged]));
-    let error = 0;
-    for (const [i, value] of adapted.data.entries())
+    let [error, largest] = [0, 0];
+    for (const [i, value] of adapted.data.entries()) {
       error = Math.max(error, Math.abs(value - folded.data[i]!));
+      largest = Math.max(largest, Math.abs(value));
+    }
+    auditMerge(context.findings, planned.phase.label, error, largest);
     return { phase, error };
   },
 });

@@ -31,6 +31,16 @@ export class TrainingAudit implements TrainObserver {
   started(training: TrainingStarted): void {
     this.#started = training;
     this.#silent = new Set(training.layout.entries.map(({ name }) => name));
+    const uncounted = new Set(training.parameters.flatMap((p) => (p.uncounted ? [p.name] : [])));
+    const hidden = training.layout.entries.filter(({ name }) => uncounted.has(name)).map(({ name }) => name);
+    if (hidden.length === 0) return;
+    this.#findings.add({
+      severity: 'error',
+      code: 'TRAINED_NOT_COUNTED',
+      where: training.name,
+      message: 'Parameters train, but the method leaves them out of its count.',
+      evidence: { parameters: hidden, elements: this.#elements(hidden) },
+    });
   }
 
   /** The gradients of the first three steps and of the last. */

@@ -38,6 +38,8 @@ async function work(job: CellJob): Promise<void> {
     await resources.backend.dispose();
     process.exitCode = 0;
   } catch (error) {
+    // The parent keeps what is written here in the cell's log.
+    console.error(error);
     tell({ type: 'failed', error: describeFailure(error) });
     process.exitCode = 1;
   } finally {

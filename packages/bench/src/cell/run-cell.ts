@@ -8,6 +8,7 @@ import { loadModel } from '@kora-bench/models';
 import type { ReportProgress } from '@kora-bench/trainer';
 import { runAnalyses } from '../analyses/index.js';
 import { FindingLog } from '../audits/data-audit.js';
+import { auditOptions } from '../audits/method-audit.js';
 import { fileFeatures } from '../cache/feature-files.js';
 import type { RunConfig } from '../config/run-config.js';
 import { findRegistered } from '../input/check-input.js';
@@ -111,9 +112,10 @@ export async function runCell(
     const { name, from } = phase.phase.config;
     finished.set(name, await runPhase(context, phase, from === null ? undefined : finished.get(from)));
   }
-  const analyses = await runAnalyses(context, config, [...finished.values()]);
   const [first] = finished.values();
   if (first === undefined) throw new InternalError('A run has at least one phase.');
+  auditOptions(findings, method, { model, task: first.task });
+  const analyses = await runAnalyses(context, config, [...finished.values()]);
   const counts = countParameters(model, method, first.task);
   return {
     schemaVersion: 2,

@@ -18,6 +18,7 @@ import {
   auditSingleClass,
   auditTrainingLabels,
 } from '../audits/data-audit.js';
+import { auditStart } from '../audits/method-audit.js';
 import { TrainingAudit } from '../audits/training-audit.js';
 import { contentHashes } from '../cache/content-hashes.js';
 import { nameAndOptions } from '../config/run-config.js';
@@ -74,6 +75,7 @@ export async function runPhase(
     const task = planned.taskFor(draw.train);
     const weights = await startWeights(context, draw, task, from);
     await auditDraw(context, where, draw);
+    if (from === undefined && number === 0) await auditStart(context, weights, { where, task });
     const results = await trainMethod(
       context,
       weights,

@@ -1,6 +1,10 @@
 import { resolve } from 'node:path';
 import type { DataContext } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
+import type { Architecture } from '@kora-bench/core/nn';
+import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { stagesOf } from '@kora-bench/core/peft';
+import { traceModel } from '@kora-bench/core/training';
 import { resolveModel } from '@kora-bench/models';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
 import { analyses } from '../analyses/index.js';
@@ -9,6 +13,7 @@ import { configureBackend, configureMethod, distinctLabels } from '../config/con
 import type { RunConfig } from '../config/run-config.js';
 import { nameAndOptions } from '../config/run-config.js';
 import { checkInput, findRegistered, suggestion } from '../input/check-input.js';
+import type { PlannedPhase } from '../phases/plan-phases.js';
 import { openDatasets, planPhase } from '../phases/plan-phases.js';
 import type { ChosenPhase } from '../phases/resolve-phases.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
@@ -114,8 +119,21 @@ export async function checkData(
         seed: config.seeds[0]!,
         preprocessing: model.preprocessing,
       };
-      for (const phase of phases) planPhase(phase, datasets.get(phase.config.data)!, settings);
+      const planned = phases.map((phase) => planPhase(phase, datasets.get(phase.config.data)!, settings));
+      checkMethod(method, model.model, planned[0]!);
     }
+  }
+}
+
+/** Traces a method on a model, stage by stage: what cannot be traced is refused before anything trains. */
+function checkMethod(
+  method: ConfiguredMethod,
+  model: Architecture,
+  { taskFor, draws: [draw] }: PlannedPhase,
+): void {
+  for (const { name: stage } of stagesOf(method)) {
+    const task = taskFor(draw.train);
+    traceModel({ model, method, task, batchSize: 2, stage, trains: () => false }, { training: true });
   }
 }
 

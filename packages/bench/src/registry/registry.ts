@@ -5,6 +5,7 @@ import { InputError } from '@kora-bench/core/errors';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core/training';
 import type { ModelDefinition } from '@kora-bench/models';
+import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { findRegistered } from '../input/check-input.js';
 import { codeDigest } from './code-digest.js';
@@ -88,10 +89,15 @@ export const defaultPackages: Readonly<
 const callable = z.custom<(...values: never) => unknown>((value) => typeof value === 'function', {
   error: 'is not a function',
 });
-const optionsSchema = z.custom<z.ZodType>(
-  (value) => typeof (value as { safeParse?: unknown } | null | undefined)?.safeParse === 'function',
-  { error: 'is not a zod schema' },
-);
+const optionsSchema = z.custom<z.ZodType>((value) => hasMember(value, '_zod'), {
+  error: ({ input }) =>
+    hasMember(input, 'safeParse') ? 'is a schema of zod 3; make it with zod 4' : 'is not a schema of zod 4',
+});
+
+function hasMember(value: unknown, name: string): boolean {
+  return typeof value === 'object' && value !== null && name in value;
+}
+
 const name = z
   .string()
   .regex(/^[^\s,:]+$/, { error: 'is not a name: no spaces, commas or colons, and not empty' });
@@ -107,7 +113,22 @@ const targets = z
 
 /** What a registered definition must have at least, so that a malformed plugin is refused when it is loaded. */
 const definitionSchemas = {
-  methods: z.object({ ...described, source: z.string(), options: optionsSchema, parameters: callable }),
+  methods: z.strictObject({
+    ...described,
+    source: z.string(),
+    options: optionsSchema,
+    parameters: callable,
+    presets: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
+    uncounted: callable.optional(),
+    trainsBackbone: callable.optional(),
+    backboneUpdate: callable.optional(),
+    attach: callable.optional(),
+    startsAtBackbone: callable.optional(),
+    initialize: callable.optional(),
+    stages: callable.optional(),
+    merge: callable.optional(),
+    caveats: callable.optional(),
+  } satisfies Record<keyof MethodDefinition, z.ZodType>),
   backends: z.object({
     ...described,
     defaultDevice: z.string(),
@@ -233,11 +254,20 @@ function checkDefinition<Kind extends RegistryKind>(
   const result = definitionSchemas[kind].safeParse(value);
   // The schema checks the shape; what functions do is only seen when they are called.
   if (result.success) return value as Definitions[Kind];
-  const { path, message } = result.error.issues[0]!;
+  const own = (value as { readonly name?: unknown } | null | undefined)?.name;
   throw new InputError(`The plugin "${origin}" does not register valid ${kind}.`, {
-    where: `plugins.${kind}: ${origin}`,
+    where: `plugins.${kind}: ${origin}${typeof own === 'string' ? `, ${own}` : ''}`,
     expected: `a default export of one definition, or an array of them, as core’s types say`,
-    received: path.length === 0 ? message : `${path.join('.')}: ${message}`,
+    received: result.error.issues.flatMap((issue) => faultsOf(issue, kind)).join('; '),
     fix: `Correct the plugin; the ${kind} of this suite are examples.`,
   });
+}
+
+/** Every fault of a definition, with the nearest name for a member that it should not have. */
+function faultsOf(issue: z.core.$ZodIssue, kind: RegistryKind): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys(definitionSchemas[kind].shape);
+    return issue.keys.map((key) => `${key}: there is no such member, did you mean ${closest(key, known)}?`);
+  }
+  return [issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`];
 }

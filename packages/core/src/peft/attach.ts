@@ -1,12 +1,13 @@
 import { closest } from 'fastest-levenshtein';
-import { InputError, KoraError, MethodError, ShapeError } from '../errors/kora-error.js';
+import { InputError, MethodError, ShapeError } from '../errors/kora-error.js';
 import type { Shape } from '../graph/shape.js';
 import { formatShape, sameShape } from '../graph/shape.js';
 import type { Architecture, TokenLayout, Tokens } from '../nn/architecture.js';
 import { tokenCount } from '../nn/architecture.js';
 import type { KeysAndValues, SiteSpec } from '../nn/site.js';
-import { authorLine, callerLine } from '../ops/requirements.js';
+import { callerLine } from '../ops/requirements.js';
 import { Tensor } from '../tensor/tensor.js';
+import { runMethod } from './check-parameters.js';
 import type { ConfiguredMethod, MethodHooks } from './method.js';
 
 /** Bernoulli noise that a program is fed. */
@@ -38,7 +39,7 @@ export interface AttachSpec {
 export function attachMethod(spec: AttachSpec): MethodHooks {
   const { model, method, stage, batchSize, names, noise } = spec;
   const { definition, options } = method;
-  const watch = watcher(definition.name);
+  const watch = <T>(part: string, run: (where: string) => T) => runMethod(definition.name, part, run);
   const parameter = (name: string): Tensor => {
     if (names.has(name)) return spec.parameter(name);
     throw new InputError(`The method ${definition.name} has no parameter "${String(name)}".`, {
@@ -115,28 +116,6 @@ function requireHooks(hooks: MethodHooks, method: string): void {
     if (hook !== undefined && typeof hook !== 'function')
       throw fault(`${name}: ${typeof hook}`, `Make ${name} a function, or leave it out.`);
   }
-}
-
-/** Runs the author's code; `where` names the method and the place in messages about what came back. */
-function watcher(method: string) {
-  return <T>(place: string, run: (where: string) => T): T => {
-    const where = `method ${method}, ${place}`;
-    try {
-      return run(where);
-    } catch (error) {
-      if (error instanceof MethodError) throw error;
-      const line = authorLine(error);
-      const known = error instanceof KoraError ? error : undefined;
-      const message = error instanceof Error ? error.message : String(error);
-      throw new MethodError(`The method ${method} fails in its ${place}: ${message}`, {
-        where: known?.where ?? line ?? where,
-        ...(known?.expected !== undefined && { expected: known.expected }),
-        ...(known?.received !== undefined && { received: known.received }),
-        fix: known?.fix ?? `Correct the method${line === undefined ? '' : ` at ${line}`}.`,
-        cause: error,
-      });
-    }
-  };
 }
 
 function requireTensor(value: unknown, where: string): Tensor {

@@ -7,6 +7,7 @@ import { reparametrized } from '../nn/trace-sites.js';
 import { definitionOf } from '../ops/registry.js';
 import { liveNodes } from '../passes/rewrite.js';
 import { attachMethod } from '../peft/attach.js';
+import { runMethod } from '../peft/check-parameters.js';
 import type { ConfiguredMethod } from '../peft/method.js';
 import { stagesOf } from '../peft/method.js';
 import type { HostTensor, Weights } from '../tensor/host-tensor.js';
@@ -30,7 +31,8 @@ export function mergeMethod(
     const own = new Map(
       definition.parameters(model, options).map(({ name }) => [name, requireWeight(values, name)] as const),
     );
-    return checked(definition.merge(values, own, model, options), model, definition.name);
+    const merged = runMethod(definition.name, 'merge', () => definition.merge!(values, own, model, options));
+    return checked(merged, model, definition.name);
   }
   const attached = attachToWeights(model, method);
   if (attached === undefined) return undefined;

@@ -2,6 +2,7 @@ import { InputError } from '../errors/kora-error.js';
 import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Architecture } from '../nn/architecture.js';
+import { methodParameters } from '../peft/check-parameters.js';
 import type { ConfiguredMethod, MethodStage } from '../peft/method.js';
 import { stagesOf } from '../peft/method.js';
 import type { ParameterSpec, UpdateFactors } from '../peft/parameter.js';
@@ -35,7 +36,7 @@ export function modelParameters(
     uncounted: false,
     update: definition.backboneUpdate?.(name, options) ?? defaultUpdate(shape),
   }));
-  const method = definition.parameters(model, options).map((spec) => ({
+  const method = methodParameters({ definition, options }, model).map((spec) => ({
     ...spec,
     owner: 'method' as const,
     uncounted: spec.constant === true || (definition.uncounted?.(spec.name, options) ?? false),
