@@ -89,7 +89,11 @@ export function describeBackend(definition: BackendDefinition, options: SuiteOpt
       });
     });
   });
-  describeTraining(definition, [...toyTrainingCases, ...methodTrainingCases, ...variantTrainingCases], options);
+  describeTraining(
+    definition,
+    [...toyTrainingCases, ...methodTrainingCases, ...variantTrainingCases],
+    options,
+  );
 }
 
 /** Registers a comparison of each case with the reference after 1 and after 20 steps. */

@@ -54,7 +54,9 @@ export async function verifyData(name: string, { json }: { readonly json?: boole
   const { models, datasets } = await registered();
   const check = isHubName(name)
     ? await verifyModel(() => resolveModel(name, [...models.values()], context))
-    : await verifyRegistered(findRegistered(named(models, datasets), 'model or data set', name, 'data verify'));
+    : await verifyRegistered(
+        findRegistered(named(models, datasets), 'model or data set', name, 'data verify'),
+      );
   if (json) printJson({ name, ...check });
   else {
     printResult([...check.details, ...check.problems.map((problem) => `PROBLEM: ${problem}`)].join('\n'));
