@@ -95,6 +95,14 @@ describe('a checkpoint of timm', () => {
     );
   });
 
+  test('says where OpenAI’s CLIP is not run with the activation that it was trained with', async () => {
+    const pretrained = timmConfig().pretrained_cfg as object;
+    const folder = await timmFolder({ pretrained_cfg: { ...pretrained, tag: 'openai' } });
+    expect((await inspectCheckpointFolder(folder)).notes).toEqual([
+      expect.stringContaining('trained with quick GELU'),
+    ]);
+  });
+
   test('is squashed where its configuration says so', async () => {
     const pretrained = timmConfig().pretrained_cfg as object;
     const folder = await timmFolder({ pretrained_cfg: { ...pretrained, crop_mode: 'squash' } });
