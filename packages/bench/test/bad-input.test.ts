@@ -86,6 +86,10 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
     /one of cpu, webgpu, cuda/,
   ],
   'an unknown model': [['--model', 'vit_tinny_patch16_224'], /Did you mean vit_tiny_patch16_224\?/],
+  'a repository of the hub that is not downloaded': [
+    ['--model', 'facebook/no-such-model'],
+    /Run kora-bench data get facebook\/no-such-model/,
+  ],
   'an unknown data set': [
     ['--source', 'cifar-100'],
     /where: +phases\[0\]\.data set by --source/,

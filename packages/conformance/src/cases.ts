@@ -5,7 +5,7 @@
 export { compareCase, type OpCase } from './cases/op-case.js';
 export { opCases } from './cases/op-cases.js';
 export { createOracle, defaultTolerances } from './cases/oracle.js';
-export { methodTrainingCases } from './training/method-training-cases.js';
+export { methodTrainingCases, variantTrainingCases } from './training/method-training-cases.js';
 export { toyTrainingCases } from './training/toy-training-cases.js';
 export { compareTraining, type TrainingCase, type TrainingComparison } from './training/training-case.js';
 export { type Comparison, worstOf } from './values/comparison.js';

@@ -7,7 +7,7 @@ import { createOracle, defaultTolerances } from './cases/oracle.js';
 import type { ContractCheck } from './contract/contract-check.js';
 import { runChecks } from './contract/run-checks.js';
 import { stateChecks } from './contract/state-checks.js';
-import { methodTrainingCases } from './training/method-training-cases.js';
+import { methodTrainingCases, variantTrainingCases } from './training/method-training-cases.js';
 import { toyTrainingCases } from './training/toy-training-cases.js';
 import type { TrainingCase } from './training/training-case.js';
 import { compareTraining } from './training/training-case.js';
@@ -89,7 +89,11 @@ export function describeBackend(definition: BackendDefinition, options: SuiteOpt
       });
     });
   });
-  describeTraining(definition, [...toyTrainingCases, ...methodTrainingCases], options);
+  describeTraining(
+    definition,
+    [...toyTrainingCases, ...methodTrainingCases, ...variantTrainingCases],
+    options,
+  );
 }
 
 /** Registers a comparison of each case with the reference after 1 and after 20 steps. */

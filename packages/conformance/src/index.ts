@@ -13,7 +13,12 @@ export {
 export { opCases } from './cases/op-cases.js';
 export { createOracle, defaultTolerances, type Tolerances } from './cases/oracle.js';
 export { describeBackend, describeTraining, type SuiteOptions } from './describe-backend.js';
-export { type MethodRecipe, methodRecipes, methodTrainingCases } from './training/method-training-cases.js';
+export {
+  type MethodRecipe,
+  methodRecipes,
+  methodTrainingCases,
+  variantTrainingCases,
+} from './training/method-training-cases.js';
 export { toyTrainingCases } from './training/toy-training-cases.js';
 export {
   compareTraining,

@@ -1,4 +1,10 @@
-import { compareTensors, methodTrainingCases, toyTrainingCases, worstOf } from '@kora-bench/conformance';
+import {
+  compareTensors,
+  methodTrainingCases,
+  toyTrainingCases,
+  variantTrainingCases,
+  worstOf,
+} from '@kora-bench/conformance';
 import { gradients } from '@kora-bench/core/autodiff';
 import type { Program } from '@kora-bench/core/graph';
 import { compositeKinds } from '@kora-bench/core/ops';
@@ -26,7 +32,7 @@ function differenceInParts(program: Program, sources: Sources, parts: number, re
 }
 
 describe('a batch that is worked on in parts gives what the whole one gives', () => {
-  it.each([...toyTrainingCases, ...methodTrainingCases])('$name', ({ build }) => {
+  it.each([...toyTrainingCases, ...methodTrainingCases, ...variantTrainingCases])('$name', ({ build }) => {
     const { program, feeds, state, weights } = build();
     const sources = { ...Object.fromEntries(weights), ...state, ...feeds(3) };
     const batch = batchOf(program)!;

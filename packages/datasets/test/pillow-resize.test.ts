@@ -10,6 +10,7 @@ interface Case {
   readonly imageSize: [number, number];
   readonly interpolation: 'bicubic' | 'bilinear';
   readonly cropPct: number;
+  readonly cropMode?: 'center' | 'squash';
   readonly sha256: string;
   readonly bytes?: number[];
 }
@@ -33,7 +34,7 @@ function syntheticImage(height: number, width: number): Uint8Array {
 }
 
 test.each(fixture.cases)(
-  '$height×$width to $imageSize, $interpolation, crop $cropPct: the bytes of Pillow',
+  '$height×$width to $imageSize, $interpolation, crop $cropPct $cropMode: the bytes of Pillow',
   ({ height, width, sha256, bytes, ...geometry }) => {
     const result = preparePixels(syntheticImage(height, width), height, width, geometry);
     if (bytes !== undefined) expect([...result]).toEqual(bytes);

@@ -1,10 +1,12 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FormatError, InputError, KoraError } from '@kora-bench/core/errors';
+import { FormatError, InputError, KoraError, MissingDataError } from '@kora-bench/core/errors';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
-import { checkpointFiles } from './checkpoint/checkpoint-files.js';
+import { configFile, preprocessorFile, weightsFile } from './checkpoint/checkpoint-files.js';
+import { inspectConfig } from './checkpoint/load-checkpoint-folder.js';
 import { type HubAccess, hubFileMetadata, resolveUrl, verifyChecksum } from './hub/hub-files.js';
 import { type FetchOptions, resumableFetch } from './hub/resumable-fetch.js';
+import { howToGetRepo, hubFolder, isHubName } from './registry/hub-model.js';
 import type { ModelContext, ModelDefinition } from './registry/model-definition.js';
 import { models } from './registry/models.js';
 import { resolveModel } from './registry/resolve-model.js';
@@ -23,8 +25,10 @@ export interface DownloadOptions
 }
 
 /**
- * Downloads a registered model from the Hugging Face hub (or the mirror in `HF_ENDPOINT`, with the access
- * token in `HF_TOKEN`) into `<dataDir>/models/<name>/`. An interrupted download resumes where it stopped;
+ * Downloads a model from the Hugging Face hub (or the mirror in `HF_ENDPOINT`, with the access token in `HF_TOKEN`):
+ * a registered one into `<dataDir>/models/<name>/`, any other repository, e.g. `facebook/dinov2-small`, into
+ * `<dataDir>/models/<owner>/<repository>/`. The configuration comes first, and what it says is not supported is
+ * refused before the weights are fetched. An interrupted download resumes where it stopped;
  * every file is checked against the hub's digest before it gets its name, and one that is already there
  * and right is not fetched again.
  *
@@ -32,41 +36,66 @@ export interface DownloadOptions
  * @throws InputError for an unknown model, one that is not on the hub, or a folder that cannot be written
  * @throws MissingDataError when the hub refuses, or the connection stays broken
  * @throws FormatError when what came is not what the hub announced
+ * @throws CheckpointError when the model needs what is not supported
  */
 export async function download(
   name: string,
-  { dataDir }: ModelContext,
+  context: ModelContext,
   onProgress: (progress: DownloadProgress) => void = () => {},
   options: DownloadOptions = {},
 ): Promise<string> {
-  const model = await resolveModel(name, options.definitions ?? models);
-  if (model.hubRepo === undefined) {
-    throw new InputError(`There is nothing to download for ${model.name}.`, {
-      where: 'model',
-      expected: 'a model with a repository on the hub',
-      received: model.embedded ? 'an embedded model: it comes with the package' : 'a folder',
-      fix: 'Use the model as it is.',
-    });
-  }
-  const folder = join(dataDir, 'models', model.name);
+  const { repo, folder } = await source(name, context, options.definitions ?? models);
   const access: HubAccess = {
     token: process.env.HF_TOKEN || undefined,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
+  const fetchFile = (file: string) => {
+    const onBytes = (bytes: number, total: number) => onProgress({ file, bytes, total });
+    return downloadFile(resolveUrl(repo, file), join(folder, file), { ...options, access, onBytes });
+  };
   try {
     makeFolder(folder);
-    for (const file of checkpointFiles) {
-      const onBytes = (bytes: number, total: number) => onProgress({ file, bytes, total });
-      await downloadFile(resolveUrl(model.hubRepo, file), join(folder, file), {
-        ...options,
-        access,
-        onBytes,
-      });
-    }
+    await fetchFile(configFile);
+    const { library } = await inspectConfig(folder, howToGetRepo(repo));
+    if (library === 'transformers') await fetchFile(preprocessorFile);
+    await fetchFile(weightsFile).catch((error: unknown) => {
+      throw error instanceof MissingDataError && error.received === 'status 404'
+        ? noWeights(repo, error)
+        : error;
+    });
   } catch (error) {
     throw asKoraError(error, folder);
   }
   return folder;
+}
+
+/** The repository is there, its weights are in another form. */
+function noWeights(repo: string, cause: unknown): MissingDataError {
+  return new MissingDataError(`The repository ${repo} has no ${weightsFile}.`, {
+    where: resolveUrl(repo, weightsFile),
+    expected: 'the weights in one file of the safetensors format',
+    received: 'status 404',
+    fix: 'Use a repository that has one, or save the model with save_pretrained of transformers (save_for_hf of timm) and give its folder.',
+    cause,
+  });
+}
+
+async function source(
+  name: string,
+  context: ModelContext,
+  definitions: readonly ModelDefinition[],
+): Promise<{ readonly repo: string; readonly folder: string }> {
+  const registered = definitions.some((model) => name === model.name || name === model.hubRepo);
+  if (!registered && isHubName(name)) return { repo: name, folder: hubFolder(name, context) };
+  const model = await resolveModel(name, definitions, context);
+  if (model.hubRepo !== undefined)
+    return { repo: model.hubRepo, folder: join(context.dataDir, 'models', model.name) };
+  throw new InputError(`There is nothing to download for ${model.name}.`, {
+    where: 'model',
+    expected: 'a model with a repository on the hub',
+    received: model.embedded ? 'an embedded model: it comes with the package' : 'a folder',
+    fix: 'Use the model as it is.',
+  });
 }
 
 interface FileOptions extends DownloadOptions {

@@ -1,4 +1,3 @@
-export { adaptImageSize } from './checkpoint/adapt-image-size.js';
 export {
   type CheckpointSummary,
   type FolderOptions,
@@ -6,7 +5,9 @@ export {
   type LoadOptions,
   loadCheckpointFolder,
 } from './checkpoint/load-checkpoint-folder.js';
+export { timmVitConfig } from './checkpoint/timm-config.js';
 export { type DownloadOptions, type DownloadProgress, download } from './download.js';
+export { isHubName } from './registry/hub-model.js';
 export type { ModelContext, ModelDefinition } from './registry/model-definition.js';
 export { models, vitMicroFolder } from './registry/models.js';
 export { loadModel, resolveModel } from './registry/resolve-model.js';

@@ -3,17 +3,19 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { download } from '@kora-bench/models';
+import { download, resolveModel } from '@kora-bench/models';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { temporaryFolder } from './checkpoint-folder.js';
+import { temporaryFolder, timmConfig } from './checkpoint-folder.js';
 
 const name = 'vit_tiny_patch16_224';
 const repo = `timm/${name}.augreg_in21k_ft_in1k`;
 const commit = 'c0ffee';
-const config = Buffer.from('{"architecture": "vit_tiny_patch16_224"}');
+const config = Buffer.from(JSON.stringify(timmConfig({ architecture: name })));
 const weights = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
-const sha256 = createHash('sha256').update(weights).digest('hex');
-const blobSha1 = createHash('sha1').update(`blob ${config.length}\0`).update(config).digest('hex');
+const sha256Of = (content: Buffer) => createHash('sha256').update(content).digest('hex');
+const sha256 = sha256Of(weights);
+const blobSha1 = (content: Buffer) =>
+  createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
 
 interface Hub {
   /** Requests for content: path and range. */
@@ -26,28 +28,44 @@ interface Hub {
 
 type SendWeights = (range: number, response: ServerResponse, attempt: number) => void;
 
+/** A repository on the hub, with its small files. */
+interface Repository {
+  readonly name: string;
+  readonly files: Readonly<Record<string, Buffer>>;
+  /** Absent: {@link weights}. */
+  readonly weights?: Buffer;
+}
+
 /** A server that answers as the hub does: digests on HEAD, then a redirect to storage elsewhere. */
-async function startHub(sendWeights: SendWeights): Promise<Hub> {
+async function startHub(
+  sendWeights: SendWeights,
+  { name: held, files, weights: stored = weights }: Repository = {
+    name: repo,
+    files: { 'config.json': config },
+  },
+): Promise<Hub> {
   const fetched: Hub['fetched'][number][] = [];
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const path = request.url!;
     const file = path.slice(path.lastIndexOf('/') + 1);
     const range = request.headers.range;
     if (request.method === 'HEAD') {
-      if (!path.startsWith(`/${repo}/resolve/main/`)) return response.writeHead(404).end();
+      const large = file === 'model.safetensors';
+      const small = files[file];
+      if (!path.startsWith(`/${held}/resolve/main/`) || (!large && small === undefined))
+        return response.writeHead(404).end();
       const linked = {
-        'x-linked-etag': `"${sha256}"`,
-        'x-linked-size': weights.length,
+        'x-linked-etag': `"${sha256Of(stored)}"`,
+        'x-linked-size': stored.length,
         location: 'http://storage.invalid/',
       };
-      const plain = { etag: `"${blobSha1}"`, 'content-length': config.length };
-      const large = file === 'model.safetensors';
+      const plain = small && { etag: `"${blobSha1(small)}"`, 'content-length': small.length };
       return response
         .writeHead(large ? 302 : 200, { 'x-repo-commit': commit, ...(large ? linked : plain) })
         .end();
     }
     fetched.push({ path, range, token: request.headers.authorization });
-    if (file === 'config.json') return response.writeHead(200).end(config);
+    if (files[file] !== undefined) return response.writeHead(200).end(files[file]);
     const attempt = fetched.filter((each) => each.path === path).length;
     return sendWeights(Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0), response, attempt);
   };
@@ -159,6 +177,47 @@ describe('a download', () => {
     });
     expect((await readdir(folder)).sort()).toEqual(['config.json', 'model.safetensors']);
     expect(await readFile(join(folder, 'model.safetensors'), 'utf8')).toBe('an older version');
+  });
+
+  const dinov2 = (name: string) => readFile(new URL(`fixtures/transformers/dinov2/${name}`, import.meta.url));
+
+  test('of any repository of transformers brings its preprocessor along, and the model loads by its name', async () => {
+    const stored = await dinov2('model.safetensors');
+    const hub = await startHub((_from, response) => response.writeHead(200).end(stored), {
+      name: 'facebook/dinov2-small',
+      weights: stored,
+      files: {
+        'config.json': await dinov2('config.json'),
+        'preprocessor_config.json': await dinov2('preprocessor_config.json'),
+      },
+    });
+    const context = { dataDir: await temporaryFolder() };
+    await expect(resolveModel('facebook/dinov2-small', undefined, context)).rejects.toMatchObject({
+      code: 'MISSING_DATA',
+      fix: expect.stringContaining('kora-bench data get facebook/dinov2-small'),
+    });
+    const folder = await download('facebook/dinov2-small', context, undefined, quick);
+    expect(folder).toBe(join(context.dataDir, 'models', 'facebook', 'dinov2-small'));
+    expect(hub.fetched.map(({ path }) => path.split('/').at(-1))).toEqual([
+      'config.json',
+      'preprocessor_config.json',
+      'model.safetensors',
+    ]);
+    const model = await resolveModel('facebook/dinov2-small', undefined, context);
+    expect(model).toMatchObject({ name: 'facebook/dinov2-small', hubRepo: 'facebook/dinov2-small' });
+    const { model: loaded, notes } = await model.load(context);
+    expect(loaded).toMatchObject({ imageSize: [12, 12], tokens: { prefix: ['class'], grid: [3, 3] } });
+    expect(notes).toContain('position embedding interpolated from 5×5 to 3×3 patches');
+  });
+
+  test('is refused before the weights are fetched when the configuration asks for what is not supported', async () => {
+    const other = Buffer.from(JSON.stringify({ model_type: 'dinov3_vit', hidden_size: 384 }));
+    const hub = await startHub(sendFrom, { name: 'facebook/dinov3', files: { 'config.json': other } });
+    await expect(download('facebook/dinov3', { dataDir: await temporaryFolder() })).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      message: 'The checkpoint needs what is not supported: rotary position embeddings.',
+    });
+    expect(hub.fetched.map(({ path }) => path.split('/').at(-1))).toEqual(['config.json']);
   });
 
   test('gives up at once when the server refuses', async () => {

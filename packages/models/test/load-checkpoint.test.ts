@@ -69,6 +69,46 @@ describe('a checkpoint of timm', () => {
     expect((await model.load({ dataDir: '' })).tensors.size).toBe(tensors.size);
   });
 
+  test('may have its fields at the root, as older releases wrote it, and fields that are null', async () => {
+    const { pretrained_cfg: pretrained, ...rest } = timmConfig();
+    const flat = { ...rest, ...(pretrained as object), fc_norm: null, crop_mode: null };
+    const folder = await checkpointFolder({ 'config.json': flat }, timmTensors());
+    const nested = await loadCheckpointFolder(await timmFolder());
+    expect((await loadCheckpointFolder(folder)).preprocessing).toEqual(nested.preprocessing);
+  });
+
+  test('may give arguments with the values that they have anyway', async () => {
+    const { model_args: args } = timmConfig();
+    const defaults = {
+      fc_norm: false,
+      dynamic_img_pad: false,
+      norm_layer: 'layernorm',
+      act_layer: 'gelu',
+      class_token: true,
+      init_values: null,
+      reg_tokens: 0,
+      drop_path_rate: 0.1,
+    };
+    const folder = await timmFolder({ model_args: { ...(args as object), ...defaults } });
+    expect((await inspectCheckpointFolder(folder)).config).toEqual(
+      (await inspectCheckpointFolder(await timmFolder())).config,
+    );
+  });
+
+  test('says where OpenAI’s CLIP is not run with the activation that it was trained with', async () => {
+    const pretrained = timmConfig().pretrained_cfg as object;
+    const folder = await timmFolder({ pretrained_cfg: { ...pretrained, tag: 'openai' } });
+    expect((await inspectCheckpointFolder(folder)).notes).toEqual([
+      expect.stringContaining('trained with quick GELU'),
+    ]);
+  });
+
+  test('is squashed where its configuration says so', async () => {
+    const pretrained = timmConfig().pretrained_cfg as object;
+    const folder = await timmFolder({ pretrained_cfg: { ...pretrained, crop_mode: 'squash' } });
+    expect((await inspectCheckpointFolder(folder)).preprocessing.cropMode).toBe('squash');
+  });
+
   test('says how `pnpm pretrain` trained it', async () => {
     const pretraining = { dataset: 'procedural-pretrain', examples: 12_000, classes: 60 };
     const { tag: _, ...untagged } = timmConfig().pretrained_cfg as Record<string, unknown>;
@@ -148,11 +188,12 @@ describe('a checkpoint of transformers', () => {
       code: 'CHECKPOINT',
       expected: 'blocks.1.attn.qkv.weight [18, 6]',
     });
-    const folder = await folderOf(undefined, { hidden_act: 'gelu_new' });
+    const folder = await folderOf(undefined, { hidden_act: 'gelu_10' });
     await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
-      code: 'FORMAT',
+      code: 'CHECKPOINT',
+      message: 'The checkpoint needs what is not supported: the activation gelu_10.',
       where: expect.stringMatching(/config\.json: hidden_act$/),
-      received: '"gelu_new"',
+      received: '"gelu_10"',
     });
   });
 });
@@ -184,12 +225,12 @@ describe('a checkpoint that is not right', () => {
     });
   });
 
-  test('names the tensors that a plain ViT does not have', async () => {
+  test('names the tensors that the model does not have, and what they are there for', async () => {
     const folder = await edited((tensors) => tensors.set('blocks.0.ls1.gamma', filled([6])));
     await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
       code: 'CHECKPOINT',
+      message: 'The checkpoint has 1 tensor that vit_fixture_patch4 does not have: layer scale.',
       received: 'blocks.0.ls1.gamma [6]',
-      fix: expect.stringContaining('layer scale'),
     });
   });
 
@@ -221,15 +262,72 @@ describe('a checkpoint that is not right', () => {
 
   test.each([
     ['another depth', { model_args: { num_heads: 3, depth: 3 } }, 'depth'],
-    ['layer scale', { model_args: { num_heads: 3, init_values: 1e-5 } }, 'plain Vision Transformer'],
-    ['average pooling', { global_pool: 'avg' }, 'plain Vision Transformer'],
-    ['another family', { architecture: 'resnet50' }, 'plain Vision Transformer'],
+    [
+      'layer scale',
+      { model_args: { num_heads: 3, init_values: 1e-5 } },
+      'lacks 4 tensors of vit_fixture_patch4: layer',
+    ],
+    [
+      'average pooling',
+      { global_pool: 'avg' },
+      'lacks 2 tensors of vit_fixture_patch4: a norm after pooling',
+    ],
+    [
+      'a name of other geometry',
+      { architecture: 'vit_tiny_patch16_224', model_args: undefined },
+      'patch size',
+    ],
+    ['another family', { architecture: 'resnet50' }, 'an architecture other than timm’s VisionTransformer'],
+    ['rotary positions', { architecture: 'eva02_base_patch14_448' }, 'rotary position embeddings'],
+    ['another pooling', { global_pool: 'avgmax' }, 'pooling by "avgmax"'],
+    [
+      'an argument of other blocks',
+      { model_args: { num_heads: 3, scale_mlp_norm: true } },
+      'norms inside the MLP',
+    ],
+    ['fixed positions', { model_args: { num_heads: 3, pos_embed: 'none' } }, 'other than learned positions'],
+    ['an unknown argument', { model_args: { num_heads: 3, gated: true } }, 'the argument gated'],
   ])('is refused when its configuration states %s', async (_, changes, message) => {
     await expect(timmFolder(changes).then((folder) => loadCheckpointFolder(folder))).rejects.toMatchObject({
       code: 'CHECKPOINT',
       message: expect.stringContaining(message),
     });
   });
+
+  test.each([
+    [
+      'dinov2',
+      'vit_large_patch14_224',
+      'has 4 tensors that vit_large_patch14_224 does not have: layer scale',
+    ],
+    [
+      'plain-rectangular',
+      'vit_small_patch14_dinov2',
+      'lacks 4 tensors of vit_small_patch14_dinov2: layer scale',
+    ],
+    ['clip-laion', 'vit_base_patch32_224', 'lacks 1 tensor of vit_base_patch32_224'],
+    ['siglip', 'vit_base_patch16_siglip_gap_224', 'attention pooling'],
+    ['deit', 'deit_tiny_distilled_patch16_224', 'a distillation token'],
+    ['dinov2-swiglu', 'vit_large_patch14_dinov2', 'disagree about the model’s MLP width'],
+    ['no-class-token', 'vit_medium_patch16_reg4_gap_256', 'register tokens'],
+  ])(
+    '%s under the name %s is refused: the name implies something else',
+    async (title, architecture, message) => {
+      const source = new URL(`fixtures/timm/${title}/`, import.meta.url);
+      const config = JSON.parse(await readFile(new URL('config.json', source), 'utf8')) as {
+        global_pool?: string;
+        model_args: { global_pool?: string };
+      };
+      delete config.global_pool;
+      delete config.model_args.global_pool;
+      const weights = await readFile(new URL('model.safetensors', source));
+      const folder = await checkpointFolder({ 'config.json': { ...config, architecture } }, weights);
+      await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
+        code: 'CHECKPOINT',
+        message: expect.stringContaining(message),
+      });
+    },
+  );
 
   test('is refused under the name of another model', async () => {
     const dataDir = await temporaryFolder();
@@ -238,17 +336,25 @@ describe('a checkpoint that is not right', () => {
     const model = await resolveModel('vit_tiny_patch16_224');
     await expect(model.load({ dataDir })).rejects.toMatchObject({
       code: 'CHECKPOINT',
-      expected: '224×224 pixels, 3 heads',
-      received: 'vit_fixture_patch4: 8×12 pixels, 3 heads',
+      expected: 'image size 224×224, patch size 16, width 192, depth 12, MLP width 768',
+      received: 'vit_fixture_patch4: image size 8×12, patch size 4, width 6, depth 2, MLP width 9',
     });
   });
 
   test('names the field of a configuration that is wrong', async () => {
-    const folder = await timmFolder({ pretrained_cfg: { input_size: [3, 8, 12], interpolation: 'lanczos' } });
+    const pretrained = timmConfig().pretrained_cfg as Record<string, unknown>;
+    const folder = await timmFolder({ pretrained_cfg: { ...pretrained, interpolation: 'lanczos' } });
     await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
-      code: 'FORMAT',
+      code: 'CHECKPOINT',
+      message: 'The checkpoint needs what is not supported: lanczos interpolation.',
       where: `${join(folder, 'config.json')}: pretrained_cfg.interpolation`,
-      received: '"lanczos"',
+    });
+    const wrong = await timmFolder({ pretrained_cfg: { ...pretrained, std: [1, 0, 1] } });
+    await expect(loadCheckpointFolder(wrong)).rejects.toMatchObject({
+      code: 'FORMAT',
+      where: `${join(wrong, 'config.json')}: pretrained_cfg.std.1`,
+      expected: 'a number above 0',
+      received: '0',
     });
   });
 

@@ -109,7 +109,7 @@ export async function checkData(
   for (const model of config.models) await checkWeights(model, registry, context);
   const datasets = await openDatasets(phases, context);
   for (const name of config.models) {
-    const model = await resolveModel(name, [...registry.models.values()]);
+    const model = await resolveModel(name, [...registry.models.values()], context);
     for (const method of methods) {
       const settings = {
         config,
@@ -137,9 +137,9 @@ function checkMethod(
   }
 }
 
-/** A folder's headers were read when its name was resolved. */
+/** The headers of a folder, or of a repository's files, were read when its name was resolved. */
 async function checkWeights(name: string, registry: Registry, context: DataContext): Promise<void> {
-  const model = await resolveModel(name, [...registry.models.values()]);
+  const model = await resolveModel(name, [...registry.models.values()], context);
   if (model.embedded) await model.load(context);
   else await model.check?.(context);
 }

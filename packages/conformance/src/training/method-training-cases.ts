@@ -1,5 +1,6 @@
 import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
 import { hostTensor } from '@kora-bench/core/graph';
+import type { Architecture } from '@kora-bench/core/nn';
 import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
 import { initialValue, stagesOf } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
@@ -20,7 +21,7 @@ import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
 import { classificationTask, depthTask } from '@kora-bench/tasks';
-import { toyVit } from '@kora-bench/testing/vit-configs';
+import { toyVariants, toyVit } from '@kora-bench/testing/vit-configs';
 import { exampleWeights, initialState } from '@kora-bench/trainer';
 import type { Training, TrainingCase } from './training-case.js';
 
@@ -108,14 +109,26 @@ export const methodTrainingCases: readonly TrainingCase[] = taskRecipes.flatMap(
   })),
 );
 
+/** Full fine-tuning and LoRA on the kinds of Vision Transformers: every gradient of every part. */
+export const variantTrainingCases: readonly TrainingCase[] = Object.entries(toyVariants).flatMap(
+  ([name, model]) =>
+    methodRecipes
+      .filter((recipe) => ['full', 'lora published'].includes(recipe.name))
+      .map((methodRecipe) => ({
+        name: `${methodRecipe.name} on ${name}`,
+        build: () => buildMethodTraining(methodRecipe, taskRecipes[0]!, model),
+      })),
+);
+
 function buildMethodTraining(
   { method, stage }: MethodRecipe,
   { task, optimizer, clipNorm, learningRate, target }: TaskRecipe,
+  model: Architecture = toyVit,
 ): Training {
   const stageOf = stagesOf(method).find(({ name }) => name === stage)!;
   const trains = (parameter: OwnedParameter) => trainsInStage(parameter, method, stageOf);
   const { program, layout } = buildTrainProgram({
-    model: toyVit,
+    model,
     method,
     task,
     batchSize,
@@ -125,7 +138,7 @@ function buildMethodTraining(
     clipNorm,
   });
   const values = new Map(
-    modelParameters(toyVit, method, task).map((spec) => [spec.name, startValue(spec)] as const),
+    modelParameters(model, method, task).map((spec) => [spec.name, startValue(spec)] as const),
   );
   return {
     program,
@@ -152,7 +165,7 @@ function buildMethodTraining(
  */
 function startValue(spec: OwnedParameter): HostTensor {
   const { name, shape, owner } = spec;
-  const isNorm = /(^|\.)norm\d?\.weight$/.test(name);
+  const isNorm = /(^|[._])norm(?:\d|_pre)?\.weight$/.test(name);
   const start = owner === 'method' ? initialValue(spec, 1) : undefined;
   const noise = initialValue({ ...spec, init: { kind: 'normal', std: start === undefined ? 0.3 : 0.1 } }, 2);
   return hostTensor(

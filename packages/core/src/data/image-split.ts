@@ -13,6 +13,11 @@ export interface Preprocessing {
    * evaluation transform does. 1 means resize only.
    */
   readonly cropPct: number;
+  /**
+   * `squash`: each side is resized to `floor(size / cropPct)` by itself, whatever becomes of the image's proportions,
+   * as timm's `crop_mode` has it. Absent: `center`, which keeps them.
+   */
+  readonly cropMode?: 'center' | 'squash';
   /** Per-channel RGB mean and standard deviation of values scaled to [0, 1]. */
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];

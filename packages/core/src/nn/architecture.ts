@@ -98,7 +98,7 @@ export interface Architecture {
    * @throws ShapeError when the images are of another size
    */
   forward(images: Tensor, context: ForwardContext): ForwardOutput;
-  /** The last norm, on tokens of an earlier block: `[…, D] → […, D]`. */
+  /** The last norm, on tokens of an earlier block: `[…, D] → […, D]`; the tokens themselves where they are not normed. */
   lastNorm(tokens: Tensor, weight: WeightLookup): Tensor;
 }
 

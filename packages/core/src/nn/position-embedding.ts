@@ -4,19 +4,21 @@ import type { HostTensor } from '../tensor/host-tensor.js';
 /**
  * Resamples a learned position embedding to another grid of patches, as timm's
  * `resample_abs_pos_embed` does: antialiased bicubic interpolation (a = −0.5, pixel centres aligned),
- * the class token's position kept.
- * @param embedding `[1, rows·columns + 1, D]`
- * @returns `[1, newRows·newColumns + 1, D]`
+ * the positions of tokens before the patches kept.
+ * @param embedding `[1, prefix + rows·columns, D]`
+ * @param prefix how many tokens before the patches have a position
+ * @returns `[1, prefix + newRows·newColumns, D]`
  */
 export function interpolatePositionEmbedding(
   embedding: HostTensor,
   from: readonly [rows: number, columns: number],
   to: readonly [rows: number, columns: number],
+  prefix = 1,
 ): HostTensor {
   const [, tokens, width] = embedding.shape;
-  if (embedding.shape.length !== 3 || tokens !== from[0] * from[1] + 1 || width === undefined) {
+  if (embedding.shape.length !== 3 || tokens !== prefix + from[0] * from[1] || width === undefined) {
     throw new ShapeError('The position embedding does not fit its grid.', {
-      expected: `[1, ${from[0] * from[1] + 1}, D]`,
+      expected: `[1, ${prefix + from[0] * from[1]}, D]`,
       received: `[${embedding.shape.join(', ')}]`,
       where: 'pos_embed',
     });
@@ -24,21 +26,21 @@ export function interpolatePositionEmbedding(
   if (from[0] === to[0] && from[1] === to[1]) return embedding;
   const rowWeights = cubicWeights(from[0], to[0]);
   const columnWeights = cubicWeights(from[1], to[1]);
-  const data = new Float32Array((to[0] * to[1] + 1) * width);
-  data.set(embedding.data.subarray(0, width));
+  const data = new Float32Array((prefix + to[0] * to[1]) * width);
+  data.set(embedding.data.subarray(0, prefix * width));
   rowWeights.forEach((rowTaps, row) => {
     columnWeights.forEach((columnTaps, column) => {
-      const target = (1 + row * to[1] + column) * width;
+      const target = (prefix + row * to[1] + column) * width;
       for (const [i, rowWeight] of rowTaps) {
         for (const [j, columnWeight] of columnTaps) {
-          const source = (1 + i * from[1] + j) * width;
+          const source = (prefix + i * from[1] + j) * width;
           for (let d = 0; d < width; d++)
             data[target + d]! += rowWeight * columnWeight * embedding.data[source + d]!;
         }
       }
     });
   });
-  return { dtype: 'f32', shape: [1, to[0] * to[1] + 1, width], data };
+  return { dtype: 'f32', shape: [1, prefix + to[0] * to[1], width], data };
 }
 
 /** For each output position, the input positions that it reads and their weights, which sum to 1. */

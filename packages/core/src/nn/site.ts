@@ -16,7 +16,7 @@ export interface SiteSpec {
   readonly inFeatures: number;
   /** Features that it gives, the extent of the value's last axis. */
   readonly outFeatures: number;
-  /** The weight that the layer has, if any: `[out, in]` of a linear layer, `[D]` of a norm. */
+  /** The weight that the layer has, if any: `[out, in]` of a linear layer, `[D]` of a norm or a scale. */
   readonly weight?: string;
   /** Its bias `[out]`, if any. */
   readonly bias?: string;

@@ -1,4 +1,5 @@
 import { InternalError } from '../errors/kora-error.js';
+import { mul } from '../ops/elementwise.js';
 import { layerNorm } from '../ops/layer-norm.js';
 import { reshape } from '../ops/layout.js';
 import { linear } from '../ops/linear.js';
@@ -28,6 +29,8 @@ export interface SiteTracer {
     input: Tensor,
     options: { readonly eps: number; readonly layout?: TokenLayout },
   ): Tensor;
+  /** The scale per feature of the site `name`, `[…, D] → […, D]`. */
+  scale(name: string, input: Tensor, layout?: TokenLayout): Tensor;
 }
 
 /** Traces the layers that stand at `sites`. */
@@ -54,6 +57,10 @@ export function traceSites(sites: readonly SiteSpec[], { weight, hooks }: Forwar
     layerNorm(name, input, { eps, layout }) {
       const { weight, bias } = parametersOf(name);
       return at(name, { input, value: layerNorm(input, weight, bias!, eps), ...(layout && { layout }) });
+    },
+    scale(name, input, layout) {
+      const { weight } = parametersOf(name);
+      return at(name, { input, value: mul(input, weight), ...(layout && { layout }) });
     },
   };
 }

@@ -55,7 +55,7 @@ export class PixelCache {
     layout: PackedLayout,
   ): Promise<PixelCache> {
     const [height, width] = geometry.imageSize;
-    const { interpolation, cropPct } = geometry;
+    const { interpolation, cropPct, cropMode } = geometry;
     // Splits without targets per pixel keep the keys, and so the caches, that they had before there were any.
     const { mask, depth } = layout;
     const targets = mask || depth ? { targets: targetFormat, mask, depth } : {};
@@ -66,6 +66,7 @@ export class PixelCache {
       width,
       interpolation,
       cropPct,
+      ...(cropMode === 'squash' && { cropMode }),
       ...targets,
     };
     const key = createHash('sha256').update(JSON.stringify(description)).digest();

@@ -3,7 +3,7 @@ import { InputError } from '@kora-bench/core/errors';
 import { type ImageExtent, type PixelRegion, resampleRgb } from './pillow-resample.js';
 
 /** The part of a preprocessing that determines pixels; normalisation comes after the cache. */
-export type PixelGeometry = Pick<Preprocessing, 'imageSize' | 'interpolation' | 'cropPct'>;
+export type PixelGeometry = Pick<Preprocessing, 'imageSize' | 'interpolation' | 'cropPct' | 'cropMode'>;
 
 /** How one image of a known size is resized and cropped. All in pixels. */
 interface EvalGeometry {
@@ -13,9 +13,10 @@ interface EvalGeometry {
 }
 
 /**
- * Resize and centre crop of an image, as timm's evaluation transform (`crop_mode='center'`).
+ * Resize and centre crop of an image, as timm's evaluation transform.
  * A square target takes torchvision's `Resize(floor(size / cropPct))` of the shorter side, which cuts
- * the longer one down to whole pixels; any other target takes timm's `ResizeKeepRatio`, which rounds.
+ * the longer one down to whole pixels; any other target takes timm's `ResizeKeepRatio`, which rounds; squashing
+ * resizes each side by itself.
  * Then torchvision's `CenterCrop`, whose offset rounds halves to even.
  */
 function evalGeometry(height: number, width: number, geometry: PixelGeometry): EvalGeometry {
@@ -24,7 +25,10 @@ function evalGeometry(height: number, width: number, geometry: PixelGeometry): E
   const scaleWidth = Math.floor(cropWidth / geometry.cropPct);
   let resizedHeight: number;
   let resizedWidth: number;
-  if (scaleHeight === scaleWidth) {
+  if (geometry.cropMode === 'squash') {
+    resizedHeight = scaleHeight;
+    resizedWidth = scaleWidth;
+  } else if (scaleHeight === scaleWidth) {
     const size = scaleHeight;
     resizedHeight = height <= width ? size : Math.trunc((size * height) / width);
     resizedWidth = width <= height ? size : Math.trunc((size * width) / height);

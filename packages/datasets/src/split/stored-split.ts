@@ -68,8 +68,8 @@ export function storedSplit(description: StoredSplitDescription, cacheDir: strin
     contentHashes: (indices = [...paths.keys()]) => hashExamples(store, indices),
     async open(preprocessing: Preprocessing): Promise<PixelReader> {
       checkGeometry(preprocessing);
-      const { imageSize, interpolation, cropPct } = preprocessing;
-      const geometry = { imageSize, interpolation, cropPct };
+      const { imageSize, interpolation, cropPct, cropMode } = preprocessing;
+      const geometry = { imageSize, interpolation, cropPct, ...(cropMode && { cropMode }) };
       const { mask, depth } = targets;
       const layout = packedLayout(imageSize, { mask: mask !== undefined, depth: depth !== undefined });
       const plan: DecodePlan = {

@@ -1,28 +1,25 @@
 import { createHash } from 'node:crypto';
 import { InputError } from '@kora-bench/core/errors';
-import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
-import { interpolatePositionEmbedding, vitTokens } from '@kora-bench/core/nn';
+import type { HostTensor } from '@kora-bench/core/graph';
+import {
+  interpolatePositionEmbedding,
+  positionedPrefix,
+  type VitConfig,
+  vitTokens,
+} from '@kora-bench/core/nn';
 
-/** A Vision Transformer with its weights, still open to change. */
-export interface VitCheckpoint extends Omit<Checkpoint, 'model'> {
-  readonly config: VitConfig;
-}
+type Size = readonly [height: number, width: number];
+
+const sameSize = (a: VitConfig, b: VitConfig) => a.imageSize.every((side, i) => side === b.imageSize[i]);
 
 /**
- * The checkpoint for images of another size: its position embedding interpolated to the new grid of
- * patches, its preprocessing and fingerprint those of the new size. The same size gives it back unchanged.
- * @param imageSize height and width in pixels
+ * The model for images of another size; the same size gives it back unchanged.
  * @throws InputError when a side is not a multiple of the patch size
  */
-export function adaptImageSize(
-  checkpoint: VitCheckpoint,
-  imageSize: readonly [height: number, width: number],
-): VitCheckpoint {
-  const { config, preprocessing, tensors, fingerprint, notes } = checkpoint;
-  const [height, width] = imageSize;
-  if (height === config.imageSize[0] && width === config.imageSize[1]) return checkpoint;
+export function adaptConfig(config: VitConfig, imageSize: Size): VitConfig {
+  if (sameSize(config, { ...config, imageSize })) return config;
   const fits = (side: number) => Number.isInteger(side) && side > 0 && side % config.patchSize === 0;
-  if (!fits(height) || !fits(width)) {
+  if (!imageSize.every(fits)) {
     throw new InputError(`${config.name} cannot take images of this size.`, {
       where: 'imageSize',
       expected: `multiples of the patch size ${config.patchSize}`,
@@ -30,17 +27,33 @@ export function adaptImageSize(
       fix: `Use for example ${config.imageSize.join('×')}.`,
     });
   }
-  const resized = { ...config, imageSize };
-  const from = vitTokens(config).grid;
-  const to = vitTokens(resized).grid;
-  const positions = interpolatePositionEmbedding(tensors.get('pos_embed')!, from, to);
-  return {
-    config: resized,
-    preprocessing: { ...preprocessing, imageSize },
-    tensors: new Map([...tensors, ['pos_embed', positions]]),
-    fingerprint: createHash('sha256')
-      .update(`${fingerprint} ${imageSize.join('x')}`)
-      .digest('hex'),
-    notes: [...notes, `position embedding interpolated from ${from.join('×')} to ${to.join('×')} patches`],
-  };
+  return { ...config, imageSize };
+}
+
+/** The weights with the position embedding interpolated from the grid of one model to that of another. */
+export function adaptPositions(
+  tensors: ReadonlyMap<string, HostTensor>,
+  from: VitConfig,
+  to: VitConfig,
+): ReadonlyMap<string, HostTensor> {
+  if (sameSize(from, to)) return tensors;
+  const grids = [vitTokens(from).grid, vitTokens(to).grid] as const;
+  const prefix = positionedPrefix(from);
+  const positions = interpolatePositionEmbedding(tensors.get('pos_embed')!, ...grids, prefix);
+  return new Map([...tensors, ['pos_embed', positions]]);
+}
+
+/** The digest that stands for the weights at another image size. */
+export function adaptedFingerprint(sha256: string, from: VitConfig, to: VitConfig): string {
+  if (sameSize(from, to)) return sha256;
+  return createHash('sha256')
+    .update(`${sha256} ${to.imageSize.join('x')}`)
+    .digest('hex');
+}
+
+/** What a reader of results must know of the change. */
+export function adaptNotes(from: VitConfig, to: VitConfig): string[] {
+  if (sameSize(from, to)) return [];
+  const grid = (config: VitConfig) => vitTokens(config).grid.join('×');
+  return [`position embedding interpolated from ${grid(from)} to ${grid(to)} patches`];
 }

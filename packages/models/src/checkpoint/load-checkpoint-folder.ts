@@ -1,26 +1,20 @@
 import { basename, join, resolve } from 'node:path';
 import type { Preprocessing } from '@kora-bench/core/data';
 import { CheckpointError } from '@kora-bench/core/errors';
+import type { Shape } from '@kora-bench/core/graph';
 import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
-import { vitArchitecture } from '@kora-bench/core/nn';
+import { plainVit, vitArchitecture } from '@kora-bench/core/nn';
 import { z } from 'zod';
-import { adaptImageSize } from './adapt-image-size.js';
+import { adaptConfig, adaptedFingerprint, adaptNotes, adaptPositions } from './adapt-image-size.js';
 import type { CheckpointConfig } from './checkpoint-config.js';
-import { configFile, preprocessorFile, readJson, weightsFile } from './checkpoint-files.js';
+import { configFile, preprocessorFile, weightsFile } from './checkpoint-files.js';
 import { inferGeometry } from './infer-geometry.js';
-import {
-  checkLayout,
-  hasTransformersNames,
-  type TensorLayout,
-  timmLayout,
-  transformersLayout,
-} from './tensor-layout.js';
+import { readJson, text } from './read-json.js';
+import { checkLayout, type TensorLayout, timmLayout } from './tensor-layout.js';
 import { readTimmConfig, timmConfigSchema } from './timm-config.js';
-import {
-  preprocessorSchema,
-  readTransformersConfig,
-  transformersConfigSchema,
-} from './transformers-config.js';
+import { checkModelType, readTransformersConfig, transformersConfigSchema } from './transformers-config.js';
+import { preprocessorSchema } from './transformers-preprocessor.js';
+import { transformersLayout } from './transformers-tensors.js';
 import { openWeights, type WeightsReader } from './weights-reader.js';
 
 export interface LoadOptions {
@@ -47,21 +41,24 @@ export interface CheckpointSummary {
 
 /**
  * Loads a checkpoint from a folder with `config.json` and `model.safetensors`, as timm puts them on the
- * hub, or as transformers does for its ViT (then with `preprocessor_config.json`).
+ * hub, or as transformers does for its vision models (then with `preprocessor_config.json`).
  *
  * @throws MissingDataError when a file is not there
  * @throws FormatError when a file is truncated, corrupt or foreign
- * @throws CheckpointError when the tensors do not make up the model, or the model is no plain ViT
+ * @throws CheckpointError when the tensors do not make up the model, or when it needs what is not supported
  * @throws InputError when the image size asked for is not a multiple of the patch size
  */
-export async function loadCheckpointFolder(folder: string, options: FolderOptions = {}): Promise<Checkpoint> {
-  const { imageSize } = options;
-  const checkpoint = await withFolder(folder, options, async ({ weights, layout, summary }) => {
+export function loadCheckpointFolder(folder: string, options: FolderOptions = {}): Promise<Checkpoint> {
+  return withFolder(folder, options, async ({ weights, layout, stored, summary }) => {
     const { tensors, sha256 } = await weights.read(layout);
-    return { ...summary, tensors, fingerprint: sha256 };
+    const { config, ...rest } = summary;
+    return {
+      ...rest,
+      model: vitArchitecture(config),
+      tensors: adaptPositions(tensors, stored, config),
+      fingerprint: adaptedFingerprint(sha256, stored, config),
+    };
   });
-  const { config, ...rest } = imageSize === undefined ? checkpoint : adaptImageSize(checkpoint, imageSize);
-  return { ...rest, model: vitArchitecture(config) };
 }
 
 /** What `loadCheckpointFolder` would load, from the headers of the files alone; throws the same errors. */
@@ -75,65 +72,113 @@ export function inspectCheckpointFolder(
 interface OpenFolder {
   readonly weights: WeightsReader;
   readonly layout: TensorLayout;
+  /** The model that the weights are made for; the one that is asked for may take images of another size. */
+  readonly stored: VitConfig;
   readonly summary: CheckpointSummary;
 }
 
 async function withFolder<T>(
   folder: string,
-  { expected, howToGet = missingAdvice(folder) }: FolderOptions,
+  { expected, imageSize, howToGet = missingAdvice(folder) }: FolderOptions,
   use: (opened: OpenFolder) => Promise<T>,
 ): Promise<T> {
-  const stated = await readConfig(folder, howToGet);
   const paths = { weights: join(folder, weightsFile), config: join(folder, configFile) };
+  const read = await (await readConfig(folder, howToGet)).complete();
   const weights = await openWeights(paths.weights, howToGet);
   try {
     const shapes = new Map([...weights.header.tensors].map(([name, { shape }]) => [name, shape]));
-    const layout = hasTransformersNames(shapes.keys()) ? transformersLayout(shapes) : timmLayout(shapes);
-    const config =
-      expected === undefined
-        ? inferGeometry(layout, stated, paths)
-        : asExpected(expected, stated, layout, paths.config);
-    checkLayout(layout, config, paths.weights);
-    return await use({
-      weights,
-      layout,
-      summary: { config, preprocessing: stated.preprocessing, notes: stated.notes },
-    });
+    const { stated, layout } = read(shapes);
+    const stored = inferGeometry(layout, stated, paths);
+    if (expected !== undefined) checkExpected(stored, expected, paths.config);
+    const { weights: wanted, classifier, name } = vitArchitecture(stored);
+    checkLayout(layout, { name, shapes: new Map([...wanted, ...classifier]) }, paths.weights);
+    const config = adaptConfig(stored, imageSize ?? stated.preprocessing.imageSize);
+    const preprocessing = { ...stated.preprocessing, imageSize: config.imageSize };
+    const notes = [...stated.notes, ...adaptNotes(stored, config)];
+    return await use({ weights, layout, stored, summary: { config, preprocessing, notes } });
   } finally {
     await weights.close();
   }
 }
 
-/** The expected geometry with the classifier that the file brings along. */
-function asExpected(
-  expected: VitConfig,
-  stated: CheckpointConfig,
-  layout: TensorLayout,
-  where: string,
-): VitConfig {
-  const same = stated.imageSize.every((side, i) => side === expected.imageSize[i]);
-  if (!same || (stated.stated.heads ?? expected.heads) !== expected.heads) {
-    throw new CheckpointError(`The configuration is not that of ${expected.name}.`, {
-      where,
-      expected: `${expected.imageSize.join('×')} pixels, ${expected.heads} heads`,
-      received: `${stated.name}: ${stated.imageSize.join('×')} pixels, ${stated.stated.heads ?? 'unstated'} heads`,
-      fix: `Put the files of ${expected.name} there, or give the folder's path as the model.`,
-    });
-  }
-  const numClasses = layout.get('head.weight')?.shape[0] ?? 0;
-  return { ...expected, numClasses, layerNormEps: stated.layerNormEps };
+/** Fields in the words of errors. */
+const titles: Partial<Record<keyof VitConfig, string>> = {
+  imageSize: 'image size',
+  patchSize: 'patch size',
+  mlpWidth: 'MLP width',
+  layerNormEps: 'epsilon',
+  layerScale: 'layer scale',
+  preNorm: 'norm before the blocks',
+};
+
+/** @throws CheckpointError naming in what the model is another than the one expected; its classifier may differ */
+function checkExpected(found: VitConfig, expected: VitConfig, where: string): void {
+  const [received, wanted] = [found, expected].map((config) => ({ ...plainVit, ...config }));
+  const free = new Set(['name', 'numClasses', 'headBias']);
+  const keys = Object.keys(wanted!).filter((key) => !free.has(key)) as (keyof VitConfig)[];
+  const differ = keys.filter((key) => String(received![key]) !== String(wanted![key]));
+  if (differ.length === 0) return;
+  const list = (config: VitConfig) =>
+    differ.map((key) => `${titles[key] ?? key} ${[config[key]].flat().join('×')}`).join(', ');
+  throw new CheckpointError(`The configuration is not that of ${expected.name}.`, {
+    where,
+    expected: list(wanted!),
+    received: `${found.name}: ${list(received!)}`,
+    fix: `Put the files of ${expected.name} there, or give the folder's path as the model.`,
+  });
 }
 
-async function readConfig(folder: string, howToGet: string): Promise<CheckpointConfig> {
+type Shapes = ReadonlyMap<string, Shape>;
+
+/** What a checkpoint's configuration tells before the weights are there. */
+export interface InspectedConfig {
+  /** Which library wrote it; a model of transformers needs its preprocessor's configuration, too. */
+  readonly library: 'timm' | 'transformers';
+}
+
+/**
+ * Reads the `config.json` of a folder alone.
+ * @throws MissingDataError | FormatError when it is not there or not right
+ * @throws CheckpointError when it says that the model needs what is not supported
+ */
+export async function inspectConfig(folder: string, howToGet: string): Promise<InspectedConfig> {
+  const { library } = await readConfig(folder, howToGet);
+  return { library };
+}
+
+interface ReadConfig extends InspectedConfig {
+  /** What the configuration means once the names of the tensors are known. */
+  complete(): Promise<
+    (shapes: Shapes) => { readonly stated: CheckpointConfig; readonly layout: TensorLayout }
+  >;
+}
+
+async function readConfig(folder: string, howToGet: string): Promise<ReadConfig> {
   const path = join(folder, configFile);
-  const kind = await readJson(path, z.looseObject({ model_type: z.unknown().optional() }), howToGet);
-  if (kind.model_type === undefined) {
-    return readTimmConfig(await readJson(path, timmConfigSchema, howToGet), path);
+  const { model_type: type } = await readJson(path, z.looseObject({ model_type: text.optional() }), howToGet);
+  if (type === undefined || type === 'timm_wrapper') {
+    const stated = readTimmConfig(await readJson(path, timmConfigSchema, howToGet), path);
+    const prefix = type === undefined ? '' : 'timm_model.';
+    return {
+      library: 'timm',
+      complete: async () => (shapes) => ({ stated, layout: timmLayout(shapes, prefix) }),
+    };
   }
   const config = await readJson(path, transformersConfigSchema, howToGet);
-  const processorPath = join(folder, preprocessorFile);
-  const processor = await readJson(processorPath, preprocessorSchema, howToGet);
-  return readTransformersConfig(config, processor, basename(resolve(folder)), processorPath);
+  checkModelType(config, path);
+  return {
+    library: 'transformers',
+    complete: async () => {
+      const preprocessor = join(folder, preprocessorFile);
+      const processor = await readJson(preprocessor, preprocessorSchema, howToGet);
+      const name = basename(resolve(folder));
+      const files = { config, processor, name, paths: { config: path, preprocessor } };
+      return (shapes) => {
+        const { unused, ...stated } = readTransformersConfig({ ...files, tensors: [...shapes.keys()] });
+        return { stated, layout: transformersLayout(shapes, unused) };
+      };
+    },
+  };
 }
 
 const missingAdvice = (folder: string) =>

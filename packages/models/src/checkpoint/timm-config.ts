@@ -1,12 +1,66 @@
-import { CheckpointError } from '@kora-bench/core/errors';
+import type { Preprocessing } from '@kora-bench/core/data';
+import type { Activation, VitConfig } from '@kora-bench/core/nn';
 import { z } from 'zod';
-import type { CheckpointConfig } from './checkpoint-config.js';
+import type { CheckpointConfig, Stated } from './checkpoint-config.js';
+import { flag, positive, positiveInt, positiveTriple, sides, text, triple } from './read-json.js';
+import { defaultTimmSettings, type TimmSettings, timmSettings } from './timm-architectures.js';
+import { trainingNotes } from './training-notes.js';
+import { featureOfTimmName, unsupported } from './unsupported-features.js';
 
-const positiveInt = z.int().min(1);
-const triple = z.tuple([z.number(), z.number(), z.number()]);
-const size = z.union([positiveInt, z.tuple([positiveInt, positiveInt])]);
+/** Arguments of timm's `VisionTransformer` that are understood; any other is looked at by name. */
+const modelArguments = z.looseObject({
+  img_size: sides.optional(),
+  patch_size: sides.optional(),
+  embed_dim: positiveInt.optional(),
+  depth: positiveInt.optional(),
+  num_heads: positiveInt.optional(),
+  mlp_ratio: positive.optional(),
+  init_values: z.number('a number').optional(),
+  class_token: flag.optional(),
+  reg_tokens: z.int('an integer from 0').min(0, 'an integer from 0').optional(),
+  no_embed_class: flag.optional(),
+  pre_norm: flag.optional(),
+  qkv_bias: flag.optional(),
+  proj_bias: flag.optional(),
+  qk_norm: flag.optional(),
+  final_norm: flag.optional(),
+  fc_norm: flag.optional(),
+  pool_include_prefix: flag.optional(),
+  global_pool: text.optional(),
+  act_layer: text.optional(),
+});
+type ModelArguments = z.infer<typeof modelArguments>;
 
-/** Arguments of timm's `VisionTransformer` that leave the forward pass of an evaluation as it is. */
+const pretrainedConfig = z.object({
+  tag: text.optional(),
+  input_size: z.tuple([z.int(), positiveInt, positiveInt], '[3, height, width]'),
+  interpolation: text.default('bicubic'),
+  crop_pct: positive.default(0.875),
+  crop_mode: text.default('center'),
+  mean: triple,
+  std: positiveTriple,
+});
+
+/** The form in which timm's `save_for_hf` writes `config.json`; older releases wrote all fields at the root. */
+export const timmConfigSchema = z.preprocess(
+  (value) =>
+    typeof value === 'object' && value !== null && !('pretrained_cfg' in value)
+      ? { ...value, pretrained_cfg: value }
+      : value,
+  z.object({
+    architecture: text.min(1, 'a name'),
+    global_pool: text.optional(),
+    model_args: modelArguments.optional(),
+    pretrained_cfg: pretrainedConfig,
+    pretraining: z
+      .object({ dataset: z.string(), examples: positiveInt, classes: positiveInt })
+      .optional()
+      .describe('How `pnpm pretrain` made the weights; not a field of timm’s.'),
+  }),
+);
+export type TimmConfig = z.infer<typeof timmConfigSchema>;
+
+/** Arguments that leave the forward pass of an evaluation as it is, whatever their value. */
 const harmlessArguments = new Set([
   'attn_drop_rate',
   'drop_path_rate',
@@ -22,82 +76,205 @@ const harmlessArguments = new Set([
   'weight_init',
 ]);
 
-/** The form in which timm's `save_for_hf` writes `config.json`. */
-export const timmConfigSchema = z.object({
-  architecture: z.string().min(1),
-  global_pool: z.string().optional(),
-  model_args: z
-    .looseObject({
-      img_size: size.optional(),
-      patch_size: size.optional(),
-      embed_dim: positiveInt.optional(),
-      depth: positiveInt.optional(),
-      num_heads: positiveInt.optional(),
-      mlp_ratio: z.number().positive().optional(),
-    })
-    .optional(),
-  pretrained_cfg: z.object({
-    tag: z.string().nullish(),
-    input_size: z.tuple([z.literal(3), positiveInt, positiveInt]),
-    interpolation: z.enum(['bicubic', 'bilinear']),
-    crop_pct: z.number().positive().max(1),
-    crop_mode: z.literal('center').nullish(),
-    mean: triple,
-    std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
-  }),
-  pretraining: z
-    .object({ dataset: z.string(), examples: positiveInt, classes: positiveInt })
-    .optional()
-    .describe('How `pnpm pretrain` made the weights; not a field of timm’s.'),
-});
-export type TimmConfig = z.infer<typeof timmConfigSchema>;
+/** Arguments of which one value changes nothing, and any other needs a feature that is missing. */
+const otherArguments: Readonly<Record<string, readonly [harmless: readonly unknown[], feature: string]>> = {
+  attn_layer: [['', 'attn'], 'another attention'],
+  block_fn: [['Block'], 'other blocks'],
+  dynamic_img_pad: [[false], 'padded images'],
+  embed_layer: [['PatchEmbed'], 'another patch embedding'],
+  embed_norm_layer: [[], 'a norm in the patch embedding'],
+  in_chans: [[3], 'images of other than three channels'],
+  mlp_layer: [['Mlp'], 'another MLP'],
+  norm_layer: [['layernorm', 'LayerNorm'], 'another norm'],
+  pos_embed: [['learn'], 'other than learned positions'],
+  scale_attn_norm: [[false], 'norms inside attention'],
+  scale_mlp_norm: [[false], 'norms inside the MLP'],
+};
 
-/** Arguments that must have the plain ViT's value when they are given at all. */
-const plainArguments: Readonly<Record<string, unknown>> = {
-  act_layer: 'gelu',
-  class_token: true,
-  final_norm: true,
-  global_pool: 'token',
-  in_chans: 3,
-  no_embed_class: false,
-  pos_embed: 'learn',
-  pre_norm: false,
-  qk_norm: false,
-  qkv_bias: true,
-  reg_tokens: 0,
+const activations: Readonly<Record<string, Activation>> = {
+  gelu: 'gelu',
+  gelu_tanh: 'gelu_tanh',
+  quick_gelu: 'quick_gelu',
+  relu: 'relu',
+  silu: 'silu',
+  swish: 'silu',
 };
 
 /**
+ * What timm's configuration says: the settings that the architecture's name implies, changed by its arguments.
  * @param path the file, for messages
- * @throws CheckpointError for an architecture that is not the plain ViT
+ * @throws CheckpointError naming a feature that is missing here
  */
 export function readTimmConfig(config: TimmConfig, path: string): CheckpointConfig {
   const { architecture, pretrained_cfg: pretrained } = config;
   const args = config.model_args ?? {};
-  refuseOtherArchitectures(config, path);
+  checkArchitecture(architecture, path);
+  checkArguments(args, path);
+  const known = timmSettings(architecture);
+  const settings = withArguments(known ?? defaultTimmSettings, config, path);
   const [, height, width] = pretrained.input_size;
-  const imageSize = args.img_size === undefined ? ([height, width] as const) : pair(args.img_size);
-  const stated: { -readonly [Key in keyof CheckpointConfig['stated']]: CheckpointConfig['stated'][Key] } = {};
-  if (args.patch_size !== undefined) stated.patchSize = pair(args.patch_size)[0];
-  if (args.embed_dim !== undefined) stated.width = args.embed_dim;
-  if (args.depth !== undefined) stated.depth = args.depth;
-  if (args.num_heads !== undefined) stated.heads = args.num_heads;
-  if (args.embed_dim !== undefined && args.mlp_ratio !== undefined) {
-    stated.mlpWidth = Math.floor(args.embed_dim * args.mlp_ratio);
-  }
+  const imageSize = args.img_size ?? ([height, width] as const);
   return {
     name: architecture,
-    stated,
+    stated: known === undefined ? withoutGuesses(settings, args) : settings,
     imageSize,
-    layerNormEps: 1e-6,
-    preprocessing: {
-      imageSize,
-      interpolation: pretrained.interpolation,
-      cropPct: pretrained.crop_pct,
-      mean: pretrained.mean,
-      std: pretrained.std,
-    },
-    notes: [...trainingNotes(pretrained.tag ?? ''), ...pretrainingNotes(config)],
+    preprocessing: readPreprocessing(pretrained, imageSize, path),
+    notes: [
+      ...trainingNotes(pretrained.tag ?? ''),
+      ...pretrainingNotes(config),
+      ...clipNotes(config, settings),
+    ],
+  };
+}
+
+/**
+ * The model that timm builds under a name of its `VisionTransformer`, e.g. `vit_small_patch14_dinov2`; `undefined` for
+ * a name that is not known here.
+ */
+export function timmVitConfig(
+  name: string,
+  imageSize: readonly [height: number, width: number],
+  numClasses = 0,
+): VitConfig | undefined {
+  const settings = timmSettings(name);
+  return settings && { name, imageSize, numClasses, ...withArguments(settings, {}, name) };
+}
+
+function checkArchitecture(name: string, path: string): void {
+  const feature = featureOfTimmName(name);
+  const where = `${path}: architecture`;
+  const expected = 'a name of timm’s VisionTransformer, e.g. vit_base_patch16_224';
+  if (feature !== undefined) throw unsupported(feature, { where, expected, received: name });
+  if (timmSettings(name) !== undefined || /^(?:vit|deit3?)_/.test(name)) return;
+  throw unsupported('an architecture other than timm’s VisionTransformer', {
+    where,
+    expected,
+    received: name,
+  });
+}
+
+function checkArguments(args: ModelArguments, path: string): void {
+  for (const [name, value] of Object.entries(args)) {
+    if (name in modelArguments.shape || harmlessArguments.has(name)) continue;
+    const [harmless, feature] = otherArguments[name] ?? [[], `the argument ${name}`];
+    if (harmless.includes(value)) continue;
+    throw unsupported(feature, {
+      where: `${path}: model_args.${name}`,
+      expected: harmless.length > 0 ? JSON.stringify(harmless.at(-1)) : 'no such argument',
+      received: JSON.stringify(value),
+    });
+  }
+}
+
+type Settings = Stated & Omit<VitConfig, 'name' | 'imageSize' | 'numClasses'>;
+
+function withArguments(
+  base: TimmSettings,
+  config: Pick<TimmConfig, 'global_pool' | 'model_args'>,
+  path: string,
+): Settings {
+  const args = config.model_args ?? {};
+  const where = (field: string) => `${path}: model_args.${field}`;
+  const { mlpRatio, finalNorm, fcNorm, ...variant } = base;
+  const width = args.embed_dim ?? base.width;
+  const hidden = Math.floor(width * (args.mlp_ratio ?? mlpRatio));
+  const pool = readPool(args.global_pool ?? config.global_pool, base, path);
+  const [patchSize, patchWidth] = args.patch_size ?? [base.patchSize, base.patchSize];
+  if (patchSize !== patchWidth) {
+    throw unsupported('patches that are not square', {
+      where: where('patch_size'),
+      expected: 'one side',
+      received: JSON.stringify(args.patch_size),
+    });
+  }
+  const activation = args.act_layer === undefined ? base.activation : activations[args.act_layer];
+  if (args.act_layer !== undefined && activation === undefined) {
+    throw unsupported(`the activation ${args.act_layer}`, {
+      where: where('act_layer'),
+      expected: `one of ${Object.keys(activations).join(', ')}`,
+      received: args.act_layer,
+    });
+  }
+  const normsPooled = args.fc_norm ?? fcNorm ?? pool === 'avg';
+  const noPositions = args.no_embed_class ?? base.positions === 'patches';
+  return {
+    ...variant,
+    patchSize,
+    width,
+    depth: args.depth ?? base.depth,
+    heads: args.num_heads ?? base.heads,
+    mlpWidth: base.mlp === 'swiglu' ? hidden / 2 : hidden,
+    pool,
+    poolPrefix: args.pool_include_prefix ?? base.poolPrefix ?? false,
+    lastNorm: !(args.final_norm ?? finalNorm) ? 'none' : normsPooled ? 'pooled' : 'tokens',
+    layerScale: args.init_values === undefined ? (base.layerScale ?? false) : args.init_values !== 0,
+    classToken: args.class_token ?? base.classToken ?? true,
+    registers: args.reg_tokens ?? base.registers ?? 0,
+    positions: noPositions ? 'patches' : 'all',
+    preNorm: args.pre_norm ?? base.preNorm ?? false,
+    qkvBias: args.qkv_bias ?? base.qkvBias ?? true,
+    projBias: args.proj_bias ?? base.projBias ?? true,
+    qkNorm: args.qk_norm ?? base.qkNorm ?? false,
+    activation: activation ?? 'gelu',
+  };
+}
+
+function readPool(name: string | undefined, base: TimmSettings, path: string): NonNullable<Stated['pool']> {
+  const implied = base.pool ?? 'token';
+  if (name === undefined || (name === 'token' && implied === 'distilled')) return implied;
+  if (name === 'token' || name === 'avg' || name === 'map') return name;
+  throw unsupported(`pooling by "${name}"`, {
+    where: `${path}: global_pool`,
+    expected: 'token, avg or map',
+    received: JSON.stringify(name),
+  });
+}
+
+/** Of an architecture that timm does not have, its geometry is what the arguments and the tensors say. */
+function withoutGuesses(settings: Settings, args: ModelArguments): Stated {
+  const { patchSize, width, depth, heads, mlpWidth, ...variant } = settings;
+  return {
+    ...variant,
+    ...(args.patch_size && { patchSize }),
+    ...(args.embed_dim && { width }),
+    ...(args.depth && { depth }),
+    ...(args.num_heads && { heads }),
+    ...(args.embed_dim && args.mlp_ratio && { mlpWidth }),
+  };
+}
+
+function readPreprocessing(
+  pretrained: TimmConfig['pretrained_cfg'],
+  imageSize: readonly [number, number],
+  path: string,
+): Preprocessing {
+  const { interpolation, crop_mode: cropMode } = pretrained;
+  const refuse = (field: string, feature: string, expected: string, received: unknown) =>
+    unsupported(feature, {
+      where: `${path}: pretrained_cfg.${field}`,
+      expected,
+      received: JSON.stringify(received),
+    });
+  if (pretrained.input_size[0] !== 3)
+    throw refuse(
+      'input_size',
+      'images of other than three channels',
+      '[3, height, width]',
+      pretrained.input_size,
+    );
+  if (interpolation !== 'bicubic' && interpolation !== 'bilinear')
+    throw refuse('interpolation', `${interpolation} interpolation`, 'bicubic or bilinear', interpolation);
+  if (cropMode !== 'center' && cropMode !== 'squash')
+    throw refuse('crop_mode', `images cropped by "${cropMode}"`, 'center or squash', cropMode);
+  if (pretrained.crop_pct > 1)
+    throw refuse('crop_pct', 'a crop that is larger than the image', 'at most 1', pretrained.crop_pct);
+  return {
+    imageSize,
+    interpolation,
+    cropPct: pretrained.crop_pct,
+    ...(cropMode === 'squash' && { cropMode }),
+    mean: pretrained.mean,
+    std: pretrained.std,
   };
 }
 
@@ -107,51 +284,9 @@ function pretrainingNotes({ pretraining }: TimmConfig): string[] {
   return [`trained on ${dataset} (${examples} images of ${classes} classes)`];
 }
 
-function refuseOtherArchitectures(config: TimmConfig, path: string): void {
-  const refuse = (field: string, expected: string, received: unknown) =>
-    new CheckpointError('The checkpoint is not a plain Vision Transformer.', {
-      where: `${path}: ${field}`,
-      expected,
-      received: JSON.stringify(received),
-      fix: 'Use a ViT with a class token, learned positions, exact GELU and no layer scale, as timm’s vit_base_patch16_224.',
-    });
-  if (!config.architecture.startsWith('vit_')) {
-    throw refuse('architecture', 'a name that begins with vit_', config.architecture);
-  }
-  if (config.global_pool !== undefined && config.global_pool !== 'token') {
-    throw refuse('global_pool', '"token"', config.global_pool);
-  }
-  const known = new Set(Object.keys(timmConfigSchema.shape.model_args.unwrap().shape));
-  for (const [name, value] of Object.entries(config.model_args ?? {})) {
-    if (known.has(name) || harmlessArguments.has(name) || value === null) continue;
-    if (name in plainArguments && plainArguments[name] === value) continue;
-    const expected = name in plainArguments ? JSON.stringify(plainArguments[name]) : 'no such argument';
-    throw refuse(`model_args.${name}`, expected, value);
-  }
-}
-
-function pair(value: number | readonly [number, number]): readonly [number, number] {
-  return typeof value === 'number' ? [value, value] : value;
-}
-
-const datasets: Readonly<Record<string, string>> = {
-  in1k: 'ImageNet-1k',
-  in12k: 'ImageNet-12k',
-  in21k: 'ImageNet-21k',
-  in22k: 'ImageNet-22k',
-};
-
-/**
- * What a tag of timm's pretrained weights says about their training, in words:
- * `augreg_in21k_ft_in1k` is "trained on ImageNet-21k, fine-tuned on ImageNet-1k".
- */
-export function trainingNotes(tag: string): string[] {
-  const stages = tag.split('_ft_').map((stage) => {
-    const known = stage.split('_').filter((word) => datasets[word] !== undefined);
-    return known.map((word) => datasets[word]).join(' and ');
-  });
-  const words = stages
-    .map((names, i) => (names === '' ? '' : `${i === 0 ? 'trained' : 'fine-tuned'} on ${names}`))
-    .filter((text) => text !== '');
-  return words.length === 0 ? [] : [words.join(', ')];
+/** OpenAI trained CLIP with quick GELU; timm keeps its weights under names with the exact one, too. */
+function clipNotes({ pretrained_cfg: { tag } }: TimmConfig, { activation }: Settings): string[] {
+  return tag?.startsWith('openai') && activation === 'gelu'
+    ? ['trained with quick GELU; the architecture’s name asks for the exact GELU, as in timm']
+    : [];
 }

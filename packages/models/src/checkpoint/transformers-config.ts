@@ -1,90 +1,219 @@
-import type { Preprocessing } from '@kora-bench/core/data';
-import { CheckpointError } from '@kora-bench/core/errors';
+import type { Activation } from '@kora-bench/core/nn';
 import { z } from 'zod';
-import type { CheckpointConfig } from './checkpoint-config.js';
+import type { CheckpointConfig, Stated } from './checkpoint-config.js';
+import { flag, positive, positiveInt, sides, text } from './read-json.js';
+import { type PreprocessorConfig, readPreprocessor } from './transformers-preprocessor.js';
+import { featureOfModelType, unsupported } from './unsupported-features.js';
 
-const positiveInt = z.int().min(1);
-const size = z.union([positiveInt, z.tuple([positiveInt, positiveInt])]);
+/** Fields of a vision model; what a file leaves out is as in the class of its `model_type`. */
+const visionConfig = z.object({
+  hidden_size: positiveInt.default(768),
+  num_hidden_layers: positiveInt.default(12),
+  num_attention_heads: positiveInt.default(12),
+  intermediate_size: positiveInt.default(3072),
+  hidden_act: text.optional(),
+  layer_norm_eps: positive.optional(),
+  image_size: sides.default([224, 224]),
+  patch_size: sides.optional(),
+  num_channels: positiveInt.default(3),
+  qkv_bias: flag.default(true),
+  mlp_ratio: positive.default(4),
+  use_swiglu_ffn: flag.default(false),
+  num_register_tokens: z.int('an integer from 0').min(0, 'an integer from 0').default(4),
+  vision_use_head: flag.default(true),
+});
+type VisionConfig = z.infer<typeof visionConfig>;
 
-/** The `config.json` of a ViT of Hugging Face transformers; defaults are those of its `ViTConfig`. */
-export const transformersConfigSchema = z.object({
-  model_type: z.literal('vit'),
-  hidden_size: positiveInt,
-  num_hidden_layers: positiveInt,
-  num_attention_heads: positiveInt,
-  intermediate_size: positiveInt,
-  hidden_act: z.literal('gelu').default('gelu'),
-  layer_norm_eps: z.number().positive().default(1e-12),
-  image_size: size,
-  patch_size: positiveInt,
-  num_channels: z.literal(3).default(3),
-  qkv_bias: z.literal(true).default(true),
+/** The `config.json` of a model of Hugging Face transformers. */
+export const transformersConfigSchema = visionConfig.extend({
+  model_type: text,
+  vision_config: visionConfig.optional(),
 });
 export type TransformersConfig = z.infer<typeof transformersConfigSchema>;
 
-/** PIL's codes of its resampling filters. */
-const interpolations = { 2: 'bilinear', 3: 'bicubic' } as const;
+/** What a kind of model adds to the fields of its configuration. */
+interface Family {
+  readonly patchSize: number;
+  readonly activation: string;
+  readonly layerNormEps: number;
+  /** @param has whether the file has a tensor whose name ends so */
+  settings(config: VisionConfig, has: (ending: string) => boolean): Stated;
+  /** Modules of the file that the model's own forward pass skips. */
+  unused?(has: (ending: string) => boolean): RegExp | undefined;
+  /** The processor may make images of another size: positions are interpolated. */
+  readonly interpolates?: true;
+}
 
-/** The `preprocessor_config.json` of a transformers `ViTImageProcessor`. */
-export const preprocessorSchema = z.object({
-  do_normalize: z.boolean().default(true),
-  do_center_crop: z.literal(false).optional(),
-  image_mean: z.tuple([z.number(), z.number(), z.number()]),
-  image_std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
-  resample: z.union([z.literal(2), z.literal(3)]).default(2),
-  rescale_factor: z
-    .number()
-    .refine((factor) => Math.abs(factor * 255 - 1) < 1e-6, '1/255')
-    .default(1 / 255),
-  size: z.union([positiveInt, z.object({ height: positiveInt, width: positiveInt })]),
-});
-export type PreprocessorConfig = z.infer<typeof preprocessorSchema>;
+const classifies = (has: (ending: string) => boolean) => has('classifier.weight');
+
+const vit: Family = { patchSize: 16, activation: 'gelu', layerNormEps: 1e-12, settings: () => ({}) };
+
+const deit: Family = {
+  ...vit,
+  settings: (_config, has) => ({
+    distilledToken: true,
+    pool: has('distillation_classifier.weight') ? 'distilled' : 'token',
+  }),
+};
+
+const dinov2: Family = {
+  patchSize: 14,
+  activation: 'gelu',
+  layerNormEps: 1e-6,
+  interpolates: true,
+  settings: ({ hidden_size: width, mlp_ratio: ratio, use_swiglu_ffn: swiglu }) => {
+    const hidden = Math.trunc(width * ratio);
+    // Two thirds, so that the three matrices of SwiGLU have the parameters of two, in multiples of 8.
+    const gated = 8 * Math.floor((Math.trunc((hidden * 2) / 3) + 7) / 8);
+    return {
+      layerScale: true,
+      ...(swiglu ? { mlp: 'swiglu', activation: 'silu', mlpWidth: gated } : { mlpWidth: hidden }),
+    };
+  },
+  // Its classifier reads the class token and the mean of the patches side by side, which no head here does.
+  unused: () => /^classifier\./,
+};
+
+const dinov2WithRegisters: Family = {
+  ...dinov2,
+  patchSize: 16,
+  settings: (config, has) => ({
+    ...dinov2.settings(config, has),
+    registers: config.num_register_tokens,
+    positions: 'patches',
+  }),
+};
+
+const clip: Family = {
+  patchSize: 32,
+  activation: 'quick_gelu',
+  layerNormEps: 1e-5,
+  settings: (_config, has) => ({
+    preNorm: true,
+    ...(classifies(has) && { pool: 'avg', lastNorm: 'none' }),
+  }),
+  unused: (has) => (classifies(has) ? /^post_layernorm\./ : undefined),
+};
+
+const siglip: Family = {
+  patchSize: 16,
+  activation: 'gelu_pytorch_tanh',
+  layerNormEps: 1e-6,
+  settings: ({ vision_use_head: pools }, has) => ({
+    classToken: false,
+    pool: pools && !classifies(has) ? 'map' : 'avg',
+  }),
+  unused: (has) => (classifies(has) ? /^head\./ : undefined),
+};
+
+const families: Readonly<Record<string, Family>> = {
+  vit,
+  vit_mae: vit,
+  deit,
+  dinov2,
+  dinov2_with_registers: dinov2WithRegisters,
+  clip,
+  clip_vision_model: clip,
+  siglip,
+  siglip_vision_model: siglip,
+};
+
+const activations: Readonly<Record<string, Activation>> = {
+  gelu: 'gelu',
+  gelu_fast: 'gelu_tanh',
+  gelu_new: 'gelu_tanh',
+  gelu_pytorch_tanh: 'gelu_tanh',
+  quick_gelu: 'quick_gelu',
+  relu: 'relu',
+  silu: 'silu',
+  swish: 'silu',
+};
+
+export interface TransformersFiles {
+  readonly config: TransformersConfig;
+  readonly processor: PreprocessorConfig;
+  /** Names of the tensors in the file of the weights. */
+  readonly tensors: readonly string[];
+  /** How the model is called; the files have no name. */
+  readonly name: string;
+  readonly paths: { readonly config: string; readonly preprocessor: string };
+}
 
 /**
- * @param name how the model is called; the file has no name
- * @param path the preprocessor's file, for messages
- * @throws CheckpointError when the preprocessor makes images of another size than the model takes
+ * @returns what the files say, and which modules of the weights the model does not use
+ * @throws CheckpointError naming a feature that is missing here, or when the preprocessor makes images of a size that
+ *   the model does not take
  */
 export function readTransformersConfig(
-  config: TransformersConfig,
-  processor: PreprocessorConfig,
-  name: string,
-  path: string,
-): CheckpointConfig {
-  const imageSize = typeof config.image_size === 'number' ? square(config.image_size) : config.image_size;
-  const made =
-    typeof processor.size === 'number'
-      ? square(processor.size)
-      : ([processor.size.height, processor.size.width] as const);
-  if (made[0] !== imageSize[0] || made[1] !== imageSize[1]) {
-    throw new CheckpointError('The preprocessor makes images of another size than the model takes.', {
-      where: `${path}: size`,
-      expected: imageSize.join('×'),
-      received: made.join('×'),
-      fix: 'Use the preprocessor_config.json that belongs to this checkpoint.',
-    });
-  }
-  const preprocessing: Preprocessing = {
-    imageSize,
-    interpolation: interpolations[processor.resample],
-    cropPct: 1,
-    mean: processor.do_normalize ? processor.image_mean : [0, 0, 0],
-    std: processor.do_normalize ? processor.image_std : [1, 1, 1],
-  };
+  files: TransformersFiles,
+): CheckpointConfig & { readonly unused?: RegExp } {
+  const { config, processor, tensors, name, paths } = files;
+  const family = familyOf(config, paths.config);
+  const inside = config.vision_config;
+  const vision = inside ?? config;
+  const has = (ending: string) => tensors.some((tensor) => tensor.endsWith(ending));
+  const unused = family.unused?.(has);
+  const preprocessing = readPreprocessor(processor, {
+    imageSize: vision.image_size,
+    interpolates: family.interpolates ?? false,
+    path: paths.preprocessor,
+  });
+  const dropped = unused !== undefined && family.interpolates && classifies(has);
   return {
     name,
     stated: {
-      patchSize: config.patch_size,
-      width: config.hidden_size,
-      depth: config.num_hidden_layers,
-      heads: config.num_attention_heads,
-      mlpWidth: config.intermediate_size,
+      ...readGeometry(vision, family, inside === undefined ? paths.config : `${paths.config}: vision_config`),
+      ...family.settings(vision, has),
     },
-    imageSize,
-    layerNormEps: config.layer_norm_eps,
+    imageSize: vision.image_size,
     preprocessing,
-    notes: [],
+    notes: dropped
+      ? ['its classifier, which reads the class token and the patches side by side, is left out']
+      : [],
+    ...(unused && { unused }),
   };
 }
 
-const square = (side: number): readonly [number, number] => [side, side];
+/** @throws CheckpointError when the type of the model is not supported, naming what it would need */
+export function checkModelType(config: TransformersConfig, path: string): void {
+  familyOf(config, path);
+}
+
+function familyOf({ model_type: type }: TransformersConfig, path: string): Family {
+  const family = Object.hasOwn(families, type) ? families[type] : undefined;
+  if (family !== undefined) return family;
+  throw unsupported(featureOfModelType(type) ?? `a model of the type ${type}`, {
+    where: `${path}: model_type`,
+    expected: `one of ${Object.keys(families).join(', ')}, timm_wrapper`,
+    received: type,
+  });
+}
+
+function readGeometry(config: VisionConfig, family: Family, where: string): Stated {
+  const refuse = (field: string, feature: string, expected: string, received: unknown) =>
+    unsupported(feature, { where: `${where}: ${field}`, expected, received: JSON.stringify(received) });
+  const [patchSize, patchWidth] = config.patch_size ?? [family.patchSize, family.patchSize];
+  if (patchSize !== patchWidth)
+    throw refuse('patch_size', 'patches that are not square', 'one side', config.patch_size);
+  if (config.num_channels !== 3)
+    throw refuse('num_channels', 'images of other than three channels', '3', config.num_channels);
+  const name = config.hidden_act ?? family.activation;
+  const activation = Object.hasOwn(activations, name) ? activations[name] : undefined;
+  if (activation === undefined)
+    throw refuse(
+      'hidden_act',
+      `the activation ${name}`,
+      `one of ${Object.keys(activations).join(', ')}`,
+      name,
+    );
+  return {
+    patchSize,
+    width: config.hidden_size,
+    depth: config.num_hidden_layers,
+    heads: config.num_attention_heads,
+    mlpWidth: config.intermediate_size,
+    layerNormEps: config.layer_norm_eps ?? family.layerNormEps,
+    qkvBias: config.qkv_bias,
+    activation,
+  };
+}

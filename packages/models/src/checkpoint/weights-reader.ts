@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { CheckpointError, FormatError } from '@kora-bench/core/errors';
-import { type HostTensor, sizeOf } from '@kora-bench/core/graph';
+import { type HostTensor, hostTensor, sizeOf } from '@kora-bench/core/graph';
 import {
   decodeSafetensor,
   parseSafetensorsHeader,
@@ -9,7 +9,7 @@ import {
   safetensorsHeaderEnd,
 } from '@kora-bench/core/safetensors';
 import { missingFile } from './checkpoint-files.js';
-import type { TensorLayout } from './tensor-layout.js';
+import type { Piece, StoredTensor, TensorLayout } from './tensor-layout.js';
 
 /** An open safetensors file: its header read and checked, its tensors not yet. */
 export interface WeightsReader {
@@ -62,32 +62,46 @@ async function readTensors(
   { file, path, headerBytes, header }: OpenFile,
   layout: TensorLayout,
 ): Promise<{ tensors: Map<string, HostTensor>; sha256: string }> {
-  const users = new Map<string, { name: string; offset: number }>();
-  const stacked = new Map<string, Float32Array>();
-  for (const [name, { shape, parts }] of layout) {
-    let offset = 0;
-    for (const part of parts) {
-      users.set(part, { name, offset });
-      offset += sizeOf(header.tensors.get(part)!.shape);
-    }
-    if (parts.length > 1) stacked.set(name, new Float32Array(sizeOf(shape)));
+  const users = new Map<string, { readonly name: string; readonly piece: Piece }[]>();
+  const read = new Map<string, HostTensor>();
+  for (const [name, { shape, pieces }] of layout) {
+    for (const piece of pieces)
+      users.set(piece.stored, [...(users.get(piece.stored) ?? []), { name, piece }]);
+    // A tensor that is stored whole gets the memory that it was read into.
+    if (!isWhole(layout.get(name)!, header))
+      read.set(name, hostTensor(shape, new Float32Array(sizeOf(shape))));
   }
   // The header has been checked to leave no holes, so hashing it and the tensors in order hashes the file.
   const hash = createHash('sha256').update(headerBytes);
-  const read = new Map<string, Float32Array>(stacked);
   for (const entry of header.tensors.values()) {
     const bytes = await readAt(file, entry.begin, entry.end - entry.begin, path);
     hash.update(bytes);
-    const user = users.get(entry.name);
-    if (user === undefined) continue;
+    const used = users.get(entry.name);
+    if (used === undefined) continue;
     const values = realValues(decodeSafetensor(entry, bytes, path), `${path}, tensor "${entry.name}"`);
-    const target = stacked.get(user.name);
-    if (target === undefined) read.set(user.name, values);
-    else target.set(values, user.offset);
+    for (const { name, piece } of used) {
+      const target = read.get(name);
+      if (target === undefined) read.set(name, hostTensor(layout.get(name)!.shape, values));
+      else
+        addTo(target.data as Float32Array, values.subarray(piece.from, piece.from + piece.length), piece.to);
+    }
   }
-  const tensors = new Map<string, HostTensor>();
-  for (const [name, { shape }] of layout) tensors.set(name, { dtype: 'f32', shape, data: read.get(name)! });
+  const tensors = new Map([...layout.keys()].map((name) => [name, read.get(name)!]));
   return { tensors, sha256: hash.digest('hex') };
+}
+
+/** Whether a tensor is one stored tensor as it is. */
+function isWhole({ shape, pieces }: StoredTensor, header: SafetensorsHeader): boolean {
+  const [piece, ...more] = pieces;
+  return (
+    more.length === 0 &&
+    piece?.length === sizeOf(shape) &&
+    piece.length === sizeOf(header.tensors.get(piece.stored)!.shape)
+  );
+}
+
+function addTo(target: Float32Array, values: Float32Array, at: number): void {
+  for (let i = 0; i < values.length; i++) target[at + i]! += values[i]!;
 }
 
 function realValues(tensor: HostTensor, where: string): Float32Array {

@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Preprocessing } from '@kora-bench/core/data';
-import type { VitConfig } from '@kora-bench/core/nn';
 import { vitArchitecture } from '@kora-bench/core/nn';
 import { checkpointFiles } from '../checkpoint/checkpoint-files.js';
-import type { VitSize } from '../checkpoint/infer-geometry.js';
-import { vitSizes } from '../checkpoint/infer-geometry.js';
 import { inspectCheckpointFolder, loadCheckpointFolder } from '../checkpoint/load-checkpoint-folder.js';
+import { timmVitConfig } from '../checkpoint/timm-config.js';
 import { resolveUrl } from '../hub/hub-files.js';
 import type { ModelDefinition } from './model-definition.js';
 import { vitMicroConfig, vitMicroPreprocessing } from './vit-micro-config.js';
@@ -30,6 +28,8 @@ export const vitMicro: ModelDefinition = {
     }),
 };
 
+const titles = { tiny: 'ViT-Ti', small: 'ViT-S', base: 'ViT-B', large: 'ViT-L' } as const;
+
 /** Which of them have weights of Steiner et al. 2021 (arXiv:2106.10270) on the hub: size, patch, pixels. */
 const augreg = [
   ['tiny', 16, 224],
@@ -45,7 +45,7 @@ const augreg = [
   ['base', 8, 224],
   ['large', 16, 224],
   ['large', 16, 384],
-] as const satisfies readonly (readonly [VitSize, patch: number, pixels: number])[];
+] as const satisfies readonly (readonly [keyof typeof titles, patch: number, pixels: number])[];
 
 /** timm's tag of the weights that the registry's names stand for. */
 const augregTag = 'augreg_in21k_ft_in1k';
@@ -55,20 +55,9 @@ const augregTag = 'augreg_in21k_ft_in1k';
  * on ImageNet-1k, with a classifier of 1000. Weights are read from `<dataDir>/models/<name>/`.
  */
 export const timmModels: readonly ModelDefinition[] = augreg.map(([size, patchSize, pixels]) => {
-  const { title, width, depth, heads } = vitSizes[size];
   const name = `vit_${size}_patch${patchSize}_${pixels}`;
   const hubRepo = `timm/${name}.${augregTag}`;
-  const config: VitConfig = {
-    name,
-    imageSize: [pixels, pixels],
-    patchSize,
-    width,
-    depth,
-    heads,
-    mlpWidth: 4 * width,
-    numClasses: 1000,
-    layerNormEps: 1e-6,
-  };
+  const config = timmVitConfig(name, [pixels, pixels], 1000)!;
   const preprocessing: Preprocessing = {
     imageSize: [pixels, pixels],
     interpolation: 'bicubic',
@@ -81,7 +70,7 @@ export const timmModels: readonly ModelDefinition[] = augreg.map(([size, patchSi
     `into the folder models/${name} of the data folder (KORA_DATA_DIR).`;
   return {
     name,
-    description: `${title}/${patchSize} at ${pixels} pixels, trained on ImageNet-21k, fine-tuned on ImageNet-1k (augreg)`,
+    description: `${titles[size]}/${patchSize} at ${pixels} pixels, trained on ImageNet-21k, fine-tuned on ImageNet-1k (augreg)`,
     model: vitArchitecture(config),
     preprocessing,
     embedded: false,

@@ -1,7 +1,7 @@
-import type { DatasetCheck } from '@kora-bench/core/data';
+import type { DatasetCheck, DatasetDefinition } from '@kora-bench/core/data';
 import { InputError, KoraError, MissingDataError } from '@kora-bench/core/errors';
 import type { ModelDefinition } from '@kora-bench/models';
-import { download } from '@kora-bench/models';
+import { download, isHubName, resolveModel } from '@kora-bench/models';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { findRegistered } from '../../input/check-input.js';
 import { readPluginsFile } from '../../registry/plugins.js';
@@ -9,12 +9,11 @@ import { loadKind } from '../../registry/registry.js';
 import { megabytes } from '../../table/text-table.js';
 import { exitCode, printJson, printMessage, printResult } from './output.js';
 
-/** Downloads a checkpoint; says how to get what has no download. */
+/** Downloads a registered checkpoint, or any from the hub; says how to get what has no download. */
 export async function getData(name: string): Promise<number> {
   const context = dataFolders();
   const { models, datasets } = await registered();
-  const model = models.get(name);
-  if (model !== undefined) {
+  if (models.has(name) || isHubName(name)) {
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     let last = 0;
@@ -53,8 +52,11 @@ export async function getData(name: string): Promise<number> {
 export async function verifyData(name: string, { json }: { readonly json?: boolean }): Promise<number> {
   const context = dataFolders();
   const { models, datasets } = await registered();
-  const found = findRegistered(named(models, datasets), 'model or data set', name, 'data verify');
-  const check = 'verify' in found ? await found.verify(context) : await verifyModel(found);
+  const check = isHubName(name)
+    ? await verifyModel(() => resolveModel(name, [...models.values()], context))
+    : await verifyRegistered(
+        findRegistered(named(models, datasets), 'model or data set', name, 'data verify'),
+      );
   if (json) printJson({ name, ...check });
   else {
     printResult([...check.details, ...check.problems.map((problem) => `PROBLEM: ${problem}`)].join('\n'));
@@ -63,9 +65,13 @@ export async function verifyData(name: string, { json }: { readonly json?: boole
   return check.ok ? exitCode.done : exitCode.failed;
 }
 
-async function verifyModel(model: ModelDefinition): Promise<DatasetCheck> {
+function verifyRegistered(found: ModelDefinition | DatasetDefinition): Promise<DatasetCheck> {
+  return 'verify' in found ? found.verify(dataFolders()) : verifyModel(async () => found);
+}
+
+async function verifyModel(find: () => Promise<ModelDefinition>): Promise<DatasetCheck> {
   try {
-    const loaded = await model.load(dataFolders());
+    const loaded = await (await find()).load(dataFolders());
     const { tensors, fingerprint, notes } = loaded;
     const details = [`${loaded.model.name}: ${tensors.size} tensors`, `sha256 ${fingerprint}`, ...notes];
     return { ok: true, details, problems: [] };

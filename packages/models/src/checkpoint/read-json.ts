@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises';
+import { FormatError } from '@kora-bench/core/errors';
+import { z } from 'zod';
+import { missingFile } from './checkpoint-files.js';
+
+/* Fields of the configurations of timm and transformers, with what is expected in words. */
+
+export const flag = z.boolean('true or false');
+export const text = z.string('a text');
+export const positiveInt = z.int('an integer from 1').min(1, 'an integer from 1');
+export const positive = z.number('a number above 0').positive('a number above 0');
+export const triple = z.tuple([z.number(), z.number(), z.number()], 'three numbers');
+export const positiveTriple = z.tuple([positive, positive, positive], 'three numbers above 0');
+
+/** Height and width, given as one number or two. */
+export const sides = z
+  .union([positiveInt, z.tuple([positiveInt, positiveInt])], 'an integer from 1, or two')
+  .transform((value): readonly [number, number] => (typeof value === 'number' ? [value, value] : value));
+
+/**
+ * Reads a JSON file that must satisfy `schema`. A field that is `null` is taken as absent, as both libraries mean it.
+ * @param howToGet what to do when the file is not there
+ * @throws MissingDataError when the file cannot be read
+ * @throws FormatError when it is not JSON, or naming the first field that the schema refuses
+ */
+export async function readJson<T>(path: string, schema: z.ZodType<T>, howToGet: string): Promise<T> {
+  const content = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw missingFile(path, howToGet, cause);
+  });
+  let value: unknown;
+  try {
+    value = withoutNulls(JSON.parse(content));
+  } catch (cause) {
+    throw new FormatError('The file is not valid JSON.', {
+      where: path,
+      received: cause instanceof Error ? cause.message : String(cause),
+      fix: 'Download the file again, or correct it.',
+      cause,
+    });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const received = valueAt(value, issue.path);
+  throw new FormatError(
+    received === undefined
+      ? 'The checkpoint’s configuration lacks a field.'
+      : 'A field of the checkpoint’s configuration has a value that it cannot have.',
+    {
+      where: `${path}: ${issue.path.join('.') || 'the whole file'}`,
+      expected: issue.path.length === 0 ? 'a JSON object with the model’s configuration' : issue.message,
+      received: describe(received),
+      fix: 'Use the file as the library wrote it: download it again, or save the model again.',
+    },
+  );
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  const set = Object.entries(value).filter(([, field]) => field !== null);
+  return Object.fromEntries(set.map(([name, field]) => [name, withoutNulls(field)]));
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let at = value;
+  for (const key of path) at = typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined;
+  return at;
+}
+
+function describe(value: unknown): string {
+  const written = JSON.stringify(value) ?? 'nothing';
+  return written.length > 80 ? `${written.slice(0, 77)}…` : written;
+}
