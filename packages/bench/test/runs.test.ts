@@ -1,11 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CellRecord, readPlan, readRecords, recordSchema } from '@kora-bench/bench';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { bench, fakeSuite, isAlive, startBench, temporaryFolder, until } from './fake-run.js';
-
-// Each test starts several processes, and a machine that is busy with others starts them slowly.
-vi.setConfig({ testTimeout: 60_000 });
 
 const recordsOf = async (runDir: string): Promise<CellRecord[]> => {
   const { cells } = await readPlan(runDir);

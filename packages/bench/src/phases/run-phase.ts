@@ -220,9 +220,7 @@ async function auditDraw(context: CellContext, where: string, draw: ProtocolDraw
 }
 
 function hashesOf({ cacheDir, report }: CellContext, split: ImageSplit): Promise<readonly string[]> {
-  return contentHashes(split, cacheDir, (reason) =>
-    report({ kind: 'message', text: `Content hashes of ${split.dataset} cannot be kept: ${reason}` }),
-  );
+  return contentHashes(split, cacheDir, report);
 }
 
 /** One result of all stages of a training together. */

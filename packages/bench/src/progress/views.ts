@@ -1,6 +1,7 @@
 import { formatMetric, primaryMetric } from '@kora-bench/core/training';
 import type { ProgressEvent } from '@kora-bench/trainer';
 import { createLogUpdate } from 'log-update';
+import { duration } from '../input/duration.js';
 import type { Cell, CellRecord, DoneRecord } from '../records/record-schema.js';
 import { cellName } from '../records/record-schema.js';
 import { rate } from '../table/text-table.js';
@@ -119,15 +120,6 @@ export function terminalView(stream: NodeJS.WriteStream): ProgressView {
 /** A line that wraps could not be replaced in place. */
 function fitted(text: string, columns: number): string {
   return text.length < columns ? text : `${text.slice(0, Math.max(1, columns - 2))}…`;
-}
-
-/** `4 s`, `2 min 05 s`, `1 h 03 min`. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const two = (value: number) => String(value).padStart(2, '0');
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
-  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
 }
 
 /** `[3/7] lora, seed 1`. */

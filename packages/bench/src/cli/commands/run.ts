@@ -9,20 +9,42 @@ import { outdatedCells, replanCells, shownPlugin } from '../../plan/replan-cells
 import type { ResolvedConfig } from '../../plan/resolve-config.js';
 import { checkData, resolveConfig } from '../../plan/resolve-config.js';
 import { chooseView } from '../../progress/views.js';
+import type { CellRecord } from '../../records/record-schema.js';
 import { describeFailure, failureText } from '../../records/record-schema.js';
 import type { ContinuedRun, RunPlan } from '../../records/run-folder.js';
-import { continueRun, createRun, defaultRunFolder, findRun, readPlan } from '../../records/run-folder.js';
+import { continueRun, createRun, findRun, makeRunFolder, readPlan } from '../../records/run-folder.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
 import { plural } from '../../table/text-table.js';
-import { exitCode, printJson, printMessage, printResult, signalExitCodes } from './output.js';
+import type { Severity } from './audit.js';
+import { findingsCode } from './audit.js';
+import type { JsonError } from './output.js';
+import {
+  exitCode,
+  explainError,
+  outputWidth,
+  printJson,
+  printMessage,
+  printResult,
+  signalExitCodes,
+} from './output.js';
 
-export interface RunOptions extends RunFlags {
+/** What is asked of a run besides its configuration. */
+interface RunSettings {
   readonly suite?: string;
   readonly quick?: boolean;
   readonly out?: string;
   readonly resume?: boolean;
+  readonly takeLock?: boolean;
+  /** After so many, no more cells are started. */
+  readonly minutes?: number;
+  /** Milliseconds, like the next. */
+  readonly cellTimeout?: number;
+  readonly hangTimeout?: number;
+  readonly failOn?: Severity;
   readonly json?: boolean;
 }
+
+export interface RunOptions extends RunFlags, RunSettings {}
 
 interface OpenRun extends ContinuedRun {
   readonly runDir: string;
@@ -36,9 +58,12 @@ interface OpenRun extends ContinuedRun {
  */
 export async function run(options: RunOptions, entry: string | URL = cellEntry): Promise<number> {
   const context = dataFolders();
-  const opened = await openRun(options, (resolved) => checkData(resolved, context));
-  const { runDir, plan, release } = opened;
+  const { settings, flags } = splitOptions(options);
+  const { json = false, minutes = Infinity, cellTimeout = Infinity, hangTimeout = Infinity } = settings;
+  const opened = await openRun(settings, flags, (resolved) => checkData(resolved, context));
+  const { runDir, plan, lease } = opened;
   const interruption = watchSignals();
+  const began = performance.now();
   try {
     await tellOutdated(opened);
     const missing = await missingCells(runDir, plan);
@@ -49,15 +74,20 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     const view = chooseView();
     const { records, stopped } = await runCells(runDir, plan, context, {
       view,
-      stop: interruption.signal,
+      stop: AbortSignal.any([interruption.signal, lease.lost]),
+      mayStart: () => performance.now() - began < 60_000 * minutes,
+      limits: { silenceMs: hangTimeout, totalMs: cellTimeout },
       entry,
     }).finally(() => view.close());
-    if (stopped) {
-      const finished = records.filter(({ status }) => status === 'done').length;
-      printMessage(
-        `Stopped; ${finished} of ${plural(plan.cells.length, 'cell')} ${plan.cells.length === 1 ? 'is' : 'are'} done. To go on: --resume --out ${runDir}`,
-      );
-      return interruption.code();
+    if (lease.lost.aborted) {
+      explainError(lease.lost.reason, { json });
+      return exitCode.lost;
+    }
+    const unfinished = stopped ? describeStop(opened, records, interruption.received()) : undefined;
+    if (unfinished !== undefined && interruption.received() !== undefined) {
+      if (json) printJson({ error: unfinished });
+      printMessage(`${unfinished.message} To go on: ${unfinished.fix}`);
+      return signalExitCodes[interruption.received()!];
     }
     const { writeReport } = await import('../../report/run-page.js');
     const page = await writeReport(runDir).catch((error: unknown) => {
@@ -65,37 +95,70 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       return null;
     });
     const summary = summarizeRun(runDir, page, records);
-    if (options.json) printJson(summary);
-    else printResult(summaryText(summary, process.stdout.isTTY ? process.stdout.columns : undefined));
-    return summary.failed.length > 0 ? exitCode.failed : exitCode.done;
+    if (json) printJson({ ...summary, ...(unfinished && { error: unfinished }) });
+    else printResult(summaryText(summary, outputWidth()));
+    if (unfinished !== undefined) printMessage(`${unfinished.message} To go on: ${unfinished.fix}`);
+    if (page === null) return exitCode.lost;
+    if (summary.failed.length > 0) return exitCode.failed;
+    if (unfinished !== undefined) return exitCode.outOfTime;
+    return findingsCode(summary.findings, settings.failOn);
   } finally {
     interruption.end();
-    await release();
+    await lease.release();
   }
 }
 
+function splitOptions(options: RunOptions): { readonly settings: RunSettings; readonly flags: RunFlags } {
+  const { suite, quick, out, resume, takeLock, minutes, cellTimeout, hangTimeout, failOn, json, ...flags } =
+    options;
+  const given = { suite, quick, out, resume, takeLock, minutes, cellTimeout, hangTimeout, failOn, json };
+  const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { settings, flags };
+}
+
 async function openRun(
-  options: RunOptions,
+  settings: RunSettings,
+  flags: RunFlags,
   check: (resolved: ResolvedConfig) => Promise<void>,
 ): Promise<OpenRun> {
-  const { suite: suiteName, quick, out, resume, json, ...flags } = options;
+  const { suite: suiteName, quick, out, resume, takeLock: take = false } = settings;
   const asked = suiteName !== undefined || quick === true || changesConfig(flags);
   if (resume === true) {
     const runDir = await findRun(out ?? 'latest');
-    const { resolved } = asked ? await resolveAsked(options, flags) : await resolveStored(runDir);
+    const { resolved } = asked ? await resolveAsked(settings, flags) : await resolveStored(runDir);
     await check(resolved);
-    const continued = await continueRun(runDir, asked ? resolved.config : undefined, (plan) =>
-      replanCells(plan, resolved),
-    );
+    const continued = await continueRun(runDir, asked ? resolved.config : undefined, {
+      replan: (plan) => replanCells(plan, resolved),
+      take,
+    });
     return { runDir, resolved, ...continued };
   }
-  const { resolved, suite } = await resolveAsked(options, flags);
+  const { resolved, suite } = await resolveAsked(settings, flags);
   const cells = planCells(resolved);
   await check(resolved);
-  const runDir = out === undefined ? defaultRunFolder(suite) : resolve(out);
+  const runDir = out === undefined ? makeRunFolder(suite) : resolve(out);
   const createdAt = new Date().toISOString();
   const plan: RunPlan = { schemaVersion: 2, suite, createdAt, config: resolved.config, cells };
-  return { runDir, resolved, plan, cellsBefore: cells, release: await createRun(runDir, plan) };
+  return { runDir, resolved, plan, cellsBefore: cells, lease: await createRun(runDir, plan, { take }) };
+}
+
+/** Why a run ended before its last cell, and how to go on. */
+function describeStop(
+  { runDir, plan }: OpenRun,
+  records: readonly CellRecord[],
+  signal: NodeJS.Signals | undefined,
+): JsonError {
+  const finished = records.filter(({ status }) => status === 'done').length;
+  const all = plural(plan.cells.length, 'cell');
+  const reason = signal === undefined ? 'The time is up' : 'Stopped';
+  return {
+    code: signal === undefined ? 'OUT_OF_TIME' : 'STOPPED',
+    message: `${reason}; ${finished} of ${all} ${plan.cells.length === 1 ? 'is' : 'are'} done.`,
+    where: runDir,
+    expected: `${all} done`,
+    received: String(finished),
+    fix: `--resume --out ${runDir}`,
+  };
 }
 
 /** Says which results are made again, and why. */
@@ -111,7 +174,7 @@ async function tellOutdated({ runDir, resolved, ...run }: OpenRun): Promise<void
   );
 }
 
-async function resolveAsked({ suite: suiteName, quick }: RunOptions, flags: RunFlags) {
+async function resolveAsked({ suite: suiteName, quick }: RunSettings, flags: RunFlags) {
   const suite =
     suiteName === undefined
       ? await loadSuite(quick === true ? quickSuite : 'default')
@@ -142,7 +205,7 @@ function watchSignals() {
   });
   return {
     signal: controller.signal,
-    code: () => signalExitCodes[received ?? 'SIGINT'],
+    received: () => received,
     end: () => {
       for (const { name, listener } of listeners) process.off(name, listener);
     },
