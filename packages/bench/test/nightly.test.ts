@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPlan } from '@kora-bench/bench';
 import { describe, expect, test } from 'vitest';
@@ -185,4 +186,32 @@ test('a suite in a folder whose user has no home: the variable to set is named, 
   expect(run.code, run.stderr).toBe(0);
   writeFileSync(join(folder, 'kora.config.json'), '{ "plugins": {} }');
   expect((await startBench(folder, { ...environment, ...cache }, 'list').ended).code).toBe(0);
+});
+
+test('an unbuilt checkout says what to run, also as JSON', () => {
+  const checkout = temporaryFolder();
+  mkdirSync(join(checkout, 'bin'));
+  writeFileSync(join(checkout, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(checkout, 'tsconfig.json'), '{}');
+  cpSync(new URL('../bin/kora-bench.js', import.meta.url), join(checkout, 'bin', 'kora-bench.js'));
+  const start = (...args: string[]) =>
+    spawnSync(process.execPath, [join(checkout, 'bin', 'kora-bench.js'), ...args], { encoding: 'utf8' });
+  const { status, stderr } = start('list');
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/This checkout is not built\.[\s\S]*fix: +Run in the checkout: .*pnpm.* build/);
+  expect(errorIn(start('list', '--json').stdout)).toMatchObject({ code: 'NOT_BUILT' });
+  // In an installed package it would be another fault.
+  rmSync(join(checkout, 'tsconfig.json'));
+  expect(start('list').stderr).toContain('ERR_MODULE_NOT_FOUND');
+});
+
+test('a plugin that was not built is named, with what to run', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'mine'));
+  writeFileSync(join(folder, 'mine', 'tsconfig.json'), '{}');
+  writeFileSync(join(folder, 'mine', 'index.mjs'), "export { default } from './dist/index.js';");
+  writeFileSync(join(folder, 'kora.config.json'), '{ "plugins": { "methods": ["./mine/index.mjs"] } }');
+  const { code, stderr } = await bench(folder, 'list', 'methods');
+  expect(code).toBe(2);
+  expect(stderr).toContain(join('mine', 'dist', 'index.js'));
 });

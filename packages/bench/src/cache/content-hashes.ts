@@ -26,7 +26,7 @@ export async function contentHashes(
   cacheDir: string,
   report: ReportProgress,
 ): Promise<readonly string[]> {
-  const path = join(cacheDir, 'content-hashes', `${sha256(split.fingerprint).slice(0, 40)}.txt`);
+  const path = hashesPath(split, cacheDir);
   const known = await readHashes(path, split);
   if (known !== undefined) return known;
   const hashes = await hashAll(split, report);
@@ -37,6 +37,11 @@ export async function contentHashes(
     report({ kind: 'message', text: `Content hashes of ${split.dataset} cannot be kept: ${reason}` });
   }
   return hashes;
+}
+
+/** Where the hashes of a split are kept. */
+export function hashesPath({ fingerprint }: Pick<ImageSplit, 'fingerprint'>, cacheDir: string): string {
+  return join(cacheDir, 'content-hashes', `${sha256(fingerprint).slice(0, 40)}.txt`);
 }
 
 async function hashAll(split: ImageSplit, report: ReportProgress): Promise<string[]> {

@@ -79,6 +79,8 @@ function addRun(program: Command, report: Report, cellEntry?: string | URL): voi
     )
     .option('--out <folder>', 'the run folder (default: runs/<time>-<suite>)')
     .option('--resume', 'do only what is missing or failed in --out or the latest run')
+    .option('--dry-run', 'show the cells, how long they will take and the disk they need, and run nothing')
+    .option('--no-estimate', 'do not measure beforehand how long the run will take')
     .option('--take-lock', 'take the run folder from a process that has it and is stuck or gone')
     .option('--minutes <n>', 'start no more cells once so many minutes are over; --resume goes on', positive)
     .option('--cell-timeout <time>', 'end a cell that takes longer, e.g. 90m or 2h (default: none)', time)

@@ -3,6 +3,8 @@ import type { DataContext } from '@kora-bench/core/data';
 import type { ProgressEvent, ReportProgress } from '@kora-bench/trainer';
 import type { CellMessage } from '../cell/cell-process.js';
 import type { CellJob } from '../cell/run-cell.js';
+import type { Expectation } from '../progress/run-clock.js';
+import { RunClock } from '../progress/run-clock.js';
 import type { ProgressView } from '../progress/views.js';
 import { readRecordIfValid, writeRecord } from '../records/record-files.js';
 import type { Cell, CellRecord, FailedRecord } from '../records/record-schema.js';
@@ -29,6 +31,8 @@ export interface RunCellsOptions extends CellProcessOptions {
   readonly view: ProgressView;
   /** Is asked before each cell; false ends the run there. */
   mayStart?(): boolean;
+  /** How long cells are expected to take. */
+  readonly expected?: Expectation;
 }
 
 /** Runs the missing cells of a plan one after the other; a cell that fails costs no other. */
@@ -36,9 +40,11 @@ export async function runCells(
   runDir: string,
   plan: RunPlan,
   { dataDir, cacheDir }: DataContext,
-  { view, mayStart = () => true, ...options }: RunCellsOptions,
+  { view, mayStart = () => true, expected, ...options }: RunCellsOptions,
 ): Promise<CellsResult> {
-  const missing = new Set((await missingCells(runDir, plan)).map(({ id }) => id));
+  const cells = await missingCells(runDir, plan);
+  const missing = new Set(cells.map(({ id }) => id));
+  const clock = new RunClock(cells, expected);
   const records: CellRecord[] = [];
   let stopped = false;
   for (const [index, cell] of plan.cells.entries()) {
@@ -51,7 +57,9 @@ export async function runCells(
       stopped = true;
       continue;
     }
+    clock.started(cell);
     view.cellStarted({
+      secondsLeft: () => clock.secondsLeft(),
       cell,
       number: index + 1,
       of: plan.cells.length,
@@ -62,6 +70,7 @@ export async function runCells(
     if (record === undefined) stopped = true;
     else {
       records.push(record);
+      clock.ended(record.status === 'done');
       view.cellEnded(record);
     }
   }

@@ -140,7 +140,7 @@ interface DrawInPhase {
   readonly task: Task;
 }
 
-interface PlannedEvaluation {
+export interface PlannedEvaluation {
   readonly name: string;
   readonly split: ImageSplit;
   readonly caveat?: string;
@@ -152,12 +152,8 @@ async function evaluateDraw(
   weights: WeightStore,
   { planned, draw, where, scores, task }: DrawInPhase,
 ): Promise<EvaluationRecord[]> {
-  const { evaluate: asked } = planned.phase.config;
-  const wanted: readonly PlannedEvaluation[] = asked.flatMap((split) =>
-    split === 'test' ? draw.evaluations : draw.val === undefined ? [] : [{ name: 'val', split: draw.val }],
-  );
   const records: EvaluationRecord[] = [];
-  for (const together of sameImages(wanted)) {
+  for (const together of evaluationsOf(planned, draw)) {
     const spec = {
       name: `${where}/evaluate`,
       task,
@@ -192,6 +188,17 @@ async function recordEvaluation(
     details: { ...details },
     scores: await context.writeScores([...parts, name], split, scores),
   };
+}
+
+/** What a draw is scored on: the evaluations of one group share one pass. */
+export function evaluationsOf(
+  { phase }: Pick<PlannedPhase, 'phase'>,
+  draw: ProtocolDraw,
+): readonly (readonly PlannedEvaluation[])[] {
+  const wanted: readonly PlannedEvaluation[] = phase.config.evaluate.flatMap((split) =>
+    split === 'test' ? draw.evaluations : draw.val === undefined ? [] : [{ name: 'val', split: draw.val }],
+  );
+  return sameImages(wanted);
 }
 
 /** Evaluations in groups of the same images in the same order. */

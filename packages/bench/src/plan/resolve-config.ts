@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { DataContext } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
+import type { VitConfig } from '@kora-bench/core/nn';
 import { inspectCheckpointFolder, resolveModel } from '@kora-bench/models';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
 import { analyses } from '../analyses/index.js';
@@ -9,6 +10,7 @@ import { configureBackend, configureMethod, distinctLabels } from '../config/con
 import type { RunConfig } from '../config/run-config.js';
 import { nameAndOptions } from '../config/run-config.js';
 import { checkInput, findRegistered, suggestion } from '../input/check-input.js';
+import type { PlannedPhase } from '../phases/plan-phases.js';
 import { openDatasets, planPhase } from '../phases/plan-phases.js';
 import type { ChosenPhase } from '../phases/resolve-phases.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
@@ -92,17 +94,31 @@ function chooseAnalyses({ analyses: entries, phases }: RunConfig): readonly Chos
   });
 }
 
+/** A method's phases on one backbone, with the first seed. */
+export interface PlannedMethod {
+  /** As the configuration names it. */
+  readonly model: string;
+  readonly geometry: VitConfig;
+  /** Of the method. */
+  readonly label: string;
+  /** It has no parameters of its own, and leaves the backbone as it is. */
+  readonly trainsHeadAlone: boolean;
+  readonly phases: readonly PlannedPhase[];
+}
+
 /**
  * Opens the backbones' headers and the data of every phase and takes the examples of every method, so that
  * what is missing, broken or too small is reported before the first cell starts.
+ * @returns what every method does on every backbone
  * @throws MissingDataError | FormatError | CheckpointError | InputError
  */
 export async function checkData(
   { config, registry, methods, phases }: ResolvedConfig,
   context: DataContext,
-): Promise<void> {
+): Promise<readonly PlannedMethod[]> {
   for (const model of config.models) await checkWeights(model, registry, context);
   const datasets = await openDatasets(phases, context);
+  const planned: PlannedMethod[] = [];
   for (const name of config.models) {
     const model = await resolveModel(name, [...registry.models.values()]);
     for (const method of methods) {
@@ -114,9 +130,18 @@ export async function checkData(
         seed: config.seeds[0]!,
         preprocessing: model.preprocessing,
       };
-      for (const phase of phases) planPhase(phase, datasets.get(phase.config.data)!, settings);
+      planned.push({
+        model: name,
+        geometry: model.config,
+        label: method.label,
+        trainsHeadAlone:
+          method.definition.trainsBackbone === undefined &&
+          method.definition.parameters(model.config, method.options).length === 0,
+        phases: phases.map((phase) => planPhase(phase, datasets.get(phase.config.data)!, settings)),
+      });
     }
   }
+  return planned;
 }
 
 /** A folder's headers were read when its name was resolved; a plugin's weights are left to the cells. */

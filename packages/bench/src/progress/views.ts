@@ -14,6 +14,8 @@ export interface StartedCell {
   readonly of: number;
   /** Whether the run has more than one backbone, so that titles name it. */
   readonly severalModels?: boolean;
+  /** Until the end of the run; undefined when there is nothing to go by yet. */
+  secondsLeft?(): number | undefined;
 }
 
 /** Shows how a run goes. */
@@ -62,7 +64,7 @@ export function quietView(
   return {
     cellStarted(next) {
       started = next;
-      line('starting');
+      line(`starting${runLeft(next)}`);
     },
     progress(event) {
       switch (event.kind) {
@@ -71,7 +73,7 @@ export function quietView(
           return;
         case 'step': {
           const left = clock.secondsLeft(event);
-          nowAndThen(() => `${event.phase}: ${stepText(event, left)}`);
+          nowAndThen(() => `${event.phase}: ${stepText(event, left)}${runLeft(started)}`);
           return;
         }
         case 'message':
@@ -98,7 +100,7 @@ export function terminalView(stream: NodeJS.WriteStream): ProgressView {
   return {
     cellStarted(next) {
       started = next;
-      show(`${title()}: starting`);
+      show(`${title()}: starting${runLeft(next)}`);
     },
     progress(event) {
       switch (event.kind) {
@@ -106,7 +108,7 @@ export function terminalView(stream: NodeJS.WriteStream): ProgressView {
           show(`${title()}: ${event.phase}`);
           return;
         case 'step':
-          show(`${title()}: ${event.phase} ${stepText(event, clock.secondsLeft(event))}`);
+          show(`${title()}: ${event.phase} ${stepText(event, clock.secondsLeft(event))}${runLeft(started)}`);
           return;
         case 'message':
           keep(`${title()}: ${event.text}`);
@@ -120,6 +122,12 @@ export function terminalView(stream: NodeJS.WriteStream): ProgressView {
 /** A line that wraps could not be replaced in place. */
 function fitted(text: string, columns: number): string {
   return text.length < columns ? text : `${text.slice(0, Math.max(1, columns - 2))}…`;
+}
+
+/** `; run: 12 min 30 s left`; nothing where that is not known. */
+function runLeft(started: StartedCell | undefined): string {
+  const seconds = started?.secondsLeft?.();
+  return seconds === undefined ? '' : `; run: ${duration(seconds)} left`;
 }
 
 /** `[3/7] lora, seed 1`. */

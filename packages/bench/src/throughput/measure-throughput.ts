@@ -125,7 +125,8 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
   }
 }
 
-function startValue(parameter: ReturnType<typeof modelParameters>[number]): HostTensor {
+/** Any value of a parameter's shape that keeps activations in a usual range. */
+export function startValue(parameter: ReturnType<typeof modelParameters>[number]): HostTensor {
   const { shape, owner, name } = parameter;
   if (owner !== 'backbone') return { dtype: 'f32', shape, data: initialValue(parameter, 0) };
   if (name.includes('norm') && name.endsWith('.weight'))

@@ -1,4 +1,6 @@
-import { KoraError } from '@kora-bench/core/errors';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { InputError, KoraError } from '@kora-bench/core/errors';
 import { CommanderError } from 'commander';
 import { describeFailure } from '../../records/record-schema.js';
 
@@ -63,6 +65,8 @@ export function explainError(error: unknown, { json = false } = {}): number {
     if (json) printJson({ error: grammarError(error) });
     return exitCode.badInput;
   }
+  const unbuilt = asUnbuilt(error);
+  if (unbuilt !== undefined) return explainError(unbuilt, { json });
   if (json) printJson({ error: describeFailure(error) satisfies JsonError });
   if (error instanceof KoraError) {
     printMessage(error.explain());
@@ -73,6 +77,21 @@ export function explainError(error: unknown, { json = false } = {}): number {
   if (process.env.KORA_DEBUG && error instanceof Error) printMessage(error.stack ?? '');
   else printMessage('  fix:      Please report it; KORA_DEBUG=1 shows where it happened.');
   return exitCode.failed;
+}
+
+/** The error for a package of a checkout that was not built; only a checkout has what it would be built from. */
+function asUnbuilt(error: unknown): InputError | undefined {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== 'ERR_MODULE_NOT_FOUND') return undefined;
+  const [, folder] = /'([^']+)[\\/]dist[\\/][^']*' imported/.exec(message) ?? [];
+  if (folder === undefined || !existsSync(join(folder, 'tsconfig.json'))) return undefined;
+  return new InputError('A package of this checkout is not built.', {
+    where: folder,
+    expected: 'a folder dist in it',
+    received: message,
+    fix: 'Run in the checkout: npx -y pnpm@10.34.8 build',
+    cause: error,
+  });
 }
 
 function grammarError({ message }: CommanderError): JsonError {

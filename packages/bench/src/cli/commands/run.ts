@@ -1,18 +1,28 @@
 import { resolve } from 'node:path';
+import type { DataContext } from '@kora-bench/core/data';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { loadSuite, quickSuite } from '../../config/load-suite.js';
 import type { RunFlags } from '../../config/run-flags.js';
 import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
+import type { EstimateSettings, RunEstimate } from '../../estimate/estimate-run.js';
+import { checkSpace, estimateRun, estimateText, roundDuration } from '../../estimate/estimate-run.js';
 import { cellEntry, missingCells, runCells } from '../../orchestrator/run-cells.js';
 import { planCells } from '../../plan/plan-cells.js';
 import { outdatedCells, replanCells, shownPlugin } from '../../plan/replan-cells.js';
-import type { ResolvedConfig } from '../../plan/resolve-config.js';
+import type { PlannedMethod, ResolvedConfig } from '../../plan/resolve-config.js';
 import { checkData, resolveConfig } from '../../plan/resolve-config.js';
 import { chooseView } from '../../progress/views.js';
 import type { CellRecord } from '../../records/record-schema.js';
-import { describeFailure, failureText } from '../../records/record-schema.js';
+import { cellName, describeFailure, failureText } from '../../records/record-schema.js';
 import type { ContinuedRun, RunPlan } from '../../records/run-folder.js';
-import { continueRun, createRun, findRun, makeRunFolder, readPlan } from '../../records/run-folder.js';
+import {
+  continueRun,
+  createRun,
+  findRun,
+  makeRunFolder,
+  readPlan,
+  runsFolder,
+} from '../../records/run-folder.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
 import { plural } from '../../table/text-table.js';
 import type { Severity } from './audit.js';
@@ -34,6 +44,9 @@ interface RunSettings {
   readonly quick?: boolean;
   readonly out?: string;
   readonly resume?: boolean;
+  readonly dryRun?: boolean;
+  /** Whether to measure beforehand how long the run will take; true by default. */
+  readonly estimate?: boolean;
   readonly takeLock?: boolean;
   /** After so many, no more cells are started. */
   readonly minutes?: number;
@@ -45,6 +58,17 @@ interface RunSettings {
 }
 
 export interface RunOptions extends RunFlags, RunSettings {}
+
+/** What is to be run, before anything is written. */
+interface AskedRun {
+  readonly resolved: ResolvedConfig;
+  readonly suite: string;
+  /** Undefined for a folder that is still to be named. */
+  readonly runDir: string | undefined;
+  readonly resumes: boolean;
+  readonly changesConfig: boolean;
+  readonly planned: readonly PlannedMethod[];
+}
 
 interface OpenRun extends ContinuedRun {
   readonly runDir: string;
@@ -60,7 +84,9 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
   const context = dataFolders();
   const { settings, flags } = splitOptions(options);
   const { json = false, minutes = Infinity, cellTimeout = Infinity, hangTimeout = Infinity } = settings;
-  const opened = await openRun(settings, flags, (resolved) => checkData(resolved, context));
+  const asked = await resolveRun(settings, flags, context);
+  if (settings.dryRun) return dryRun(asked, context, settings);
+  const opened = await openRun(asked, settings);
   const { runDir, plan, lease } = opened;
   const interruption = watchSignals();
   const began = performance.now();
@@ -71,10 +97,16 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     printMessage(
       `Run folder: ${runDir}; ${plural(missing.length, 'cell')} to do${done > 0 ? `, ${done} done before` : ''}.`,
     );
+    const stop = AbortSignal.any([interruption.signal, lease.lost]);
+    const expected = await tellEstimate(
+      { ...opened, ...asked, ...context, runDir, cells: missing, stop },
+      settings,
+    );
     const view = chooseView();
     const { records, stopped } = await runCells(runDir, plan, context, {
       view,
-      stop: AbortSignal.any([interruption.signal, lease.lost]),
+      stop,
+      ...(expected && { expected }),
       mayStart: () => performance.now() - began < 60_000 * minutes,
       limits: { silenceMs: hangTimeout, totalMs: cellTimeout },
       entry,
@@ -109,37 +141,101 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
 }
 
 function splitOptions(options: RunOptions): { readonly settings: RunSettings; readonly flags: RunFlags } {
-  const { suite, quick, out, resume, takeLock, minutes, cellTimeout, hangTimeout, failOn, json, ...flags } =
-    options;
-  const given = { suite, quick, out, resume, takeLock, minutes, cellTimeout, hangTimeout, failOn, json };
+  const {
+    suite,
+    quick,
+    out,
+    resume,
+    dryRun,
+    estimate,
+    takeLock,
+    minutes,
+    cellTimeout,
+    hangTimeout,
+    failOn,
+    json,
+    ...flags
+  } = options;
+  const given = {
+    ...{ suite, quick, out, resume, dryRun, estimate, takeLock },
+    ...{ minutes, cellTimeout, hangTimeout, failOn, json },
+  };
   const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return { settings, flags };
 }
 
-async function openRun(
-  settings: RunSettings,
-  flags: RunFlags,
-  check: (resolved: ResolvedConfig) => Promise<void>,
-): Promise<OpenRun> {
-  const { suite: suiteName, quick, out, resume, takeLock: take = false } = settings;
+/** Looks everything up and checks it; writes nothing. */
+async function resolveRun(settings: RunSettings, flags: RunFlags, context: DataContext): Promise<AskedRun> {
+  const { suite: suiteName, quick, out, resume: resumes = false } = settings;
   const asked = suiteName !== undefined || quick === true || changesConfig(flags);
-  if (resume === true) {
-    const runDir = await findRun(out ?? 'latest');
-    const { resolved } = asked ? await resolveAsked(settings, flags) : await resolveStored(runDir);
-    await check(resolved);
-    const continued = await continueRun(runDir, asked ? resolved.config : undefined, {
+  const runDir = resumes ? await findRun(out ?? 'latest') : out === undefined ? undefined : resolve(out);
+  const found =
+    resumes && runDir !== undefined && !asked
+      ? await resolveStored(runDir)
+      : await resolveAsked(settings, flags);
+  const planned = await checkData(found.resolved, context);
+  return { ...found, runDir, resumes, changesConfig: asked, planned };
+}
+
+async function openRun(
+  { resolved, suite, runDir: named, resumes, changesConfig: changed }: AskedRun,
+  { takeLock: take = false }: RunSettings,
+): Promise<OpenRun> {
+  if (resumes) {
+    const runDir = named!;
+    const continued = await continueRun(runDir, changed ? resolved.config : undefined, {
       replan: (plan) => replanCells(plan, resolved),
       take,
     });
     return { runDir, resolved, ...continued };
   }
-  const { resolved, suite } = await resolveAsked(settings, flags);
   const cells = planCells(resolved);
-  await check(resolved);
-  const runDir = out === undefined ? makeRunFolder(suite) : resolve(out);
+  const runDir = named ?? makeRunFolder(suite);
   const createdAt = new Date().toISOString();
   const plan: RunPlan = { schemaVersion: 2, suite, createdAt, config: resolved.config, cells };
   return { runDir, resolved, plan, cellsBefore: cells, lease: await createRun(runDir, plan, { take }) };
+}
+
+/** Shows what a run would do. */
+async function dryRun(
+  { resolved, runDir, resumes, planned }: AskedRun,
+  context: DataContext,
+  { json, estimate: measures = true }: RunSettings,
+): Promise<number> {
+  const all = resumes ? replanCells(await readPlan(runDir!), resolved) : planCells(resolved);
+  const cells = resumes
+    ? await missingCells(runDir!, { ...(await readPlan(runDir!)), cells: [...all] })
+    : all;
+  const { config } = resolved;
+  const where = runDir ?? resolve(runsFolder);
+  const estimate = measures
+    ? await estimateRun({ ...context, config, cells, planned, runDir: where, always: true })
+    : undefined;
+  if (json) printJson({ cells, ...(estimate && { estimate }) });
+  else {
+    const severalModels = config.models.length > 1;
+    const lines = cells.map((cell) => {
+      const seconds = estimate?.expected.inSeconds ? estimate.expected.byCell[cell.id] : undefined;
+      const time = seconds === undefined ? '' : `  about ${roundDuration(seconds)}`;
+      return `  ${cellName(cell, severalModels)}${time}`;
+    });
+    const head = `${plural(cells.length, 'cell')}${all.length > cells.length ? `, ${all.length - cells.length} done before` : ''}:`;
+    printResult([head, ...lines, ...(estimate ? [estimateText(estimate)] : [])].join('\n'));
+  }
+  return exitCode.done;
+}
+
+/** Says how long a run will take and what room it needs. */
+async function tellEstimate(
+  { resolved, ...settings }: Omit<EstimateSettings, 'config'> & { readonly resolved: ResolvedConfig },
+  { estimate: measures = true }: RunSettings,
+): Promise<RunEstimate['expected'] | undefined> {
+  if (!measures || settings.cells.length === 0) return undefined;
+  const estimate = await estimateRun({ ...settings, config: resolved.config });
+  printMessage(estimateText(estimate));
+  const warning = checkSpace(estimate, settings.runDir);
+  if (warning !== undefined) printMessage(warning);
+  return estimate.expected;
 }
 
 /** Why a run ended before its last cell, and how to go on. */
