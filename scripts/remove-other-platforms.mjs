@@ -37,4 +37,6 @@ keepOnly(binaries, (name) => name === platform);
 keepOnly(join(binaries, platform), (name) => name === arch);
 const builds = [`${platform}-${arch}`, `${platform}-universal`];
 keepOnly(join(folderOf('webgpu', 'backend-webgpu'), 'dist'), (name) => builds.includes(name));
-console.log(`${(freed / 1e6).toFixed(0)} MB of other systems' binaries are gone; ${platform} ${arch} is left.`);
+console.log(
+  `${(freed / 1e6).toFixed(0)} MB of other systems' binaries are gone; ${platform} ${arch} is left.`,
+);

@@ -190,7 +190,8 @@ function explainOverdue(
       fix: 'Make the cell smaller with --limit or --epochs, or raise --cell-timeout.',
     };
   }
-  const busy = load === null || load > 0.1;
+  // On a machine that is busy with others, a loop without an end gets little too.
+  const busy = load === null || load > 0.02;
   const meanwhile =
     load === null ? '' : `; since then it used ${(100 * load).toFixed(0)} % of one processor core`;
   return {

@@ -1,32 +1,19 @@
-import { resolve } from 'node:path';
-import type { DataContext } from '@kora-bench/core/data';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
-import { loadSuite, quickSuite } from '../../config/load-suite.js';
-import type { RunFlags } from '../../config/run-flags.js';
-import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
-import type { EstimateSettings, RunEstimate } from '../../estimate/estimate-run.js';
-import { checkSpace, estimateRun, estimateText, roundDuration } from '../../estimate/estimate-run.js';
 import { cellEntry, missingCells, runCells } from '../../orchestrator/run-cells.js';
 import { planCells } from '../../plan/plan-cells.js';
 import { outdatedCells, replanCells, shownPlugin } from '../../plan/replan-cells.js';
-import type { PlannedMethod, ResolvedConfig } from '../../plan/resolve-config.js';
-import { checkData, resolveConfig } from '../../plan/resolve-config.js';
+import type { ResolvedConfig } from '../../plan/resolve-config.js';
 import { chooseView } from '../../progress/views.js';
 import type { CellRecord } from '../../records/record-schema.js';
-import { cellName, describeFailure, failureText } from '../../records/record-schema.js';
+import { describeFailure, failureText } from '../../records/record-schema.js';
 import type { ContinuedRun, RunPlan } from '../../records/run-folder.js';
-import {
-  continueRun,
-  createRun,
-  findRun,
-  makeRunFolder,
-  readPlan,
-  runsFolder,
-} from '../../records/run-folder.js';
+import { continueRun, createRun, makeRunFolder } from '../../records/run-folder.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
 import { plural } from '../../table/text-table.js';
-import type { Severity } from './audit.js';
+import type { AskedRun, RunOptions, RunSettings } from './asked-run.js';
+import { resolveRun, splitOptions } from './asked-run.js';
 import { findingsCode } from './audit.js';
+import { dryRun, tellEstimate } from './dry-run.js';
 import type { JsonError } from './output.js';
 import {
   exitCode,
@@ -37,38 +24,6 @@ import {
   printResult,
   signalExitCodes,
 } from './output.js';
-
-/** What is asked of a run besides its configuration. */
-interface RunSettings {
-  readonly suite?: string;
-  readonly quick?: boolean;
-  readonly out?: string;
-  readonly resume?: boolean;
-  readonly dryRun?: boolean;
-  /** Whether to measure beforehand how long the run will take; true by default. */
-  readonly estimate?: boolean;
-  readonly takeLock?: boolean;
-  /** After so many, no more cells are started. */
-  readonly minutes?: number;
-  /** Milliseconds, like the next. */
-  readonly cellTimeout?: number;
-  readonly hangTimeout?: number;
-  readonly failOn?: Severity;
-  readonly json?: boolean;
-}
-
-export interface RunOptions extends RunFlags, RunSettings {}
-
-/** What is to be run, before anything is written. */
-interface AskedRun {
-  readonly resolved: ResolvedConfig;
-  readonly suite: string;
-  /** Undefined for a folder that is still to be named. */
-  readonly runDir: string | undefined;
-  readonly resumes: boolean;
-  readonly changesConfig: boolean;
-  readonly planned: readonly PlannedMethod[];
-}
 
 interface OpenRun extends ContinuedRun {
   readonly runDir: string;
@@ -98,8 +53,10 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       `Run folder: ${runDir}; ${plural(missing.length, 'cell')} to do${done > 0 ? `, ${done} done before` : ''}.`,
     );
     const stop = AbortSignal.any([interruption.signal, lease.lost]);
+    const { config } = plan;
+    const { planned } = asked;
     const expected = await tellEstimate(
-      { ...opened, ...asked, ...context, runDir, cells: missing, stop },
+      { ...context, config, planned, runDir, cells: missing, stop },
       settings,
     );
     const view = chooseView();
@@ -140,43 +97,6 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
   }
 }
 
-function splitOptions(options: RunOptions): { readonly settings: RunSettings; readonly flags: RunFlags } {
-  const {
-    suite,
-    quick,
-    out,
-    resume,
-    dryRun,
-    estimate,
-    takeLock,
-    minutes,
-    cellTimeout,
-    hangTimeout,
-    failOn,
-    json,
-    ...flags
-  } = options;
-  const given = {
-    ...{ suite, quick, out, resume, dryRun, estimate, takeLock },
-    ...{ minutes, cellTimeout, hangTimeout, failOn, json },
-  };
-  const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { settings, flags };
-}
-
-/** Looks everything up and checks it; writes nothing. */
-async function resolveRun(settings: RunSettings, flags: RunFlags, context: DataContext): Promise<AskedRun> {
-  const { suite: suiteName, quick, out, resume: resumes = false } = settings;
-  const asked = suiteName !== undefined || quick === true || changesConfig(flags);
-  const runDir = resumes ? await findRun(out ?? 'latest') : out === undefined ? undefined : resolve(out);
-  const found =
-    resumes && runDir !== undefined && !asked
-      ? await resolveStored(runDir)
-      : await resolveAsked(settings, flags);
-  const planned = await checkData(found.resolved, context);
-  return { ...found, runDir, resumes, changesConfig: asked, planned };
-}
-
 async function openRun(
   { resolved, suite, runDir: named, resumes, changesConfig: changed }: AskedRun,
   { takeLock: take = false }: RunSettings,
@@ -194,48 +114,6 @@ async function openRun(
   const createdAt = new Date().toISOString();
   const plan: RunPlan = { schemaVersion: 2, suite, createdAt, config: resolved.config, cells };
   return { runDir, resolved, plan, cellsBefore: cells, lease: await createRun(runDir, plan, { take }) };
-}
-
-/** Shows what a run would do. */
-async function dryRun(
-  { resolved, runDir, resumes, planned }: AskedRun,
-  context: DataContext,
-  { json, estimate: measures = true }: RunSettings,
-): Promise<number> {
-  const all = resumes ? replanCells(await readPlan(runDir!), resolved) : planCells(resolved);
-  const cells = resumes
-    ? await missingCells(runDir!, { ...(await readPlan(runDir!)), cells: [...all] })
-    : all;
-  const { config } = resolved;
-  const where = runDir ?? resolve(runsFolder);
-  const estimate = measures
-    ? await estimateRun({ ...context, config, cells, planned, runDir: where, always: true })
-    : undefined;
-  if (json) printJson({ cells, ...(estimate && { estimate }) });
-  else {
-    const severalModels = config.models.length > 1;
-    const lines = cells.map((cell) => {
-      const seconds = estimate?.expected.inSeconds ? estimate.expected.byCell[cell.id] : undefined;
-      const time = seconds === undefined ? '' : `  about ${roundDuration(seconds)}`;
-      return `  ${cellName(cell, severalModels)}${time}`;
-    });
-    const head = `${plural(cells.length, 'cell')}${all.length > cells.length ? `, ${all.length - cells.length} done before` : ''}:`;
-    printResult([head, ...lines, ...(estimate ? [estimateText(estimate)] : [])].join('\n'));
-  }
-  return exitCode.done;
-}
-
-/** Says how long a run will take and what room it needs. */
-async function tellEstimate(
-  { resolved, ...settings }: Omit<EstimateSettings, 'config'> & { readonly resolved: ResolvedConfig },
-  { estimate: measures = true }: RunSettings,
-): Promise<RunEstimate['expected'] | undefined> {
-  if (!measures || settings.cells.length === 0) return undefined;
-  const estimate = await estimateRun({ ...settings, config: resolved.config });
-  printMessage(estimateText(estimate));
-  const warning = checkSpace(estimate, settings.runDir);
-  if (warning !== undefined) printMessage(warning);
-  return estimate.expected;
 }
 
 /** Why a run ended before its last cell, and how to go on. */
@@ -268,20 +146,6 @@ async function tellOutdated({ runDir, resolved, ...run }: OpenRun): Promise<void
       ? `1 cell was made by other code${by} and runs again.`
       : `${count} cells were made by other code${by} and run again.`,
   );
-}
-
-async function resolveAsked({ suite: suiteName, quick }: RunSettings, flags: RunFlags) {
-  const suite =
-    suiteName === undefined
-      ? await loadSuite(quick === true ? quickSuite : 'default')
-      : await loadSuite(suiteName, quick === true);
-  const config = applyFlags(suite.config, flags);
-  return { resolved: await resolveConfig(config, flagPaths(flags, config)), suite: suite.name };
-}
-
-async function resolveStored(runDir: string) {
-  const { config, suite } = await readPlan(runDir);
-  return { resolved: await resolveConfig(config), suite };
 }
 
 /** The first signal ends the run in order; a second one ends this process at once. */
