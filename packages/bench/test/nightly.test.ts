@@ -91,7 +91,7 @@ describe.concurrent('--minutes', () => {
     const folder = temporaryFolder();
     const run = join(folder, 'run');
     const suite = fakeSuite(folder, ['done', 'done too']);
-    // The first cell takes longer than this, but is not cut short.
+    // They are over before the last cell can begin.
     const flags = ['--suite', suite, '--out', run, '--minutes', '0.0001', '--json'];
     const first = await bench(folder, ...flags);
     expect(first.code, first.stderr).toBe(5);

@@ -59,12 +59,20 @@ export function runChild(task: ChildTask): Promise<ChildEnd> {
     let overdue: Overdue | null = null;
     let settled = false;
     const killAll = () => signalGroup(child, 'SIGKILL');
+    // Ctrl-Z reaches this process alone, since the child has a group of its own.
+    const pauseAll = () => {
+      signalGroup(child, 'SIGSTOP');
+      process.kill(process.pid, 'SIGSTOP');
+    };
+    const goOn = () => signalGroup(child, 'SIGCONT');
     const settle = (code: number | null, signal: NodeJS.Signals | null) => {
       if (settled) return;
       settled = true;
       for (const timer of timers) clearTimeout(timer);
       stop?.removeEventListener('abort', terminate);
       process.off('exit', killAll);
+      process.off('SIGTSTP', pauseAll);
+      process.off('SIGCONT', goOn);
       if (code !== 0) killAll();
       child.stdout?.destroy();
       child.stderr?.destroy();
@@ -103,6 +111,10 @@ export function runChild(task: ChildTask): Promise<ChildEnd> {
     if (limits.silenceMs !== undefined || limits.totalMs !== undefined)
       timers.add(setInterval(watch, watchdog.interval));
     process.on('exit', killAll);
+    if (hasGroups) {
+      process.on('SIGTSTP', pauseAll);
+      process.on('SIGCONT', goOn);
+    }
     stop?.addEventListener('abort', terminate, { once: true });
     if (stop?.aborted) terminate();
     // A child that dies before it reads the job shows by its exit.
