@@ -151,6 +151,21 @@ test('--dry-run measures the kinds of cells, counts the features that a run then
   expect(estimate.recordBytes).toBeGreaterThan(sizeOf(join(folder, 'run', 'scores')));
 });
 
+test('an engine that cannot be tried out does not keep others from it', async () => {
+  const folder = ownFolder({ ...plugins, backends: ['./broken.mjs'] });
+  writeFileSync(
+    join(folder, 'broken.mjs'),
+    `export default { name: 'broken', description: 'for tests', defaultDevice: 'cpu', devices: ['cpu'],
+      options: { safeParse: (data) => ({ success: true, data }), parse: (data) => data },
+      create() { throw new Error('no such engine'); }, probe() {} };`,
+  );
+  const backends = [{ name: 'reference' }, { name: 'broken' }];
+  writeFileSync(join(folder, 'mine.json'), JSON.stringify({ ...suite, backends, seeds: [0] }));
+  const { code, stdout, stderr } = await runKora(folder, '--suite', './mine.json', '--dry-run');
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/About .* for 4 cells, by a few steps of [12] of 4 kinds/);
+});
+
 test('a run whose programs cannot be tried out is not held up', async () => {
   const folder = temporaryFolder();
   const path = fakeSuite(folder, ['done', 'done too']);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { FailedRecord } from '@kora-bench/bench';
 import { readPlan, readRecords, Watchdog } from '@kora-bench/bench';
 import { describe, expect, test } from 'vitest';
-import { bench, fakeSuite, isAlive, temporaryFolder, until } from './fake-run.js';
+import { bench, fakeSuite, isAlive, startBench, temporaryFolder, until } from './fake-run.js';
 
 const minute = 60_000;
 
@@ -104,6 +104,18 @@ test.concurrent('a cell in an endless loop is ended with what it started, and th
   expect(pids).toHaveLength(3);
   for (const pid of pids) await until(() => !isAlive(pid), `the end of ${pid}`);
 });
+
+test
+  .runIf(process.platform !== 'win32')
+  .concurrent('a cell in an endless loop ends with the run, also where that is killed', async () => {
+    const folder = temporaryFolder();
+    const run = join(folder, 'run');
+    const { child, ended } = startBench(folder, '--suite', fakeSuite(folder, ['loops']), '--out', run);
+    await until(() => pidsIn(run).length === 2, 'the cell and what it starts');
+    child.kill('SIGKILL');
+    for (const pid of pidsIn(run)) await until(() => !isAlive(pid), `the end of ${pid}`);
+    await ended;
+  });
 
 test.concurrent('--cell-timeout ends a cell that takes longer', async () => {
   const folder = temporaryFolder();

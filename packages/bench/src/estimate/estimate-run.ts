@@ -105,7 +105,7 @@ async function ask(
       told = message as EstimateMessage;
     },
   });
-  return told;
+  return told?.kinds.some(({ measured }) => measured) ? told : undefined;
 }
 
 /** Each kind once, with its first cell. */

@@ -1,7 +1,7 @@
-import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { shortDuration } from '../input/duration.js';
 import type { FailedRecord } from '../records/record-schema.js';
+import { guardGroup, hasGroups, pauseTogether, signalGroup } from './process-group.js';
 import type { Overdue, ProcessLimits } from './watchdog.js';
 import { processorSeconds, Watchdog } from './watchdog.js';
 
@@ -59,20 +59,14 @@ export function runChild(task: ChildTask): Promise<ChildEnd> {
     let overdue: Overdue | null = null;
     let settled = false;
     const killAll = () => signalGroup(child, 'SIGKILL');
-    // Ctrl-Z reaches this process alone, since the child has a group of its own.
-    const pauseAll = () => {
-      signalGroup(child, 'SIGSTOP');
-      process.kill(process.pid, 'SIGSTOP');
-    };
-    const goOn = () => signalGroup(child, 'SIGCONT');
+    const endings = [guardGroup(child), pauseTogether(child)];
     const settle = (code: number | null, signal: NodeJS.Signals | null) => {
       if (settled) return;
       settled = true;
       for (const timer of timers) clearTimeout(timer);
       stop?.removeEventListener('abort', terminate);
       process.off('exit', killAll);
-      process.off('SIGTSTP', pauseAll);
-      process.off('SIGCONT', goOn);
+      for (const end of endings) end();
       if (code !== 0) killAll();
       child.stdout?.destroy();
       child.stderr?.destroy();
@@ -111,27 +105,11 @@ export function runChild(task: ChildTask): Promise<ChildEnd> {
     if (limits.silenceMs !== undefined || limits.totalMs !== undefined)
       timers.add(setInterval(watch, watchdog.interval));
     process.on('exit', killAll);
-    if (hasGroups) {
-      process.on('SIGTSTP', pauseAll);
-      process.on('SIGCONT', goOn);
-    }
     stop?.addEventListener('abort', terminate, { once: true });
     if (stop?.aborted) terminate();
     // A child that dies before it reads the job shows by its exit.
     child.send(task.job as object, () => {});
   });
-}
-
-const hasGroups = process.platform !== 'win32';
-
-/** Sends a signal to a child and, where the system has groups of processes, to all that it started. */
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  try {
-    if (hasGroups && child.pid !== undefined) process.kill(-child.pid, signal);
-    else child.kill(signal);
-  } catch {
-    // All of them have ended.
-  }
 }
 
 /**
