@@ -149,6 +149,8 @@ test('--dry-run measures the kinds of cells, counts the features that a run then
   expect(estimate.featureBytes).toBeGreaterThanOrEqual(kept - headers);
   expect(estimate.featureBytes).toBeLessThan(1.2 * (kept + hashes));
   expect(estimate.recordBytes).toBeGreaterThan(sizeOf(join(folder, 'run', 'scores')));
+  const nothing = await runKora(folder, '--resume', '--out', 'run', '--dry-run');
+  expect(nothing.stdout).toBe('0 cells, 4 done before:\n');
 });
 
 test('an engine that cannot be tried out does not keep others from it', async () => {

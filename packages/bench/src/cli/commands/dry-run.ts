@@ -21,9 +21,10 @@ export async function dryRun(
   const { resolved, planned } = asked;
   const { cells, doneBefore } = await cellsToRun(asked);
   const runDir = asked.runDir ?? resolve(runsFolder);
-  const estimate = measures
-    ? await estimateRun({ ...context, config: resolved.config, cells, planned, runDir, always: true })
-    : undefined;
+  const estimate =
+    measures && cells.length > 0
+      ? await estimateRun({ ...context, config: resolved.config, cells, planned, runDir, always: true })
+      : undefined;
   if (json) printJson({ cells, ...(estimate && { estimate }) });
   else {
     const severalModels = resolved.config.models.length > 1;
