@@ -475,9 +475,8 @@ test('a record that is corrupt or of an older version is named', async () => {
   const resolved = await resolveConfig((await loadSuite(suite)).config);
   const cells = planCells(resolved);
   const createdAt = new Date(0).toISOString();
-  await (
-    await createRun(runDir, { schemaVersion: 2, suite: 'x', createdAt, config: resolved.config, cells })
-  )();
+  const plan = { schemaVersion: 2 as const, suite: 'x', createdAt, config: resolved.config, cells };
+  await (await createRun(runDir, plan)).release();
   mkdirSync(join(runDir, 'records'));
   const path = join(runDir, 'records', `${cells[0]!.id}.json`);
   writeFileSync(path, '{"schemaVersion": 2');
@@ -487,4 +486,20 @@ test('a record that is corrupt or of an older version is named', async () => {
   writeFileSync(path, '{"schemaVersion": 1}');
   const old = await complaint('audit', runDir);
   expect(old).toMatch(/The record was written by an older version/);
+});
+
+test('a broken run.json does not advise the command that it breaks', async () => {
+  const runDir = join(folder, 'broken-plan');
+  mkdirSync(runDir);
+  writeFileSync(join(runDir, 'run.json'), '{"schemaVersion": 2, "suite"');
+  for (const args of [
+    ['run', '--resume', '--out', runDir],
+    ['report', runDir],
+    ['audit', runDir],
+  ]) {
+    const stderr = await complaint(...args);
+    expect(stderr).toMatch(/The run plan is not valid[\s\S]*where: +.*broken-plan.run\.json/);
+    expect(stderr).not.toContain('--resume');
+    expect(stderr).toMatch(/fix: +Start the run again in another folder with --out/);
+  }
 });

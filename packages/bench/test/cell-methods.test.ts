@@ -49,7 +49,7 @@ describe('every method, trained and evaluated in every phase by onnxruntime', ()
       });
       records.set(method.name, record);
     }
-  }, 60_000);
+  });
   afterAll(() => backend.dispose());
 
   test.each(methods)('$name: a record that is valid as JSON', ({ name }) => {

@@ -188,6 +188,6 @@ describe.skipIf(!present)(
         trueClasses: 2,
         classes: 200,
       });
-    }, 30_000);
+    });
   },
 );

@@ -29,14 +29,17 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts the command line with fake cells in a child process. */
+/** Starts the command line with fake cells in a child process; an object adds to its environment. */
 export function startBench(
   cwd: string,
-  ...args: readonly string[]
+  ...words: readonly (string | NodeJS.ProcessEnv)[]
 ): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
+  const args = words.filter((word) => typeof word === 'string');
+  const changes = words.filter((word) => typeof word !== 'string');
+  const folders = { KORA_CACHE_DIR: join(cwd, 'cache'), KORA_DATA_DIR: join(cwd, 'data') };
   const child = spawn(process.execPath, [fixture('bench-with-fake-cells.mjs'), ...args], {
     cwd,
-    env: { ...process.env, CI: '1', KORA_CACHE_DIR: join(cwd, 'cache'), KORA_DATA_DIR: join(cwd, 'data') },
+    env: Object.assign({ ...process.env, CI: '1', ...folders }, ...changes) as NodeJS.ProcessEnv,
   });
   let stdout = '';
   let stderr = '';
@@ -54,9 +57,9 @@ export function startBench(
 
 export const bench = (cwd: string, ...args: readonly string[]) => startBench(cwd, ...args).ended;
 
-/** Waits until `condition` holds. */
+/** Waits until `condition` holds; as long as a busy machine may need to start several processes. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 100_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`Waited too long for ${what}.`);
     await new Promise((wake) => setTimeout(wake, 20));

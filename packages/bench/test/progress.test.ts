@@ -25,3 +25,16 @@ test('a log gets a line when a cell starts and ends, and at most one each ten se
     `${title}done in 1 min 22 s, source top-1 61.2 %, ${others}`,
   ]);
 });
+
+test('lines tell what is left of the whole run, where that is known', () => {
+  let time = 0;
+  const lines: string[] = [];
+  const view = quietView((line) => lines.push(line), { now: () => time });
+  view.cellStarted({ cell: record.cell, number: 1, of: 2, secondsLeft: () => 600 - time / 1000 });
+  time = 20_000;
+  view.progress({ kind: 'step', phase: 'source', step: 1, totalSteps: 9, loss: null, imagesPerSecond: 0 });
+  expect(lines).toEqual([
+    expect.stringMatching(/: starting; run: 10 min 00 s left$/),
+    expect.stringMatching(/: source: step 1\/9; run: 9 min 40 s left$/),
+  ]);
+});

@@ -1,7 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DoneRecord, lockRun, recordSchema, writeRecord } from '@kora-bench/bench';
+import { type DoneRecord, recordSchema, writeRecord } from '@kora-bench/bench';
 import { expect, test } from 'vitest';
 import { fixture, temporaryFolder } from './fake-run.js';
 
@@ -35,23 +34,4 @@ test('a write that fails leaves the old record whole and no temporary file', asy
   expect(readdirSync(join(runDir, 'records'))).toEqual([`${record.cell.id}.json`]);
   rmSync(target, { recursive: true });
   await writeRecord(runDir, record);
-});
-
-test('a lock of a process that is gone is taken over', async () => {
-  const runDir = temporaryFolder();
-  const gone = { pid: 2 ** 22 + 1, host: hostname(), since: 'then' };
-  writeFileSync(join(runDir, '.lock'), JSON.stringify(gone));
-  const release = await lockRun(runDir);
-  expect(JSON.parse(readFileSync(join(runDir, '.lock'), 'utf8'))).toMatchObject({ pid: process.pid });
-  await release();
-  expect(readdirSync(runDir)).toEqual([]);
-});
-
-test('a lock of another machine is never taken over', async () => {
-  const runDir = temporaryFolder();
-  writeFileSync(join(runDir, '.lock'), JSON.stringify({ pid: 1, host: 'elsewhere', since: 'then' }));
-  await expect(lockRun(runDir)).rejects.toMatchObject({
-    code: 'INPUT',
-    received: 'process 1 on elsewhere, since then',
-  });
 });

@@ -1,11 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CellRecord, readPlan, readRecords, recordSchema } from '@kora-bench/bench';
-import { expect, test, vi } from 'vitest';
-import { bench, fakeSuite, isAlive, startBench, temporaryFolder, until } from './fake-run.js';
-
-// Each test starts several processes, and a machine that is busy with others starts them slowly.
-vi.setConfig({ testTimeout: 60_000 });
+import { type CellRecord, quietView, readPlan, readRecords, recordSchema, runCells } from '@kora-bench/bench';
+import { expect, test } from 'vitest';
+import { bench, fakeSuite, fixture, isAlive, startBench, temporaryFolder, until } from './fake-run.js';
 
 const recordsOf = async (runDir: string): Promise<CellRecord[]> => {
   const { cells } = await readPlan(runDir);
@@ -130,6 +127,42 @@ test.concurrent('when the parent is killed its cell ends by itself, and the run 
   await until(() => linesOf(join(run, 'pids')).length === 2, 'the second attempt');
   resumed.child.kill('SIGINT');
   expect((await resumed.ended).code).toBe(130);
+});
+
+test
+  .runIf(process.platform === 'linux')
+  .concurrent('Ctrl-Z pauses the cell too, and both go on', async () => {
+    const folder = temporaryFolder();
+    const run = join(folder, 'run');
+    const { child, ended } = startBench(folder, '--suite', fakeSuite(folder, ['slow']), '--out', run);
+    await until(() => existsSync(join(run, 'pids')), 'the slow cell');
+    const cell = Number(linesOf(join(run, 'pids'))[0]);
+    const isPaused = (pid: number) => /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    expect(isPaused(cell)).toBe(false);
+    child.kill('SIGTSTP');
+    await until(() => isPaused(cell) && isPaused(child.pid!), 'the pause');
+    child.kill('SIGCONT');
+    await until(() => !isPaused(cell) && !isPaused(child.pid!), 'its end');
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(130);
+  });
+
+test.concurrent('a run ends before the next cell where it is told to', async () => {
+  const folder = temporaryFolder();
+  const run = join(folder, 'run');
+  const flags = ['--suite', fakeSuite(folder, ['done', 'done too', 'done last']), '--out', run];
+  expect((await bench(folder, ...flags)).code).toBe(0);
+  const plan = await readPlan(run);
+  for (const { id } of plan.cells) rmSync(join(run, 'records', `${id}.json`));
+  let asked = 0;
+  const { records, stopped } = await runCells(
+    run,
+    plan,
+    { dataDir: folder, cacheDir: folder },
+    { view: quietView(() => {}), entry: fixture('fake-cell.mjs'), mayStart: () => ++asked <= 2 },
+  );
+  expect(stopped).toBe(true);
+  expect(records.map(({ cell }) => cell.label)).toEqual(['done', 'done too']);
 });
 
 test.concurrent('two processes cannot work in one run folder', async () => {

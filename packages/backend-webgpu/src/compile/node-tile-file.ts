@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
-import envPaths from 'env-paths';
+import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import type { TileStore } from './tune-tiles.js';
 import { storedTiles } from './tune-tiles.js';
 
@@ -11,12 +11,11 @@ import { storedTiles } from './tune-tiles.js';
  * @param device names the device, its driver and all else that they are good for
  */
 export function tileFile(device: string): TileStore {
-  const folder = process.env.KORA_CACHE_DIR || envPaths('kora-bench', { suffix: '' }).cache;
   const name = createHash('sha256').update(device).digest('hex').slice(0, 16);
-  const path = join(folder, 'webgpu-tiles', `${name}.json`);
+  const path = () => join(dataFolders().cacheDir, 'webgpu-tiles', `${name}.json`);
   const load = async () => {
     try {
-      const content: unknown = JSON.parse(await readFile(path, 'utf8'));
+      const content: unknown = JSON.parse(await readFile(path(), 'utf8'));
       const parsed = storedTiles.safeParse((content as { tiles?: unknown } | null)?.tiles);
       return parsed.success ? parsed.data : {};
     } catch {
@@ -29,7 +28,7 @@ export function tileFile(device: string): TileStore {
       try {
         // Another process may have added some in the meantime.
         const tiles = { ...(await load()), ...found };
-        await writeFileAtomic(path, `${JSON.stringify({ device, tiles }, undefined, 1)}\n`);
+        await writeFileAtomic(path(), `${JSON.stringify({ device, tiles }, undefined, 1)}\n`);
       } catch {
         // Without a file, they are found again next time.
       }

@@ -1,7 +1,7 @@
 import { LinearCka } from '@kora-bench/core/metrics';
 import { buildEvalProgram, imagesFeed } from '@kora-bench/core/training';
 import { subset } from '@kora-bench/datasets';
-import { finalStage, fixedBatches, inOrder, withSession } from '@kora-bench/trainer';
+import { finalStage, fixedBatches, inOrder, PassProgress, withSession } from '@kora-bench/trainer';
 import { z } from 'zod';
 import { defineAnalysis } from './analysis.js';
 
@@ -47,7 +47,7 @@ export const cka = defineAnalysis({
       const { preprocessing } = draw;
       const reader = await chosen.open(preprocessing);
       try {
-        report({ kind: 'phase', phase: 'cka', totalSteps: Math.ceil(count / batchSize) });
+        const progress = new PassProgress(report, 'cka', Math.ceil(count / batchSize));
         const order = inOrder(count);
         for await (const batch of fixedBatches({ split: chosen, reader, order, batchSize, preprocessing })) {
           const { blockFeatures } = await session.run({ [imagesFeed]: batch.images }, ['blockFeatures']);
@@ -59,6 +59,7 @@ export const cka = defineAnalysis({
               data: all.subarray(block * size, block * size + batch.count * model.width),
             })),
           );
+          progress.step(batch.count);
         }
       } finally {
         await reader.close();

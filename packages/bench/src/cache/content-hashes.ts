@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageSplit } from '@kora-bench/core/data';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
+import type { ReportProgress } from '@kora-bench/trainer';
+import { PassProgress } from '@kora-bench/trainer';
 
 /*
  * Hashing every image of a split means reading or rendering it once more, which takes longer than
@@ -12,23 +14,44 @@ import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 
 const format = 'kora-content-hashes 1';
 
+/** Images between two words on how far it is. */
+const portion = 2048;
+
 /**
  * The content hashes of all examples of `split`, computed once and then read from `cacheDir`.
- * @param onProblem is given the reason when the hashes cannot be kept
+ * @param report is told how far it is, and the reason when the hashes cannot be kept
  */
 export async function contentHashes(
   split: ImageSplit,
   cacheDir: string,
-  onProblem: (reason: string) => void,
+  report: ReportProgress,
 ): Promise<readonly string[]> {
-  const path = join(cacheDir, 'content-hashes', `${sha256(split.fingerprint).slice(0, 40)}.txt`);
+  const path = hashesPath(split, cacheDir);
   const known = await readHashes(path, split);
   if (known !== undefined) return known;
-  const hashes = await split.contentHashes();
+  const hashes = await hashAll(split, report);
   try {
     await writeFileAtomic(path, textOf(split, hashes));
   } catch (error) {
-    onProblem(error instanceof Error ? error.message : String(error));
+    const reason = error instanceof Error ? error.message : String(error);
+    report({ kind: 'message', text: `Content hashes of ${split.dataset} cannot be kept: ${reason}` });
+  }
+  return hashes;
+}
+
+/** Where the hashes of a split are kept. */
+export function hashesPath({ fingerprint }: Pick<ImageSplit, 'fingerprint'>, cacheDir: string): string {
+  return join(cacheDir, 'content-hashes', `${sha256(fingerprint).slice(0, 40)}.txt`);
+}
+
+async function hashAll(split: ImageSplit, report: ReportProgress): Promise<string[]> {
+  const name = `${split.dataset} ${split.split}: content hashes`;
+  const progress = new PassProgress(report, name, Math.ceil(split.length / portion));
+  const hashes: string[] = [];
+  for (let at = 0; at < split.length; at += portion) {
+    const count = Math.min(portion, split.length - at);
+    hashes.push(...(await split.contentHashes(Array.from({ length: count }, (_, i) => at + i))));
+    progress.step(count);
   }
   return hashes;
 }

@@ -34,6 +34,6 @@ export async function main(argv: readonly string[], { cellEntry }: MainSettings 
     await program.parseAsync([...words], { from: 'user' });
     return code;
   } catch (error) {
-    return explainError(error);
+    return explainError(error, { json: words.includes('--json') });
   }
 }

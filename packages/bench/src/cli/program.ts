@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../input/duration.js';
+import { outputWidth } from './commands/output.js';
 
 /** Takes the exit code of the command that ran. */
 export type Report = (code: number) => void;
@@ -11,6 +13,10 @@ export function buildProgram(report: Report, cellEntry?: string | URL): Command 
   const program = new Command('kora-bench')
     .description('Trains and judges parameter-efficient fine-tuning methods of Vision Transformers.')
     .exitOverride()
+    .configureOutput({
+      getOutHelpWidth: () => outputWidth(process.stdout) ?? 80,
+      getErrHelpWidth: () => outputWidth(process.stderr) ?? 80,
+    })
     .showHelpAfterError('(--help shows all options)')
     .enablePositionalOptions();
   addRun(program, report, cellEntry);
@@ -26,6 +32,11 @@ export function buildProgram(report: Report, cellEntry?: string | URL): Command 
 }
 
 const json = (what = 'print JSON') => new Option('--json', what);
+const failOn = () =>
+  new Option('--fail-on <severity>', 'end with exit code 3 where the audits found it, or graver').choices([
+    'error',
+    'warning',
+  ]);
 const method = () =>
   new Option('--method <names>', 'methods: names, labels of the suite, or name:preset').argParser(names);
 const backend = () => new Option('--backend <names>', 'backends: names or name:device').argParser(names);
@@ -69,6 +80,17 @@ function addRun(program: Command, report: Report, cellEntry?: string | URL): voi
     )
     .option('--out <folder>', 'the run folder (default: runs/<time>-<suite>)')
     .option('--resume', 'do only what is missing or failed in --out or the latest run')
+    .option('--dry-run', 'show the cells, how long they will take and the disk they need, and run nothing')
+    .option('--no-estimate', 'do not measure beforehand how long the run will take')
+    .option('--take-lock', 'take the run folder from a process that has it and is stuck or gone')
+    .option('--minutes <n>', 'start no more cells once so many minutes are over; --resume goes on', positive)
+    .option('--cell-timeout <time>', 'end a cell that takes longer, e.g. 90m or 2h (default: none)', time)
+    .addOption(
+      new Option('--hang-timeout <time>', 'end a cell that finishes no step of its work for so long, or none')
+        .argParser(time)
+        .default(30 * 60_000, '30m'),
+    )
+    .addOption(failOn())
     .addOption(json('print the results as JSON'))
     .action(async (options) => report(await (await import('./commands/run.js')).run(options, cellEntry)));
 }
@@ -151,6 +173,7 @@ function addAudit(program: Command, report: Report): void {
     .command('audit')
     .description('the findings of a run')
     .argument('[run]', 'a run folder, or latest', 'latest')
+    .addOption(failOn())
     .addOption(json())
     .action(async (run, options) => report(await (await import('./commands/audit.js')).audit(run, options)));
 }
@@ -187,6 +210,21 @@ export function positiveInteger(text: string): number {
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError('Expected an integer of at least 1.');
   return value;
+}
+
+export function positive(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && value < Infinity))
+    throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
+/** Milliseconds of a duration; Infinity for `none`. */
+export function time(text: string): number {
+  const milliseconds = text === 'none' ? Infinity : parseDuration(text);
+  if (milliseconds === undefined)
+    throw new InvalidArgumentError('Expected a time with its unit, such as 90s, 30m, 2h or 1h30m, or none.');
+  return milliseconds;
 }
 
 /** Text as it is; a flag that is given twice adds to the first. */

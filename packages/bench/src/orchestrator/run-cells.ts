@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises';
 import type { DataContext } from '@kora-bench/core/data';
-import type { ReportProgress } from '@kora-bench/trainer';
+import type { ProgressEvent, ReportProgress } from '@kora-bench/trainer';
 import type { CellMessage } from '../cell/cell-process.js';
 import type { CellJob } from '../cell/run-cell.js';
+import type { Expectation } from '../progress/run-clock.js';
+import { RunClock } from '../progress/run-clock.js';
 import type { ProgressView } from '../progress/views.js';
 import { readRecordIfValid, writeRecord } from '../records/record-files.js';
 import type { Cell, CellRecord, FailedRecord } from '../records/record-schema.js';
@@ -10,6 +12,7 @@ import { describeFailure, failureText } from '../records/record-schema.js';
 import { logPath, recordPath, writeOutput } from '../records/run-files.js';
 import type { RunPlan } from '../records/run-folder.js';
 import { explainEnd, runChild } from './child-process.js';
+import type { ProcessLimits } from './watchdog.js';
 
 export interface CellsResult {
   /** In the order of the plan. */
@@ -24,14 +27,24 @@ export async function missingCells(runDir: string, { cells }: RunPlan): Promise<
   return cells.filter((_, index) => records[index]?.status !== 'done');
 }
 
+export interface RunCellsOptions extends CellProcessOptions {
+  readonly view: ProgressView;
+  /** Is asked before each cell; false ends the run there. */
+  mayStart?(): boolean;
+  /** How long cells are expected to take. */
+  readonly expected?: Expectation;
+}
+
 /** Runs the missing cells of a plan one after the other; a cell that fails costs no other. */
 export async function runCells(
   runDir: string,
   plan: RunPlan,
   { dataDir, cacheDir }: DataContext,
-  { view, ...options }: CellProcessOptions & { readonly view: ProgressView },
+  { view, mayStart = () => true, expected, ...options }: RunCellsOptions,
 ): Promise<CellsResult> {
-  const missing = new Set((await missingCells(runDir, plan)).map(({ id }) => id));
+  const cells = await missingCells(runDir, plan);
+  const missing = new Set(cells.map(({ id }) => id));
+  const clock = new RunClock(cells, expected);
   const records: CellRecord[] = [];
   let stopped = false;
   for (const [index, cell] of plan.cells.entries()) {
@@ -40,11 +53,13 @@ export async function runCells(
       if (record !== undefined) records.push(record);
       continue;
     }
-    if (stopped || options.stop?.aborted) {
+    if (stopped || options.stop?.aborted || !mayStart()) {
       stopped = true;
       continue;
     }
+    clock.started(cell);
     view.cellStarted({
+      secondsLeft: () => clock.secondsLeft(),
       cell,
       number: index + 1,
       of: plan.cells.length,
@@ -55,6 +70,7 @@ export async function runCells(
     if (record === undefined) stopped = true;
     else {
       records.push(record);
+      clock.ended(record.status === 'done');
       view.cellEnded(record);
     }
   }
@@ -68,6 +84,8 @@ export interface CellProcessOptions {
   readonly entry?: string | URL;
   readonly stop?: AbortSignal;
   readonly graceMs?: number;
+  /** How long a cell may take. */
+  readonly limits?: ProcessLimits;
 }
 
 /**
@@ -77,11 +95,12 @@ export interface CellProcessOptions {
 export async function runCellProcess(
   job: CellJob,
   report: ReportProgress,
-  { entry = cellEntry, stop, graceMs }: CellProcessOptions = {},
+  { entry = cellEntry, stop, graceMs, limits }: CellProcessOptions = {},
 ): Promise<CellRecord | undefined> {
   const { runDir, cell, config } = job;
   const startedAt = new Date().toISOString();
   let told: FailedRecord['error'] | undefined;
+  let doing: string | null = null;
   try {
     await rm(recordPath(runDir, cell.id), { force: true });
     const end = await runChild({
@@ -89,15 +108,18 @@ export async function runCellProcess(
       job,
       onMessage(message) {
         const known = message as CellMessage;
-        if (known.type === 'progress') report(known.event);
-        else if (known.type === 'failed') told = known.error;
+        if (known.type === 'progress') {
+          doing = lastWord(known.event);
+          report(known.event);
+        } else if (known.type === 'failed') told = known.error;
       },
       ...(stop && { stop }),
       ...(graceMs !== undefined && { graceMs }),
+      ...(limits && { limits }),
     });
     const record = await readRecordIfValid(runDir, cell.id);
     if (record?.status === 'done') {
-      if (end.hung)
+      if (end.hung || end.overdue !== null)
         report({ kind: 'message', text: 'The process did not end after its record; it was killed.' });
       else if (end.code !== 0 && !end.stopped)
         report({
@@ -109,7 +131,7 @@ export async function runCellProcess(
     if (end.stopped) return undefined;
     const log = end.output.trim() === '' ? null : logPath(runDir, cell.id);
     if (log !== null) await writeOutput(log, end.output);
-    told ??= explainEnd(end, log);
+    told ??= explainEnd(end, log, doing);
   } catch (error) {
     told ??= describeFailure(error);
   }
@@ -128,4 +150,18 @@ export async function runCellProcess(
     report({ kind: 'message', text: `The failure is not recorded. ${failureText(describeFailure(error))}` });
   }
   return failed;
+}
+
+/** What a cell was last heard to do. */
+function lastWord(event: ProgressEvent): string {
+  switch (event.kind) {
+    case 'phase':
+      return `${event.phase}: ${event.totalSteps} steps to do`;
+    case 'step':
+      return event.step < event.totalSteps
+        ? `${event.phase}: step ${event.step}/${event.totalSteps}`
+        : `${event.phase}: all ${event.totalSteps} steps done; reading and compiling for what comes next`;
+    case 'message':
+      return event.text;
+  }
 }

@@ -152,7 +152,7 @@ interface DrawInPhase {
   readonly task: Task;
 }
 
-interface PlannedEvaluation {
+export interface PlannedEvaluation {
   readonly name: string;
   readonly split: ImageSplit;
   readonly caveat?: string;
@@ -164,12 +164,8 @@ async function evaluateDraw(
   weights: WeightStore,
   { planned, draw, where, scores, task }: DrawInPhase,
 ): Promise<EvaluationRecord[]> {
-  const { evaluate: asked } = planned.phase.config;
-  const wanted: readonly PlannedEvaluation[] = asked.flatMap((split) =>
-    split === 'test' ? draw.evaluations : draw.val === undefined ? [] : [{ name: 'val', split: draw.val }],
-  );
   const records: EvaluationRecord[] = [];
-  for (const together of sameImages(wanted)) {
+  for (const together of evaluationsOf(planned, draw)) {
     const spec = {
       name: `${where}/evaluate`,
       task,
@@ -206,6 +202,17 @@ async function recordEvaluation(
   };
 }
 
+/** What a draw is scored on: the evaluations of one group share one pass. */
+export function evaluationsOf(
+  { phase }: Pick<PlannedPhase, 'phase'>,
+  draw: ProtocolDraw,
+): readonly (readonly PlannedEvaluation[])[] {
+  const wanted: readonly PlannedEvaluation[] = phase.config.evaluate.flatMap((split) =>
+    split === 'test' ? draw.evaluations : draw.val === undefined ? [] : [{ name: 'val', split: draw.val }],
+  );
+  return sameImages(wanted);
+}
+
 /** Evaluations in groups of the same images in the same order. */
 function sameImages(evaluations: readonly PlannedEvaluation[]): PlannedEvaluation[][] {
   const groups = new Map<string, PlannedEvaluation[]>();
@@ -232,9 +239,7 @@ async function auditDraw(context: CellContext, where: string, draw: ProtocolDraw
 }
 
 function hashesOf({ cacheDir, report }: CellContext, split: ImageSplit): Promise<readonly string[]> {
-  return contentHashes(split, cacheDir, (reason) =>
-    report({ kind: 'message', text: `Content hashes of ${split.dataset} cannot be kept: ${reason}` }),
-  );
+  return contentHashes(split, cacheDir, report);
 }
 
 /** One result of all stages of a training together. */

@@ -3,7 +3,7 @@ import type { DataContext } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
 import type { Architecture } from '@kora-bench/core/nn';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
-import { stagesOf } from '@kora-bench/core/peft';
+import { methodParameters, stagesOf } from '@kora-bench/core/peft';
 import { traceModel } from '@kora-bench/core/training';
 import { resolveModel } from '@kora-bench/models';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
@@ -97,17 +97,31 @@ function chooseAnalyses({ analyses: entries, phases }: RunConfig): readonly Chos
   });
 }
 
+/** A method's phases on one backbone, with the first seed. */
+export interface PlannedMethod {
+  /** As the configuration names it. */
+  readonly model: string;
+  readonly architecture: Architecture;
+  /** Of the method. */
+  readonly label: string;
+  /** It has no parameters of its own, and leaves the backbone as it is. */
+  readonly trainsHeadAlone: boolean;
+  readonly phases: readonly PlannedPhase[];
+}
+
 /**
  * Opens the backbones' headers and the data of every phase and takes the examples of every method, so that
  * what is missing, broken or too small is reported before the first cell starts.
+ * @returns what every method does on every backbone
  * @throws MissingDataError | FormatError | CheckpointError | InputError
  */
 export async function checkData(
   { config, registry, methods, phases }: ResolvedConfig,
   context: DataContext,
-): Promise<void> {
+): Promise<readonly PlannedMethod[]> {
   for (const model of config.models) await checkWeights(model, registry, context);
   const datasets = await openDatasets(phases, context);
+  const planned: PlannedMethod[] = [];
   for (const name of config.models) {
     const model = await resolveModel(name, [...registry.models.values()], context);
     for (const method of methods) {
@@ -119,10 +133,20 @@ export async function checkData(
         seed: config.seeds[0]!,
         preprocessing: model.preprocessing,
       };
-      const planned = phases.map((phase) => planPhase(phase, datasets.get(phase.config.data)!, settings));
-      checkMethod(method, model.model, planned[0]!);
+      const found = phases.map((phase) => planPhase(phase, datasets.get(phase.config.data)!, settings));
+      checkMethod(method, model.model, found[0]!);
+      planned.push({
+        model: name,
+        architecture: model.model,
+        label: method.label,
+        trainsHeadAlone:
+          method.definition.trainsBackbone === undefined &&
+          methodParameters(method, model.model).length === 0,
+        phases: found,
+      });
     }
   }
+  return planned;
 }
 
 /** Traces a method on a model, stage by stage: what cannot be traced is refused before anything trains. */

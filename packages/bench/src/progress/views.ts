@@ -1,6 +1,7 @@
 import { formatMetric, primaryMetric } from '@kora-bench/core/training';
 import type { ProgressEvent } from '@kora-bench/trainer';
 import { createLogUpdate } from 'log-update';
+import { duration } from '../input/duration.js';
 import type { Cell, CellRecord, DoneRecord } from '../records/record-schema.js';
 import { cellName } from '../records/record-schema.js';
 import { rate } from '../table/text-table.js';
@@ -13,6 +14,8 @@ export interface StartedCell {
   readonly of: number;
   /** Whether the run has more than one backbone, so that titles name it. */
   readonly severalModels?: boolean;
+  /** Until the end of the run; undefined when there is nothing to go by yet. */
+  secondsLeft?(): number | undefined;
 }
 
 /** Shows how a run goes. */
@@ -61,7 +64,7 @@ export function quietView(
   return {
     cellStarted(next) {
       started = next;
-      line('starting');
+      line(`starting${runLeft(next)}`);
     },
     progress(event) {
       switch (event.kind) {
@@ -70,7 +73,7 @@ export function quietView(
           return;
         case 'step': {
           const left = clock.secondsLeft(event);
-          nowAndThen(() => `${event.phase}: ${stepText(event, left)}`);
+          nowAndThen(() => `${event.phase}: ${stepText(event, left)}${runLeft(started)}`);
           return;
         }
         case 'message':
@@ -97,7 +100,7 @@ export function terminalView(stream: NodeJS.WriteStream): ProgressView {
   return {
     cellStarted(next) {
       started = next;
-      show(`${title()}: starting`);
+      show(`${title()}: starting${runLeft(next)}`);
     },
     progress(event) {
       switch (event.kind) {
@@ -105,7 +108,7 @@ export function terminalView(stream: NodeJS.WriteStream): ProgressView {
           show(`${title()}: ${event.phase}`);
           return;
         case 'step':
-          show(`${title()}: ${event.phase} ${stepText(event, clock.secondsLeft(event))}`);
+          show(`${title()}: ${event.phase} ${stepText(event, clock.secondsLeft(event))}${runLeft(started)}`);
           return;
         case 'message':
           keep(`${title()}: ${event.text}`);
@@ -121,13 +124,10 @@ function fitted(text: string, columns: number): string {
   return text.length < columns ? text : `${text.slice(0, Math.max(1, columns - 2))}…`;
 }
 
-/** `4 s`, `2 min 05 s`, `1 h 03 min`. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const two = (value: number) => String(value).padStart(2, '0');
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
-  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+/** `; run: 12 min 30 s left`; nothing where that is not known. */
+function runLeft(started: StartedCell | undefined): string {
+  const seconds = started?.secondsLeft?.();
+  return seconds === undefined ? '' : `; run: ${duration(seconds)} left`;
 }
 
 /** `[3/7] lora, seed 1`. */

@@ -31,7 +31,10 @@ export async function writeRecord(runDir: string, record: CellRecord): Promise<s
 
 /** @throws MissingDataError | FormatError */
 export function readRecord(runDir: string, cellId: string): Promise<CellRecord> {
-  return readJsonFile(recordPath(runDir, cellId), recordSchema, 'record');
+  return readJsonFile(recordPath(runDir, cellId), recordSchema, {
+    kind: 'record',
+    fix: 'Run with --resume --out and this run folder to make it again.',
+  });
 }
 
 /** Like {@link readRecord}; undefined for a record that is missing or not valid. */

@@ -35,13 +35,24 @@ export function unwritable(path: string, error: unknown): InputError {
   });
 }
 
+/** What a file is, for errors. */
+export interface FileKind {
+  /** In words, e.g. `record`. */
+  readonly kind: string;
+  /** What to do where it is damaged. */
+  readonly fix: string;
+}
+
 /**
  * Reads a file that this suite wrote.
- * @param kind in words, e.g. `record`
  * @throws MissingDataError when it is not there
  * @throws FormatError when it is truncated, corrupt or of another version
  */
-export async function readJsonFile<T>(path: string, schema: z.ZodType<T>, kind: string): Promise<T> {
+export async function readJsonFile<T>(
+  path: string,
+  schema: z.ZodType<T>,
+  { kind, fix }: FileKind,
+): Promise<T> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new MissingDataError(`The ${kind} cannot be read.`, {
       where: path,
@@ -55,7 +66,7 @@ export async function readJsonFile<T>(path: string, schema: z.ZodType<T>, kind: 
       where: path,
       expected: `a whole ${kind} as this version writes it`,
       received,
-      fix: 'Run with --resume --out and this run folder to make it again.',
+      fix,
     });
   let value: unknown;
   try {

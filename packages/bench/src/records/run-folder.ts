@@ -1,5 +1,6 @@
+import { mkdirSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { InputError, MissingDataError } from '@kora-bench/core/errors';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
 import { z } from 'zod';
@@ -10,7 +11,7 @@ import { removeLeftovers } from './record-files.js';
 import type { Cell } from './record-schema.js';
 import { cellSchema } from './record-schema.js';
 import { planPath, readJsonFile, unwritable, writeOutput } from './run-files.js';
-import type { ReleaseLock } from './run-lock.js';
+import type { LockOptions, RunLease } from './run-lock.js';
 import { lockRun } from './run-lock.js';
 
 /**
@@ -28,7 +29,11 @@ export type RunPlan = z.infer<typeof runPlanSchema>;
 
 /** @throws MissingDataError | FormatError */
 export function readPlan(runDir: string): Promise<RunPlan> {
-  return readJsonFile(planPath(runDir), runPlanSchema, 'run plan');
+  return readJsonFile(planPath(runDir), runPlanSchema, {
+    kind: 'run plan',
+    // Without its plan, a run cannot go on.
+    fix: 'Start the run again in another folder with --out. What is in records/ and scores/ can be read without run.json.',
+  });
 }
 
 /** @throws InputError when the folder cannot be written */
@@ -79,21 +84,35 @@ async function changedAt(runDir: string): Promise<number | undefined> {
   );
 }
 
-/** `runs/<time>-<suite>`, with the local time to the second. */
-export function defaultRunFolder(suite: string, now = new Date(), cwd = process.cwd()): string {
+/**
+ * Makes a folder for a run, `runs/<time>-<suite>` with the local time to the second. Where another run began in the
+ * same second it gets a number: of two processes, only one can make a folder.
+ * @throws InputError when it cannot be made
+ */
+export function makeRunFolder(suite: string, now = new Date(), cwd = process.cwd()): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
   const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('');
-  return join(resolve(cwd, runsFolder), `${day}-${time}-${suite}`);
+  const first = join(resolve(cwd, runsFolder), `${day}-${time}-${suite}`);
+  for (let number = 1; ; number++) {
+    const path = number === 1 ? first : `${first}-${number}`;
+    try {
+      makeFolder(dirname(path));
+      mkdirSync(path);
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(path, error);
+    }
+  }
 }
 
 /**
  * Makes the folder of a new run, takes it and writes its plan.
  * @throws InputError when it is in use, holds something already or cannot be written
  */
-export async function createRun(runDir: string, plan: RunPlan): Promise<ReleaseLock> {
+export async function createRun(runDir: string, plan: RunPlan, options?: LockOptions): Promise<RunLease> {
   const entries = await openFolder(runDir);
-  const release = await lockRun(runDir);
+  const lease = await lockRun(runDir, options);
   try {
     const others = entries.filter((name) => !name.startsWith('.lock'));
     if (others.length > 0) {
@@ -108,9 +127,9 @@ export async function createRun(runDir: string, plan: RunPlan): Promise<ReleaseL
       });
     }
     await writePlan(runDir, plan);
-    return release;
+    return lease;
   } catch (error) {
-    await release();
+    await lease.release();
     throw error;
   }
 }
@@ -120,7 +139,7 @@ export interface ContinuedRun {
   readonly plan: RunPlan;
   /** Its cells as they were planned before, one for each of the plan's. */
   readonly cellsBefore: readonly Cell[];
-  readonly release: ReleaseLock;
+  readonly lease: RunLease;
 }
 
 /**
@@ -132,19 +151,22 @@ export interface ContinuedRun {
 export async function continueRun(
   runDir: string,
   config: RunConfig | undefined,
-  replan: (plan: RunPlan) => readonly Cell[] = ({ cells }) => cells,
+  {
+    replan = ({ cells }) => cells,
+    ...options
+  }: LockOptions & { readonly replan?: (plan: RunPlan) => readonly Cell[] } = {},
 ): Promise<ContinuedRun> {
   checkSameConfig(runDir, await readPlan(runDir), config);
-  const release = await lockRun(runDir);
+  const lease = await lockRun(runDir, options);
   try {
     // Read again: until the lock was taken, another process may have gone on with the run.
     const before = await readPlan(runDir);
     const plan: RunPlan = { ...before, cells: [...replan(before)] };
     if (canonicalJson(plan.cells) !== canonicalJson(before.cells)) await writePlan(runDir, plan);
     await removeLeftovers(runDir);
-    return { plan, cellsBefore: before.cells, release };
+    return { plan, cellsBefore: before.cells, lease };
   } catch (error) {
-    await release();
+    await lease.release();
     throw error;
   }
 }

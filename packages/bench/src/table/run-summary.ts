@@ -3,6 +3,7 @@ import { cellName, failureText } from '../records/record-schema.js';
 import { resultsTable } from './results-table.js';
 import type { SummaryRow } from './summary-row.js';
 import { summarize } from './summary-row.js';
+import { wrapText } from './text-table.js';
 
 /** What a run ends with. */
 export interface RunSummary {
@@ -31,7 +32,7 @@ export function summarizeRun(run: string, report: string | null, records: readon
 
 /**
  * The summary as text: table, findings, failures, and where the rest is.
- * @param width characters of a line, for the table
+ * @param width characters of a line
  */
 export function summaryText(
   { run, report, rows, findings, failed, records }: RunSummary,
@@ -41,7 +42,7 @@ export function summaryText(
   return [
     ...(rows.length === 0
       ? []
-      : [resultsTable(rows, width), '', findingsText(findings, distinctLabels(rows)), '']),
+      : [resultsTable(rows, width), '', findingsText(findings, distinctLabels(rows), width), '']),
     ...(failed.length === 0 ? [] : [failuresText(failed, severalModels), '']),
     `Run:    ${run}`,
     ...(report === null ? [] : [`Report: ${report}`]),
@@ -50,7 +51,7 @@ export function summaryText(
 
 const distinctLabels = (rows: readonly SummaryRow[]) => new Set(rows.map(({ label }) => label)).size;
 
-function failuresText(failed: RunSummary['failed'], severalModels: boolean): string {
+export function failuresText(failed: RunSummary['failed'], severalModels: boolean): string {
   const lines = failed.map(({ cell, error }) => {
     const whose = `${cellName(cell, severalModels)}: ${error.code}`;
     return `  ${whose}: ${failureText(error).replaceAll('\n', '\n    ')}`;
@@ -91,12 +92,16 @@ export function groupFindings(records: readonly DoneRecord[]): GroupedFinding[] 
     .toSorted((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
 }
 
-/** Findings as text; `of` is the number of methods that were judged. */
-export function findingsText(findings: readonly GroupedFinding[], of: number): string {
+/**
+ * Findings as text.
+ * @param of the number of methods that were judged
+ * @param width characters of a line
+ */
+export function findingsText(findings: readonly GroupedFinding[], of: number, width?: number): string {
   if (findings.length === 0) return 'The audits found nothing.';
   const lines = findings.map(({ severity, code, where, message, labels }) => {
     const whose = labels.length === of ? 'all methods' : labels.join(', ');
-    return `  ${severity.padEnd(7)} ${code} (${where}; ${whose})\n          ${message}`;
+    return wrapText(`  ${severity.padEnd(7)} ${code} (${where}; ${whose})\n          ${message}`, width);
   });
   return ['Findings of the audits:', ...lines].join('\n');
 }

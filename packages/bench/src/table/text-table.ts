@@ -45,6 +45,26 @@ export function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
+/** Text with no line longer than `width` where it has a space to break at; parts of a line keep its indentation. */
+export function wrapText(text: string, width = Number.POSITIVE_INFINITY): string {
+  return text
+    .split('\n')
+    .map((line) => wrapLine(line, width))
+    .join('\n');
+}
+
+function wrapLine(line: string, width: number): string {
+  const indent = /^ */.exec(line)![0];
+  if (line.length <= width || indent.length >= width / 2) return line;
+  const lines = [''];
+  for (const word of line.trim().split(' ')) {
+    const last = lines.at(-1)!;
+    if (last !== '' && indent.length + last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines.map((part) => indent + part).join('\n');
+}
+
 export interface PlainColumn {
   readonly title: string;
   readonly numeric?: boolean;

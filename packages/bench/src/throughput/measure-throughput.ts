@@ -59,6 +59,8 @@ export interface ThroughputSpec {
   readonly batch: number;
   /** How long training steps are measured, milliseconds. */
   readonly milliseconds: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
 }
 
 /**
@@ -66,7 +68,7 @@ export interface ThroughputSpec {
  * matrix product of the same backend, measured before and after in the same process.
  */
 export async function measureThroughput(spec: ThroughputSpec): Promise<ThroughputCell> {
-  const { backend, method, model, batch } = spec;
+  const { backend, method, model, batch, now = () => performance.now() } = spec;
   const task: Task = classificationTask(spec.classes);
   const stage = stagesOf(method).at(-1)!;
   const parameters = modelParameters(model, method, task);
@@ -88,10 +90,11 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
     optimizer: defaultAdamW,
   });
   const feeds = randomFeeds(model, task, batch);
-  const before = await peakGflops(backend);
+  const before = await peakGflops(backend, { now });
   let step = 0;
   try {
     const bench = new Bench({
+      now,
       time: spec.milliseconds,
       iterations: 5,
       warmupTime: spec.milliseconds / 5,
@@ -103,7 +106,7 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
     });
     await bench.run();
     const seconds = medianLatency(bench) / 1000;
-    const peak = Math.max(before, await peakGflops(backend));
+    const peak = Math.max(before, await peakGflops(backend, { now }));
     const gflopsPerSecond = programCost(program).flops / seconds / 1e9;
     return {
       backend: backend.name,
@@ -123,7 +126,8 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
   }
 }
 
-function startValue(parameter: ReturnType<typeof modelParameters>[number]): HostTensor {
+/** Any value of a parameter's shape that keeps activations in a usual range. */
+export function startValue(parameter: ReturnType<typeof modelParameters>[number]): HostTensor {
   const { shape, owner, name } = parameter;
   if (owner !== 'backbone') return { dtype: 'f32', shape, data: initialValue(parameter, 0) };
   if (name.includes('norm') && name.endsWith('.weight'))
@@ -157,7 +161,10 @@ const shapes = [
 ] as const;
 
 /** The rate of the matrix product that `backend` is best at, in GFLOP/s: the median, as of what it is compared with. */
-export async function peakGflops(backend: Backend, milliseconds = 300): Promise<number> {
+export async function peakGflops(
+  backend: Backend,
+  { milliseconds = 300, now = () => performance.now() } = {},
+): Promise<number> {
   let best = 0;
   for (const [rows, inner, columns] of shapes) {
     const builder = new GraphBuilder();
@@ -167,6 +174,7 @@ export async function peakGflops(backend: Backend, milliseconds = 300): Promise<
     const executable = await backend.compile(program, new Map([['w', random('w', [inner, columns])]]));
     try {
       const bench = new Bench({
+        now,
         time: milliseconds,
         iterations: 5,
         warmupTime: milliseconds / 3,

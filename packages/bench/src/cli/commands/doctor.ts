@@ -60,7 +60,7 @@ async function probe(job: ProbeJob, devices: readonly string[]): Promise<readonl
   const end = await runChild({
     entry: probeEntry,
     job,
-    timeoutMs: probeTimeout,
+    limits: { totalMs: probeTimeout },
     onMessage: (message) => {
       told = message as ProbeMessage;
     },

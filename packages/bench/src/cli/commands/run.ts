@@ -1,28 +1,29 @@
-import { resolve } from 'node:path';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
-import { loadSuite, quickSuite } from '../../config/load-suite.js';
-import type { RunFlags } from '../../config/run-flags.js';
-import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
 import { cellEntry, missingCells, runCells } from '../../orchestrator/run-cells.js';
 import { planCells } from '../../plan/plan-cells.js';
 import { outdatedCells, replanCells, shownPlugin } from '../../plan/replan-cells.js';
 import type { ResolvedConfig } from '../../plan/resolve-config.js';
-import { checkData, resolveConfig } from '../../plan/resolve-config.js';
 import { chooseView } from '../../progress/views.js';
+import type { CellRecord } from '../../records/record-schema.js';
 import { describeFailure, failureText } from '../../records/record-schema.js';
 import type { ContinuedRun, RunPlan } from '../../records/run-folder.js';
-import { continueRun, createRun, defaultRunFolder, findRun, readPlan } from '../../records/run-folder.js';
+import { continueRun, createRun, makeRunFolder } from '../../records/run-folder.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
 import { plural } from '../../table/text-table.js';
-import { exitCode, printJson, printMessage, printResult, signalExitCodes } from './output.js';
-
-export interface RunOptions extends RunFlags {
-  readonly suite?: string;
-  readonly quick?: boolean;
-  readonly out?: string;
-  readonly resume?: boolean;
-  readonly json?: boolean;
-}
+import type { AskedRun, RunOptions, RunSettings } from './asked-run.js';
+import { resolveRun, splitOptions } from './asked-run.js';
+import { findingsCode } from './audit.js';
+import { dryRun, tellEstimate } from './dry-run.js';
+import type { JsonError } from './output.js';
+import {
+  exitCode,
+  explainError,
+  outputWidth,
+  printJson,
+  printMessage,
+  printResult,
+  signalExitCodes,
+} from './output.js';
 
 interface OpenRun extends ContinuedRun {
   readonly runDir: string;
@@ -36,9 +37,14 @@ interface OpenRun extends ContinuedRun {
  */
 export async function run(options: RunOptions, entry: string | URL = cellEntry): Promise<number> {
   const context = dataFolders();
-  const opened = await openRun(options, (resolved) => checkData(resolved, context));
-  const { runDir, plan, release } = opened;
+  const { settings, flags } = splitOptions(options);
+  const { json = false, minutes = Infinity, cellTimeout = Infinity, hangTimeout = Infinity } = settings;
+  const asked = await resolveRun(settings, flags, context);
+  if (settings.dryRun) return dryRun(asked, context, settings);
+  const opened = await openRun(asked, settings);
+  const { runDir, plan, lease } = opened;
   const interruption = watchSignals();
+  const began = performance.now();
   try {
     await tellOutdated(opened);
     const missing = await missingCells(runDir, plan);
@@ -46,18 +52,31 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     printMessage(
       `Run folder: ${runDir}; ${plural(missing.length, 'cell')} to do${done > 0 ? `, ${done} done before` : ''}.`,
     );
+    const stop = AbortSignal.any([interruption.signal, lease.lost]);
+    const { config } = plan;
+    const { planned } = asked;
+    const expected = await tellEstimate(
+      { ...context, config, planned, runDir, cells: missing, stop },
+      settings,
+    );
     const view = chooseView();
     const { records, stopped } = await runCells(runDir, plan, context, {
       view,
-      stop: interruption.signal,
+      stop,
+      ...(expected && { expected }),
+      mayStart: () => performance.now() - began < 60_000 * minutes,
+      limits: { silenceMs: hangTimeout, totalMs: cellTimeout },
       entry,
     }).finally(() => view.close());
-    if (stopped) {
-      const finished = records.filter(({ status }) => status === 'done').length;
-      printMessage(
-        `Stopped; ${finished} of ${plural(plan.cells.length, 'cell')} ${plan.cells.length === 1 ? 'is' : 'are'} done. To go on: --resume --out ${runDir}`,
-      );
-      return interruption.code();
+    if (lease.lost.aborted) {
+      explainError(lease.lost.reason, { json });
+      return exitCode.lost;
+    }
+    const unfinished = stopped ? describeStop(opened, records, interruption.received()) : undefined;
+    if (unfinished !== undefined && interruption.received() !== undefined) {
+      if (json) printJson({ error: unfinished });
+      printMessage(`${unfinished.message} To go on: ${unfinished.fix}`);
+      return signalExitCodes[interruption.received()!];
     }
     const { writeReport } = await import('../../report/run-page.js');
     const page = await writeReport(runDir).catch((error: unknown) => {
@@ -65,37 +84,55 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       return null;
     });
     const summary = summarizeRun(runDir, page, records);
-    if (options.json) printJson(summary);
-    else printResult(summaryText(summary, process.stdout.isTTY ? process.stdout.columns : undefined));
-    return summary.failed.length > 0 ? exitCode.failed : exitCode.done;
+    if (json) printJson({ ...summary, ...(unfinished && { error: unfinished }) });
+    else printResult(summaryText(summary, outputWidth()));
+    if (unfinished !== undefined) printMessage(`${unfinished.message} To go on: ${unfinished.fix}`);
+    if (page === null) return exitCode.lost;
+    if (summary.failed.length > 0) return exitCode.failed;
+    if (unfinished !== undefined) return exitCode.outOfTime;
+    return findingsCode(summary.findings, settings.failOn);
   } finally {
     interruption.end();
-    await release();
+    await lease.release();
   }
 }
 
 async function openRun(
-  options: RunOptions,
-  check: (resolved: ResolvedConfig) => Promise<void>,
+  { resolved, suite, runDir: named, resumes, changesConfig: changed }: AskedRun,
+  { takeLock: take = false }: RunSettings,
 ): Promise<OpenRun> {
-  const { suite: suiteName, quick, out, resume, json, ...flags } = options;
-  const asked = suiteName !== undefined || quick === true || changesConfig(flags);
-  if (resume === true) {
-    const runDir = await findRun(out ?? 'latest');
-    const { resolved } = asked ? await resolveAsked(options, flags) : await resolveStored(runDir);
-    await check(resolved);
-    const continued = await continueRun(runDir, asked ? resolved.config : undefined, (plan) =>
-      replanCells(plan, resolved),
-    );
+  if (resumes) {
+    const runDir = named!;
+    const continued = await continueRun(runDir, changed ? resolved.config : undefined, {
+      replan: (plan) => replanCells(plan, resolved),
+      take,
+    });
     return { runDir, resolved, ...continued };
   }
-  const { resolved, suite } = await resolveAsked(options, flags);
   const cells = planCells(resolved);
-  await check(resolved);
-  const runDir = out === undefined ? defaultRunFolder(suite) : resolve(out);
+  const runDir = named ?? makeRunFolder(suite);
   const createdAt = new Date().toISOString();
   const plan: RunPlan = { schemaVersion: 2, suite, createdAt, config: resolved.config, cells };
-  return { runDir, resolved, plan, cellsBefore: cells, release: await createRun(runDir, plan) };
+  return { runDir, resolved, plan, cellsBefore: cells, lease: await createRun(runDir, plan, { take }) };
+}
+
+/** Why a run ended before its last cell, and how to go on. */
+function describeStop(
+  { runDir, plan }: OpenRun,
+  records: readonly CellRecord[],
+  signal: NodeJS.Signals | undefined,
+): JsonError {
+  const finished = records.filter(({ status }) => status === 'done').length;
+  const all = plural(plan.cells.length, 'cell');
+  const reason = signal === undefined ? 'The time is up' : 'Stopped';
+  return {
+    code: signal === undefined ? 'OUT_OF_TIME' : 'STOPPED',
+    message: `${reason}; ${finished} of ${all} ${plan.cells.length === 1 ? 'is' : 'are'} done.`,
+    where: runDir,
+    expected: `${all} done`,
+    received: String(finished),
+    fix: `--resume --out ${runDir}`,
+  };
 }
 
 /** Says which results are made again, and why. */
@@ -109,20 +146,6 @@ async function tellOutdated({ runDir, resolved, ...run }: OpenRun): Promise<void
       ? `1 cell was made by other code${by} and runs again.`
       : `${count} cells were made by other code${by} and run again.`,
   );
-}
-
-async function resolveAsked({ suite: suiteName, quick }: RunOptions, flags: RunFlags) {
-  const suite =
-    suiteName === undefined
-      ? await loadSuite(quick === true ? quickSuite : 'default')
-      : await loadSuite(suiteName, quick === true);
-  const config = applyFlags(suite.config, flags);
-  return { resolved: await resolveConfig(config, flagPaths(flags, config)), suite: suite.name };
-}
-
-async function resolveStored(runDir: string) {
-  const { config, suite } = await readPlan(runDir);
-  return { resolved: await resolveConfig(config), suite };
 }
 
 /** The first signal ends the run in order; a second one ends this process at once. */
@@ -142,7 +165,7 @@ function watchSignals() {
   });
   return {
     signal: controller.signal,
-    code: () => signalExitCodes[received ?? 'SIGINT'],
+    received: () => received,
     end: () => {
       for (const { name, listener } of listeners) process.off(name, listener);
     },
