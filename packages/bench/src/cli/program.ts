@@ -57,6 +57,11 @@ function addRun(program: Command, report: Report, cellEntry?: string | URL): voi
       numberOrText,
     )
     .option(
+      '--learning-rates <rates>',
+      'choose every method’s rate on val: rates to try, e.g. 0.001,0.003,0.01, or default for five around its own',
+      ratesOrDefault,
+    )
+    .option(
       '--limit <n>',
       'at most this many examples per split, in phases that say nothing else',
       numberOrText,
@@ -163,6 +168,11 @@ export function names(text: string, before: readonly string[] = []): string[] {
 export function numberOrText(text: string): number | string {
   const value = Number(text);
   return text.trim() === '' || Number.isNaN(value) ? text : value;
+}
+
+/** Comma-separated numbers, or the word `default`. */
+export function ratesOrDefault(text: string): 'default' | (number | string)[] {
+  return text.trim() === 'default' ? 'default' : numbersOrTexts(text);
 }
 
 /** Comma-separated numbers. */

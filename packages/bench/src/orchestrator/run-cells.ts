@@ -5,7 +5,7 @@ import type { CellMessage } from '../cell/cell-process.js';
 import type { CellJob } from '../cell/run-cell.js';
 import type { ProgressView } from '../progress/views.js';
 import { readRecordIfValid, writeRecord } from '../records/record-files.js';
-import type { Cell, CellRecord, FailedRecord } from '../records/record-schema.js';
+import type { Cell, CellRecord, ChosenRate, FailedRecord, SearchRecord } from '../records/record-schema.js';
 import { describeFailure, failureText } from '../records/record-schema.js';
 import { logPath, recordPath, writeOutput } from '../records/run-files.js';
 import type { RunPlan } from '../records/run-folder.js';
@@ -29,7 +29,15 @@ export async function runCells(
   runDir: string,
   plan: RunPlan,
   { dataDir, cacheDir }: DataContext,
-  { view, ...options }: CellProcessOptions & { readonly view: ProgressView },
+  {
+    view,
+    rates,
+    ...options
+  }: CellProcessOptions & {
+    readonly view: ProgressView;
+    /** What a search found, by cell; none for cells whose rate the configuration gives. */
+    readonly rates?: ReadonlyMap<string, ChosenRate>;
+  },
 ): Promise<CellsResult> {
   const missing = new Set((await missingCells(runDir, plan)).map(({ id }) => id));
   const records: CellRecord[] = [];
@@ -50,8 +58,13 @@ export async function runCells(
       of: plan.cells.length,
       severalModels: plan.config.models.length > 1,
     });
+    const rate = rates?.get(cell.id);
     const job = { cell, config: plan.config, runDir, dataDir, cacheDir };
-    const record = await runCellProcess(job, (event) => view.progress(event), options);
+    const report: ReportProgress = (event) => view.progress(event);
+    const record =
+      rate !== undefined && 'error' in rate
+        ? await recordFailure(job, { error: rate.error, startedAt: new Date().toISOString() }, report)
+        : await runCellProcess(rate === undefined ? job : withRate(job, rate), report, options);
     if (record === undefined) stopped = true;
     else {
       records.push(record);
@@ -59,6 +72,10 @@ export async function runCells(
     }
   }
   return { records, stopped };
+}
+
+function withRate(job: CellJob, search: SearchRecord): CellJob {
+  return { ...job, cell: { ...job.cell, learningRate: search.chosen }, search };
 }
 
 /** The program of a cell's process. */
@@ -79,7 +96,7 @@ export async function runCellProcess(
   report: ReportProgress,
   { entry = cellEntry, stop, graceMs }: CellProcessOptions = {},
 ): Promise<CellRecord | undefined> {
-  const { runDir, cell, config } = job;
+  const { runDir, cell } = job;
   const startedAt = new Date().toISOString();
   let told: FailedRecord['error'] | undefined;
   try {
@@ -113,6 +130,15 @@ export async function runCellProcess(
   } catch (error) {
     told ??= describeFailure(error);
   }
+  return recordFailure(job, { error: told, startedAt }, report);
+}
+
+/** Writes the record of a cell that failed. Never rejects. */
+async function recordFailure(
+  { runDir, cell, config }: CellJob,
+  { error, startedAt }: Pick<FailedRecord, 'error' | 'startedAt'>,
+  report: ReportProgress,
+): Promise<FailedRecord> {
   const failed: FailedRecord = {
     schemaVersion: 2,
     status: 'failed',
@@ -120,7 +146,7 @@ export async function runCellProcess(
     config,
     startedAt,
     finishedAt: new Date().toISOString(),
-    error: told,
+    error,
   };
   try {
     await writeRecord(runDir, failed);

@@ -67,7 +67,7 @@ export async function runPhase(
     const scores = single ? [phase.config.name] : [phase.config.name, String(number)];
     const task = planned.taskFor(draw.train);
     const weights = startWeights(context, task, from);
-    await auditDraw(context, where, draw);
+    await auditDraw(context, where, { planned, draw });
     const results = await trainMethod(
       context,
       weights,
@@ -85,7 +85,10 @@ export async function runPhase(
     const evaluations = await evaluateDraw(context, weights, { planned, draw, where, scores, task });
     recorded.push({
       train: { examples: draw.train.length, fingerprint: draw.train.fingerprint },
-      training: summarizeStages(results, draw.train.length),
+      training: {
+        ...summarizeStages(results, draw.train.length),
+        learningRate: draw.training.learningRate,
+      },
       evaluations,
     });
     first ??= { task, weights };
@@ -146,16 +149,20 @@ interface PlannedEvaluation {
   readonly caveat?: string;
 }
 
+/** What a phase asks to be scored on. */
+function wantedEvaluations({ phase }: PlannedPhase, draw: ProtocolDraw): readonly PlannedEvaluation[] {
+  return phase.config.evaluate.flatMap((split) =>
+    split === 'test' ? draw.evaluations : draw.val === undefined ? [] : [{ name: 'val', split: draw.val }],
+  );
+}
+
 /** Scores a draw as its phase asks. Evaluations of the same images share one pass. */
 async function evaluateDraw(
   context: CellContext,
   weights: WeightStore,
   { planned, draw, where, scores, task }: DrawInPhase,
 ): Promise<EvaluationRecord[]> {
-  const { evaluate: asked } = planned.phase.config;
-  const wanted: readonly PlannedEvaluation[] = asked.flatMap((split) =>
-    split === 'test' ? draw.evaluations : draw.val === undefined ? [] : [{ name: 'val', split: draw.val }],
-  );
+  const wanted = wantedEvaluations(planned, draw);
   const records: EvaluationRecord[] = [];
   for (const together of sameImages(wanted)) {
     const spec = {
@@ -181,7 +188,7 @@ async function recordEvaluation(
   evaluation: Evaluation,
   parts: readonly string[],
 ): Promise<EvaluationRecord> {
-  const { examples, values, intervals, details, scores } = evaluation;
+  const { examples, values, intervals, chance = {}, details, scores } = evaluation;
   return {
     name,
     split: split.split,
@@ -189,6 +196,7 @@ async function recordEvaluation(
     examples,
     values: { ...values },
     intervals: Object.fromEntries(Object.entries(intervals).map(([key, [low, high]]) => [key, [low, high]])),
+    chance: { ...chance },
     details: { ...details },
     scores: await context.writeScores([...parts, name], split, scores),
   };
@@ -204,17 +212,24 @@ function sameImages(evaluations: readonly PlannedEvaluation[]): PlannedEvaluatio
   return [...groups.values()];
 }
 
-async function auditDraw(context: CellContext, where: string, draw: ProtocolDraw): Promise<void> {
+async function auditDraw(
+  context: CellContext,
+  where: string,
+  { planned, draw }: Pick<DrawInPhase, 'planned' | 'draw'>,
+): Promise<void> {
   const { findings, checkpoint } = context;
-  const { train, evaluations, preprocessing } = draw;
+  const { train, preprocessing } = draw;
+  // What is scored on val alone, as the trials of a search are, leaves test unread.
+  const wanted = wantedEvaluations(planned, draw);
+  const onTest = wanted.length === 0 || wanted.some(({ split }) => split === draw.evaluations[0].split);
+  const evaluations = onTest ? draw.evaluations : wanted;
   auditPreprocessing(findings, where, preprocessing, checkpoint.preprocessing);
   for (const finding of draw.findings) findings.add({ ...finding, where });
-  const test = evaluations[0].split;
   const hashed = async (split: ImageSplit) => ({
     paths: split.paths,
     hashes: await hashesOf(context, split),
   });
-  auditLeakage(findings, where, await hashed(train), await hashed(test));
+  auditLeakage(findings, where, await hashed(train), await hashed(evaluations[0]!.split));
   auditTrainingLabels(findings, where, train);
   for (const { split } of evaluations) auditEvaluationLabels(findings, where, split);
 }

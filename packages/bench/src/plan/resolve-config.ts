@@ -15,6 +15,7 @@ import { resolvePhases } from '../phases/resolve-phases.js';
 import { isPluginPath, joinPlugins, readPluginsFile } from '../registry/plugins.js';
 import type { Registry } from '../registry/registry.js';
 import { loadRegistry } from '../registry/registry.js';
+import { checkSearch, withSearchedPhase } from './learning-rates.js';
 
 export interface ChosenAnalysis {
   readonly definition: AnalysisDefinition;
@@ -43,14 +44,15 @@ export async function resolveConfig(
 ): Promise<ResolvedConfig> {
   const plugins = joinPlugins(config.plugins, await readPluginsFile(cwd), cwd);
   const registry = await loadRegistry(plugins, cwd);
-  const entries = distinctLabels(config.methods);
+  const { methods: named, phases: asked } = withSearchedPhase(config);
+  const entries = distinctLabels(named);
   const absolute = (name: string) => (isPluginPath(name) ? resolve(cwd, name) : name);
   const resolved: RunConfig = {
     ...config,
     plugins,
     methods: entries,
     models: config.models.map(absolute),
-    phases: config.phases.map((phase) => ({ ...phase, data: absolute(phase.data) })),
+    phases: asked.map((phase) => ({ ...phase, data: absolute(phase.data) })),
   };
   const methods = entries.map((entry, index) =>
     configureMethod(registry.methods, entry, `methods[${index}]`, flags),
@@ -114,7 +116,8 @@ export async function checkData(
         seed: config.seeds[0]!,
         preprocessing: model.preprocessing,
       };
-      for (const phase of phases) planPhase(phase, datasets.get(phase.config.data)!, settings);
+      const planned = phases.map((phase) => planPhase(phase, datasets.get(phase.config.data)!, settings));
+      if (config.learningRates !== undefined) checkSearch(planned[0]!);
     }
   }
 }

@@ -1,13 +1,18 @@
 import { resolve } from 'node:path';
+import type { DataContext } from '@kora-bench/core/data';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
+import { ratesChosenElsewhere } from '../../audits/rates-audit.js';
 import { loadSuite, quickSuite } from '../../config/load-suite.js';
 import type { RunFlags } from '../../config/run-flags.js';
 import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
+import type { CellProcessOptions, CellsResult } from '../../orchestrator/run-cells.js';
 import { cellEntry, missingCells, runCells } from '../../orchestrator/run-cells.js';
+import { runSearch, searchFolder } from '../../orchestrator/run-search.js';
 import { planCells } from '../../plan/plan-cells.js';
 import { outdatedCells, replanCells, shownPlugin } from '../../plan/replan-cells.js';
 import type { ResolvedConfig } from '../../plan/resolve-config.js';
 import { checkData, resolveConfig } from '../../plan/resolve-config.js';
+import type { ProgressView } from '../../progress/views.js';
 import { chooseView } from '../../progress/views.js';
 import { describeFailure, failureText } from '../../records/record-schema.js';
 import type { ContinuedRun, RunPlan } from '../../records/run-folder.js';
@@ -41,19 +46,17 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
   const interruption = watchSignals();
   try {
     await tellOutdated(opened);
+    tellRates(opened);
     const missing = await missingCells(runDir, plan);
     const done = plan.cells.length - missing.length;
     printMessage(
       `Run folder: ${runDir}; ${plural(missing.length, 'cell')} to do${done > 0 ? `, ${done} done before` : ''}.`,
     );
     const view = chooseView();
-    const { records, stopped } = await runCells(runDir, plan, context, {
-      view,
-      stop: interruption.signal,
-      entry,
-    }).finally(() => view.close());
+    const work = { view, stop: interruption.signal, entry };
+    const { records, stopped } = await searchAndRun(opened, context, work).finally(() => view.close());
     if (stopped) {
-      const finished = records.filter(({ status }) => status === 'done').length;
+      const finished = plan.cells.length - (await missingCells(runDir, plan)).length;
       printMessage(
         `Stopped; ${finished} of ${plural(plan.cells.length, 'cell')} ${plan.cells.length === 1 ? 'is' : 'are'} done. To go on: --resume --out ${runDir}`,
       );
@@ -72,6 +75,28 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     interruption.end();
     await release();
   }
+}
+
+/** The search for the learning rates, where the run has one, and then the cells. */
+async function searchAndRun(
+  { runDir, plan, resolved }: OpenRun,
+  context: DataContext,
+  work: CellProcessOptions & { readonly view: ProgressView },
+): Promise<CellsResult> {
+  const { rates, stopped } = await runSearch({ runDir, plan, resolved }, context, {
+    ...work,
+    started: (trials) =>
+      printMessage(
+        `Search for the learning rates: ${plural(trials, 'training')} of the phase ${plan.config.phases[0]!.name}, scored on val, in ${searchFolder(runDir)}.`,
+      ),
+  });
+  return stopped ? { records: [], stopped } : runCells(runDir, plan, context, { ...work, rates });
+}
+
+/** Says, before anything trains, which of the run's rates were chosen for something else. */
+function tellRates({ plan: { config } }: OpenRun): void {
+  for (const message of new Set(config.models.map((model) => ratesChosenElsewhere(config, model))))
+    if (message !== undefined) printMessage(`Note: ${message}`);
 }
 
 async function openRun(
