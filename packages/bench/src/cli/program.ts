@@ -151,9 +151,23 @@ function addAudit(program: Command, report: Report): void {
 function addReport(program: Command, report: Report): void {
   program
     .command('report')
-    .description('write the HTML report of a run again')
+    .description('write the report of a run again: the page, or its tables for a paper')
     .argument('[run]', 'a run folder, or latest', 'latest')
-    .action(async (run) => report(await (await import('./commands/report.js')).report(run)));
+    .addOption(
+      new Option(
+        '--format <format>',
+        'html; md, latex and csv: means over seeds; cells-csv: every measurement',
+      )
+        .choices(['html', 'md', 'latex', 'csv', 'cells-csv'])
+        .default('html'),
+    )
+    .option(
+      '--out <file>',
+      'where to write it (default: html to report.html of the run, others to stdout; - is stdout)',
+    )
+    .action(async (run, options) =>
+      report(await (await import('./commands/report.js')).report(run, options)),
+    );
 }
 
 /** Comma-separated names; a flag that is given twice adds to the first. */

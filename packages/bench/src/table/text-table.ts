@@ -15,19 +15,44 @@ export function metricTitle({ label, unit }: Pick<RecordedMetric, 'label' | 'uni
   return unit === '' ? label : `${label} ${unit}`;
 }
 
-/**
- * `61.2\n[59.8, 62.6]`; n/a for no value. Both ends and not ±: intervals that stay inside what is possible are
- * longer on the side away from its limit.
- */
+/** An estimate as text: the mean with its standard deviation, and the interval by its ends. */
+export interface EstimateText {
+  readonly value: string;
+  /** Null for a single measurement. */
+  readonly deviation: string | null;
+  /** `[59.8, 62.6]`: intervals that stay inside what is possible are longer on the side away from its limit. */
+  readonly interval: string | null;
+}
+
+/** The parts of an estimate, each as it is shown. */
 export function estimateText(
-  estimate: Estimate | null | undefined,
+  { value, deviation, interval }: Estimate,
   format: (value: number) => string,
-): string {
-  if (estimate === null || estimate === undefined) return absent;
-  const { value, interval } = estimate;
-  if (interval === null) return format(value);
-  const [low, high] = interval;
-  return `${format(value)}\n[${format(low)}, ${format(high)}]`;
+): EstimateText {
+  return {
+    value: format(value),
+    deviation: deviation === null ? null : format(deviation),
+    interval: interval && `[${format(interval[0])}, ${format(interval[1])}]`,
+  };
+}
+
+/** A learning rate without digits that say nothing. */
+export function learningRateText(learningRate: number): string {
+  return String(Number(learningRate.toPrecision(4)));
+}
+
+/** Text in lines of at most `width` characters, broken between words; `indent` goes before all but the first. */
+export function wrapped(text: string, width: number, indent = ''): string {
+  const [first = '', ...words] = text.trimStart().split(' ');
+  const lines: string[] = [];
+  let line = text.slice(0, text.length - text.trimStart().length) + first;
+  for (const word of words) {
+    if (line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = indent + word;
+    } else line = `${line} ${word}`;
+  }
+  return [...lines, line].join('\n');
 }
 
 /** A rate with about three digits. */

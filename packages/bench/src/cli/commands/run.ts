@@ -62,7 +62,7 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       );
       return interruption.code();
     }
-    const { writeReport } = await import('../../report/run-page.js');
+    const { writeReport } = await import('../../report/formats.js');
     const page = await writeReport(runDir).catch((error: unknown) => {
       printMessage(`There is no report. ${failureText(describeFailure(error))}`);
       return null;
