@@ -12,6 +12,7 @@ export function csvReport({ rows, phases }: RunSummary): string {
       row.scores.map(({ phase, evaluation, protocol, metric, caveat, estimate }) => {
         const facts = phases.find(({ name }) => name === phase);
         const scored = evaluationOf(facts, evaluation);
+        const search = row.search?.phase === phase ? row.search : null;
         return {
           method: row.label,
           name: row.method,
@@ -20,9 +21,8 @@ export function csvReport({ rows, phases }: RunSummary): string {
           backend: row.backend,
           device: row.device,
           learning_rate: row.learningRates[phase] ?? null,
-          rate_chosen_on:
-            row.search?.chosen === row.learningRates[phase] ? (row.search?.split ?? null) : null,
-          rate_edge: row.search?.chosen === row.learningRates[phase] ? (row.search?.edge ?? null) : null,
+          rate_chosen_on: search?.split ?? null,
+          rate_edge: search?.edge ?? null,
           tuned_share: row.tunedShare,
           phase,
           task: facts?.task ?? null,

@@ -3,10 +3,9 @@ import type { DoneRecord, EvaluationRecord, PhaseRecord, RecordedMetric } from '
 import { describeImages, describePhase } from '../table/phase-facts.js';
 import type { PhaseTable } from '../table/phase-table.js';
 import { rowName } from '../table/phase-table.js';
-import { uncertaintyText } from '../table/results-table.js';
 import type { SummaryRow } from '../table/summary-row.js';
 import { estimateColumn, scoreColumns } from '../table/summary-row.js';
-import { metricTitle } from '../table/text-table.js';
+import { metricTitle, plural } from '../table/text-table.js';
 import type { Curve, ScoreSpec } from './charts.js';
 import { intervalChart, paretoChart, trainingCurves } from './charts.js';
 import { fieldMarkup, rowsTable } from './fields.js';
@@ -19,8 +18,14 @@ export interface PageContent {
   readonly records: readonly DoneRecord[];
 }
 
-/** A phase that is scored: what it was, one table over all seeds, its charts, and to open, the single cells. */
-export function phaseSection(phaseTable: PhaseTable, { rows, records }: PageContent): string {
+/**
+ * A phase that is scored: what it was, one table over all seeds, its charts, and to open, the other metrics and the
+ * single cells.
+ */
+export function phaseSection(
+  phaseTable: PhaseTable,
+  { whole, content: { rows, records } }: { readonly whole: PhaseTable; readonly content: PageContent },
+): string {
   const { facts, names, scores } = phaseTable;
   const single = records.flatMap((record) =>
     record.phases.filter(({ name }) => name === facts.name).map((phase) => ({ record, phase })),
@@ -29,13 +34,29 @@ export function phaseSection(phaseTable: PhaseTable, { rows, records }: PageCont
   return markup(
     `<h2>${escapeHtml(facts.name)}</h2>`,
     `<p class="facts">${escapeHtml(`${describePhase(facts)}; ${describeImages(facts)}.`)}</p>`,
-    rowsTable(`${facts.name}: ${uncertaintyText(phaseTable.rows)}`, [...names, ...scores], phaseTable.rows),
+    rowsTable(`${facts.name}: ${captionOf(phaseTable)}`, [...names, ...scores], phaseTable.rows),
     '<div class="charts">',
     spec && intervalChart({ ...spec, title: spec.score }),
     spec && paretoChart({ ...spec, title: `${spec.score} against tuned parameters` }),
     '</div>',
+    whole.scores.length > scores.length &&
+      folded(
+        `All metrics of ${facts.name}`,
+        rowsTable(`${facts.name}, all metrics`, [...names, ...whole.scores], whole.rows),
+      ),
     folded(`Single cells of ${facts.name}`, cellsTable(facts.name, single)),
   );
+}
+
+/** What stands in the fields of a phase's table. */
+function captionOf({ facts, rows }: PhaseTable): string {
+  const seeds = Math.max(...rows.map((row) => row.seeds.length));
+  const over = [seeds > 1 && plural(seeds, 'seed'), facts.draws > 1 && plural(facts.draws, 'draw')].filter(
+    Boolean,
+  );
+  return over.length === 0
+    ? 'one seed; in brackets the 95 % interval over the images'
+    : `mean ± standard deviation over ${over.join(' and ')}; in brackets the 95 % interval of the mean`;
 }
 
 /** The loss of every method over the training of a phase. */

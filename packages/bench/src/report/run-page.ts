@@ -61,8 +61,11 @@ function describe({ config, startedAt }: CellRecord, { rows }: RunSummary): stri
 function results(summary: RunSummary, content: PageContent): string {
   const { phases, rows, findings } = summary;
   const { records } = content;
+  const whole = phaseTables(phases, rows, 'report');
   return markup(
-    ...phaseTables(phases, rows, 'report').map((phase) => phaseSection(phase, content)),
+    ...phaseTables(phases, rows, 'table').map((phase, index) =>
+      phaseSection(phase, { whole: whole[index]!, content }),
+    ),
     '<h2>How to read the tables</h2>',
     `<ul>${legend(rows)
       .map((line) => `<li>${escapeHtml(line)}</li>`)

@@ -59,7 +59,10 @@ function sameNames(a: SummaryRow, b: SummaryRow): boolean {
   return a.label === b.label && a.model === b.model && a.backend === b.backend && a.device === b.device;
 }
 
-const ratesOf = ({ learningRates }: SummaryRow) => learningRateText(Object.values(learningRates)[0]!);
+function ratesOf({ learningRates }: SummaryRow): string {
+  const [first] = Object.values(learningRates);
+  return first === undefined || first === null ? absent : learningRateText(first);
+}
 
 /**
  * One table for each phase that is scored.
@@ -90,8 +93,9 @@ function rateColumn(phase: string): Column {
     numeric: true,
     hint: '↑ ↓ chosen, and the highest or lowest of the rates tried: a better one may lie beyond',
     content(row) {
-      const own = row.learningRates[phase]!;
-      return `${learningRateText(own)}${row.search?.chosen === own ? edgeMark(row) : ''}`;
+      const own = row.learningRates[phase];
+      if (own === undefined || own === null) return absent;
+      return `${learningRateText(own)}${row.search?.phase === phase ? edgeMark(row) : ''}`;
     },
   };
 }

@@ -99,8 +99,7 @@ export function legend(rows: readonly SummaryRow[]): string[] {
   ];
 }
 
-/** What stands behind ± and in brackets. */
-export function uncertaintyText(rows: readonly SummaryRow[]): string {
+function uncertaintyText(rows: readonly SummaryRow[]): string {
   const many = Math.max(...rows.map((row) => row.seeds.length));
   const draws = rows.some(({ scores: own, seeds: of }) =>
     own.some(({ estimate }) => (estimate?.measurements ?? 0) > of.length),

@@ -1,12 +1,6 @@
 import { meanConfidenceInterval, sampleMean, sampleStandardDeviation } from '@kora-bench/core/metrics';
 import { ckaResultSchema } from '../analyses/cka.js';
-import type {
-  DoneRecord,
-  Finding,
-  PhaseRecord,
-  RecordedMetric,
-  SearchRecord,
-} from '../records/record-schema.js';
+import type { DoneRecord, Finding, RecordedMetric, SearchRecord } from '../records/record-schema.js';
 
 /** A measured value with its uncertainty. */
 export interface Estimate {
@@ -41,8 +35,8 @@ export interface SummaryRow {
   readonly label: string;
   readonly method: string;
   readonly preset: string | null;
-  /** By phase, of its training. */
-  readonly learningRates: Readonly<Record<string, number>>;
+  /** By phase, of its training; null in records of before it was kept. */
+  readonly learningRates: Readonly<Record<string, number | null>>;
   /** Ids of the cells that it is made of, in the order of `seeds`. */
   readonly cells: readonly string[];
   /** How the learning rate was chosen, by the first seed's record; null where the configuration gives it. */
@@ -144,7 +138,9 @@ function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): Summar
     label: first.cell.label,
     method: first.cell.method,
     preset: first.config.methods.find(({ label }) => label === first.cell.label)?.preset ?? null,
-    learningRates: Object.fromEntries(first.phases.map((phase) => [phase.name, rateOf(first, phase)])),
+    learningRates: Object.fromEntries(
+      first.phases.map(({ name, draws }) => [name, draws[0]!.training.learningRate ?? null]),
+    ),
     search: first.search,
     model: first.cell.model,
     backend: first.cell.backend,
@@ -168,11 +164,6 @@ function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): Summar
     peakMemoryBytes: Math.max(...records.map(({ peakMemoryBytes }) => peakMemoryBytes)),
     findings: countFindings(records),
   };
-}
-
-function rateOf({ cell, config }: DoneRecord, { name, draws }: PhaseRecord): number {
-  const own = config.phases.find((phase) => phase.name === name)?.training.learningRate;
-  return draws[0]!.training.learningRate ?? own ?? cell.learningRate!;
 }
 
 /** The mean with its interval, which stays inside what is possible. */
