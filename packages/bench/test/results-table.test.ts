@@ -46,7 +46,7 @@ test('one seed: Wilson intervals, the published kind of number marked, findings 
     "Every method in small: few examples and epochs, to see that all works. Its numbers mean little.
 
     source: classification on procedural-source
-    100 training images; scored on 100 test images
+    100 training images; scored on 100 test images; chance: top-1 1.0 %
     ──────────────────────────────────────────────────────
     method        learning  seeds       top-1 %  macro F1
                       rate
@@ -57,7 +57,7 @@ test('one seed: Wilson intervals, the published kind of number marked, findings 
     ──────────────────────────────────────────────────────
 
     transfer-stratified: classification on procedural-transfer, protocol stratified, a new head on the frozen model of source
-    400 training images; scored on 100 test images
+    400 training images; scored on 100 test images; chance: top-1 1.0 %
     ──────────────────────────────────────────────────────
     method        learning  seeds       top-1 %  macro F1
                       rate
@@ -66,12 +66,12 @@ test('one seed: Wilson intervals, the published kind of number marked, findings 
     ──────────────────────────────────────────────────────
 
     transfer-as-published: classification on procedural-transfer, protocol as-published, a new head on the frozen model of source
-    400 training images; scored on 100 test images (true labels)
+    400 training images; scored on 100 test images (true labels); chance: top-1 1.0 %
     ──────────────────────────────────────────────────────────────────────
     method        learning  seeds  true labels  true labels          NOT:
                       rate             top-1 %     macro F1    own labels
                                                                   top-1 %
-    linear-probe     0.005      1          0.5        0.005          98.2
+    linear-probe     0.001      1          0.5        0.005          98.2
                                     [0.4, 0.7]               [98.0, 98.5]
     ──────────────────────────────────────────────────────────────────────
 

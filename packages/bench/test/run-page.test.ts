@@ -125,6 +125,37 @@ describe('the page of a run', () => {
     }
   });
 
+  test('says before any number what suite, data and weights say, and how many images and what chance there are', () => {
+    const head = page.slice(0, page.indexOf('<h2>'));
+    expect(head).toContain('pictures in memory &#60;memory&#62;');
+    expect(head).toContain('&#60;img src=');
+    const { chance, examples } = evaluationOf(probe);
+    expect(chance).toEqual({ top1: 1 / 3 });
+    const { examples: training } = trainingOf(probe);
+    expect(page).toContain(
+      `${training} training images; scored on ${examples} test images; chance: top-1 33.3 %.`,
+    );
+  });
+
+  test('shows the mean and the spread of several seeds, in curves and in heat maps', async () => {
+    const second = await runTinyCell({ method: koraChain as MethodDefinition, label: 'chain d4', seed: 1 });
+    const html = runPage('two seeds', [chain, { ...second, cell: { ...second.cell, id: 'second' } }]);
+    const rows = rowCounts(html);
+    expect(rows).toMatchObject({
+      source: 1,
+      'source, by cell': 2,
+      Cells: 2,
+      'Parameters, speed and memory': 1,
+    });
+    expect(html).toMatch(/mean of 2 seeds, standard deviation up to 0\.\d\d/);
+    expect(html).toContain('<summary>Standard deviation over the seeds</summary>');
+    // The shade between the least and the most.
+    const shade = /<(path|polygon)[^>]*opacity="0\.18"/;
+    expect(html).toMatch(shade);
+    expect(page).not.toMatch(shade);
+    expect(html).toMatch(/mean ± standard deviation over 2 seeds/);
+  });
+
   test('never plots a score that comes with a caveat', () => {
     const published = phaseOf(probe, 'as-published');
     const [, ownLabels] = published.draws[0]!.evaluations;

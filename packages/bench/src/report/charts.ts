@@ -31,7 +31,7 @@ export function intervalChart({ title, score, points, chance, higherIsBetter }: 
     {
       title: { text: title, left: 'center', textStyle: { fontSize: 14 } },
       grid: {
-        left: 10,
+        left: 24,
         right: 20,
         top: 40,
         bottom: 45,
