@@ -56,7 +56,7 @@ export const bench = (cwd: string, ...args: readonly string[]) => startBench(cwd
 
 /** Waits until `condition` holds. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 60_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`Waited too long for ${what}.`);
     await new Promise((wake) => setTimeout(wake, 20));

@@ -1,17 +1,26 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DoneRecord, RunConfigInput } from '@kora-bench/bench';
-import { readPlan, readRecords, runPage, summarizeRun, summaryText } from '@kora-bench/bench';
+import {
+  loadSuite,
+  planCells,
+  readPlan,
+  readRecords,
+  resolveConfig,
+  runPage,
+  summarizeRun,
+  summaryText,
+} from '@kora-bench/bench';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import linearProbe from '@kora-bench/method-linear-probe';
 import { describe, expect, test, vi } from 'vitest';
-import { bench, fakeSuite, startBench, temporaryFolder, until } from './fake-run.js';
+import { bench, fakeSuite, fixture, startBench, temporaryFolder, until } from './fake-run.js';
 import type { MemorySplit } from './memory-split.js';
 import { memoryDataset } from './memory-split.js';
 import { codesOf, evaluationOf, findingOf, runTinyCell, sourcePhase } from './tiny-cell.js';
 
 // Each test starts several processes, and a machine that is busy with others starts them slowly.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const rates = ['--learning-rates', '0.01,0.001,0.003'];
 
@@ -201,65 +210,43 @@ describe('--learning-rates', () => {
   });
 });
 
-describe('--learning-rates default', () => {
-  test.concurrent('lies around the rate that each method would have, of the suite or of the first phase', async () => {
-    const folder = temporaryFolder();
-    const methods = [
-      { name: 'lora', label: 'done', learningRate: 0.002 },
-      { name: 'linear-probe', label: 'done too' },
-    ];
-    const gridsOf = async (name: string, ...flags: readonly string[]) => {
-      const run = join(folder, name);
-      const suite = fakeSuite(folder, [], { methods });
-      const { code, stderr } = await bench(
-        folder,
-        '--suite',
-        suite,
-        ...flags,
-        '--learning-rates',
-        'default',
-        '--out',
-        run,
-      );
-      expect(code, stderr).toBe(0);
-      return (await readPlan(run)).cells.map(({ learningRates }) => learningRates);
-    };
-    expect(await gridsOf('own')).toEqual([
+describe('the default rates', () => {
+  const folder = temporaryFolder();
+  const gridsOf = async (changes: object) => {
+    const { config } = await loadSuite(fakeSuite(folder, [], { learningRates: 'default', ...changes }));
+    return planCells(await resolveConfig(config)).map(({ learningRates }) => learningRates);
+  };
+
+  test('lie around the rate that each method would have, of the suite or of the first phase', async () => {
+    const methods = [{ name: 'lora', learningRate: 0.002 }, { name: 'linear-probe' }];
+    expect(await gridsOf({ methods })).toEqual([
       [0.0002, 0.0006, 0.002, 0.006, 0.02],
       [0.0005, 0.0015, 0.005, 0.015, 0.05],
     ]);
     const around = [0.01, 0.03, 0.1, 0.3, 1];
-    expect(await gridsOf('flag', '--learning-rate', '0.1')).toEqual([around, around]);
-    expect(await gridsOf('phase', '--set', 'phases.source.training.learningRate=0.1')).toEqual([
-      around,
-      around,
-    ]);
+    const phases = [{ name: 'source', data: 'fake-classes', training: { learningRate: 0.1 } }];
+    expect(await gridsOf({ methods, phases })).toEqual([around, around]);
   });
 
-  test.concurrent('is the method’s own where its definition gives one', async () => {
-    const folder = temporaryFolder();
-    writeFileSync(
-      join(folder, 'own-rates.mjs'),
-      `export default { name: 'own-rates', description: 'for tests', source: 'tests', learningRates: [0.3, 0.1, 0.2],
-        options: { safeParse: (data) => ({ success: true, data }) }, parameters: () => [] };`,
+  test('are the method’s own where its definition gives some, which are checked', async () => {
+    const plugin = (name: string, rates: string) => {
+      const path = join(folder, `${name}.mjs`);
+      writeFileSync(
+        path,
+        `export default { name: '${name}', description: 'for tests', source: 'tests', learningRates: ${rates},
+          options: { safeParse: (data) => ({ success: true, data }) }, parameters: () => [] };`,
+      );
+      return path;
+    };
+    const datasets = [fixture('plugin-data.mjs')];
+    const models = [fixture('plugin-model.mjs')];
+    const own = (name: string, rates: string) =>
+      gridsOf({ methods: [{ name }], plugins: { methods: [plugin(name, rates)], datasets, models } });
+    expect(await own('own-rates', '[0.3, 0.1, 0.2]')).toEqual([[0.1, 0.2, 0.3]]);
+    await expect(own('one-rate', '[0.3]')).rejects.toThrow(
+      /one-rate gives learning rates that cannot be tried/,
     );
-    writeFileSync(
-      join(folder, 'kora.config.json'),
-      JSON.stringify({ plugins: { methods: ['./own-rates.mjs'] } }),
-    );
-    const run = join(folder, 'run');
-    const suite = fakeSuite(folder, [], {
-      methods: [{ name: 'own-rates', label: 'done' }],
-      learningRates: 'default',
-    });
-    const { code, stderr } = await bench(folder, '--suite', suite, '--out', run);
-    expect(code, stderr).toBe(0);
-    expect((await readPlan(run)).cells[0]!.learningRates).toEqual([0.1, 0.2, 0.3]);
-    // Asking for one rate asks for no search.
-    const single = join(folder, 'single');
-    expect((await bench(folder, '--suite', suite, '--learning-rate', '0.2', '--out', single)).code).toBe(0);
-    expect((await readPlan(single)).cells).toMatchObject([{ learningRate: 0.2 }]);
-    expect(existsSync(join(single, 'search'))).toBe(false);
+    await expect(own('no-rate', '[0, 0.3]')).rejects.toThrow(/cannot be tried/);
   });
 });
 
@@ -339,17 +326,15 @@ test.concurrent('before anything trains, a run says that its rates were chosen f
   expect(told.stderr).toMatch(
     /^Note: The learning rates were chosen for another-model on fake-classes, not for fake-model/m,
   );
-  const own = await bench(
-    folder,
-    '--suite',
-    suite,
-    '--learning-rate',
-    '0.1',
-    '--method',
-    'done',
-    '--out',
-    join(folder, 'own'),
-  );
-  expect(own.code).toBe(0);
-  expect(own.stderr).not.toContain('Note:');
+  // One rate that is asked for is the user's choice, and takes the place of a search.
+  const own = join(folder, 'own');
+  const searching = fakeSuite(folder, ['done'], {
+    ratesChosenFor: { model: 'another-model', data: 'fake-classes', split: 'val' },
+    learningRates: 'default',
+  });
+  const { code, stderr } = await bench(folder, '--suite', searching, '--learning-rate', '0.1', '--out', own);
+  expect(code, stderr).toBe(0);
+  expect(stderr).not.toContain('Note:');
+  expect((await readPlan(own)).cells).toMatchObject([{ learningRate: 0.1 }]);
+  expect(existsSync(join(own, 'search'))).toBe(false);
 });

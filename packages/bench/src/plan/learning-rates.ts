@@ -7,17 +7,37 @@ import type { PlannedPhase } from '../phases/plan-phases.js';
 const aroundOwn = [0.1, 0.3, 1, 3, 10] as const;
 const highestRate = 10;
 
-/** The rates that a method's search tries, rising; undefined without a search. */
+/**
+ * The rates that a method's search tries, rising; undefined without a search.
+ * @throws InputError for a method whose definition gives rates that cannot be tried
+ */
 export function ratesToTry(
   { definition, learningRate }: Pick<ChosenMethod, 'definition' | 'learningRate'>,
   { learningRates, training }: Pick<RunConfig, 'learningRates' | 'training'>,
 ): readonly number[] | undefined {
   if (learningRates === undefined) return undefined;
   const own = learningRate ?? training.learningRate;
-  const around = () =>
-    aroundOwn.map((factor) => Math.min(highestRate, Number((own * factor).toPrecision(6))));
-  const rates = learningRates === 'default' ? (definition.learningRates ?? around()) : learningRates;
+  const rates = learningRates === 'default' ? (ownRates(definition) ?? around(own)) : learningRates;
   return [...new Set(rates)].toSorted((a, b) => a - b);
+}
+
+function around(own: number): readonly number[] {
+  return aroundOwn.map((factor) => Math.min(highestRate, Number((own * factor).toPrecision(6))));
+}
+
+function ownRates({ name, learningRates }: ChosenMethod['definition']): readonly number[] | undefined {
+  if (learningRates === undefined) return undefined;
+  const fits =
+    Array.isArray(learningRates) &&
+    new Set(learningRates).size > 1 &&
+    learningRates.every((rate) => typeof rate === 'number' && rate > 0 && rate <= highestRate);
+  if (fits) return learningRates;
+  throw new InputError(`The method ${name} gives learning rates that cannot be tried.`, {
+    where: `learningRates of the method ${name}`,
+    expected: `at least two different numbers above 0, at most ${highestRate}`,
+    received: JSON.stringify(learningRates),
+    fix: 'Correct the method’s definition, or give the rates: --learning-rates 0.001,0.003,0.01.',
+  });
 }
 
 /**

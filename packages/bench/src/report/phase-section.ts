@@ -6,8 +6,10 @@ import { rowName } from '../table/phase-table.js';
 import type { SummaryRow } from '../table/summary-row.js';
 import { estimateColumn, scoreColumns } from '../table/summary-row.js';
 import { metricTitle, plural } from '../table/text-table.js';
-import type { Curve, ScoreSpec } from './charts.js';
-import { intervalChart, paretoChart, trainingCurves } from './charts.js';
+import type { ScoreSpec } from './charts.js';
+import { intervalChart, paretoChart } from './charts.js';
+import type { Curve } from './curves.js';
+import { trainingCurves } from './curves.js';
 import { fieldMarkup, rowsTable } from './fields.js';
 import { escapeHtml, folded, markup, table } from './html.js';
 
