@@ -6,7 +6,7 @@ import { planCells } from '../plan/plan-cells.js';
 import { searchOf, trialsOf } from '../plan/plan-search.js';
 import type { ResolvedConfig } from '../plan/resolve-config.js';
 import type { ProgressView } from '../progress/views.js';
-import { readRecordIfValid } from '../records/record-files.js';
+import { readRecordIfValid, removeLeftovers } from '../records/record-files.js';
 import type { Cell, CellRecord, ChosenRate, FailedRecord } from '../records/record-schema.js';
 import type { RunPlan } from '../records/run-folder.js';
 import { readPlan, writePlan } from '../records/run-folder.js';
@@ -56,6 +56,7 @@ export async function runSearch(
   };
   const before = await readPlan(folder).catch(() => undefined);
   if (canonicalJson(before) !== canonicalJson(searchPlan)) await writePlan(folder, searchPlan);
+  await removeLeftovers(folder);
   const cells = (await missingCells(runDir, plan)).map((cell) => ({
     cell,
     trials: trialsOf(cell, searchPlan.cells),
@@ -89,7 +90,7 @@ function chooseRate(trials: readonly Tried[]): ChosenRate {
   const done = trials.flatMap(({ record }) => (record?.status === 'done' ? [record.phases[0]!] : []));
   const [first] = done;
   if (lost !== undefined || first === undefined)
-    return { error: searchError(lost ?? trials[0]!, trials.length) };
+    return { error: searchError(lost ?? trials[0], trials.length) };
   const metric = primaryMetric(first.metrics);
   const tried = trials.map(({ trial, record }) => ({
     learningRate: trial.learningRate,
@@ -104,7 +105,7 @@ function chooseRate(trials: readonly Tried[]): ChosenRate {
       (found, one) => (found === undefined || sign * (one.value! - found.value!) > 0 ? one : found),
       undefined,
     );
-  if (best === undefined) return { error: searchError(trials[0]!, trials.length) };
+  if (best === undefined) return { error: searchError(trials[0], trials.length) };
   return {
     phase: first.name,
     split: 'val',
@@ -125,14 +126,22 @@ function meanOnVal(record: CellRecord | undefined, metric: string): number | nul
   return found.length < values.length ? null : found.reduce((sum, value) => sum + value, 0) / found.length;
 }
 
-function searchError({ trial, record }: Tried, of: number): FailedRecord['error'] {
-  const failed = record?.status === 'failed' ? `${record.error.code}: ${record.error.message}` : 'no score';
+/** @param tried a trial that gave nothing to choose by; undefined where the cell has none */
+function searchError(tried: Tried | undefined, of: number): FailedRecord['error'] {
+  const failed =
+    tried?.record?.status === 'failed'
+      ? `${tried.record.error.code}: ${tried.record.error.message}`
+      : 'no score';
   return {
     code: 'SEARCH',
     message: 'The search for its learning rate found none.',
-    where: `search/records/${trial.id}.json`,
-    expected: `a score on val with ${of === 1 ? 'the rate' : `each of the ${of} rates`}, or training that broke off with some`,
-    received: `${failed}, at ${trial.learningRate}`,
-    fix: 'Run again with --resume; if every rate fails, try lower ones with --learning-rates.',
+    where: tried === undefined ? null : `search/records/${tried.trial.id}.json`,
+    expected: `a score on val at each of ${of} rates, or training that broke off at some`,
+    received:
+      tried === undefined ? 'no trial that fits the cell' : `${failed}, at ${tried.trial.learningRate}`,
+    fix:
+      tried === undefined
+        ? 'The run was planned by another version: start a new one.'
+        : 'Run again with --resume; if every rate fails, try lower ones with --learning-rates.',
   };
 }
