@@ -24,6 +24,7 @@ export {
 } from './records/run-folder.js';
 export { lockRun } from './records/run-lock.js';
 export { loadRegistry } from './registry/registry.js';
+export { formatReport, type ReportFormat } from './report/formats.js';
 export { runPage } from './report/run-page.js';
 export { summarizeRun, summaryText } from './table/run-summary.js';
 export {

@@ -255,3 +255,19 @@ test('one cell is one cell, and two are two', async () => {
   expect((await planOf('--suite', suite)).stderr).toMatch(/; 1 cell to do\./);
   expect((await planOf('--suite', suite, '--seeds', '0,1')).stderr).toMatch(/; 2 cells to do\./);
 });
+
+test('labels name presets, whatever a suite calls its methods', async () => {
+  const methods = [
+    { name: 'lora', preset: 'published' },
+    { name: 'kora-chain', label: 'chain d8', preset: 'published-d8' },
+    { name: 'lora', label: 'my peft lora', preset: 'peft' },
+    { name: 'linear-probe' },
+  ];
+  const labels = ['lora (published)', 'chain d8 (published-d8)', 'my peft lora', 'linear-probe'];
+  const plan = await planOf('--suite', extending('presets.json', { methods }));
+  expect(plan.cells.map(({ label }) => label)).toEqual(labels);
+  expect(plan.cells[0]!.id).toMatch(/^lora-published-reference-cpu-s0-/);
+  // By the suite's own words, and by name and preset.
+  const chosen = await planOf('--suite', suite, '--method', 'lora:published,linear-probe');
+  expect(chosen.cells.map(({ label }) => label)).toEqual(['lora (published)', 'done']);
+});

@@ -35,6 +35,7 @@ beforeAll(async () => {
     config: { description: hostile },
   });
   chain = await runTinyCell({ method: koraChain as MethodDefinition, label: 'chain d4' });
+  chain = { ...chain, cell: { ...chain.cell, id: 'chain' } };
   failed = recordSchema.parse({
     schemaVersion: 2,
     status: 'failed',
@@ -54,31 +55,43 @@ beforeAll(async () => {
   page = runPage(hostile, [probe, chain, failed]);
 });
 
+/** Rows of every table, by what its caption says before a colon. */
+function rowCounts(html: string): Readonly<Record<string, number>> {
+  const tables = [...html.matchAll(/<caption>(.*?)<\/caption>[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/g)];
+  return Object.fromEntries(
+    tables.map(([, caption, body]) => [caption!.split(':')[0], body!.match(/<tr>/g)!.length]),
+  );
+}
+
 /** Every start tag of the page, as it would be parsed. */
 const tags = (html: string) => [...html.matchAll(/<([a-z][a-z0-9]*)\b([^>]*)>/gi)];
 
 describe('the page of a run', () => {
-  test('has a row for each cell in every table that it belongs to', () => {
-    const tables = [...page.matchAll(/<caption>(.*?)<\/caption>[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/g)];
-    const rows = Object.fromEntries(
-      tables.map(([, caption, body]) => [caption, body!.match(/<tr>/g)!.length]),
-    );
+  test('has one table for each phase with a row for each method, and the single cells to open', () => {
+    const rows = rowCounts(page);
     expect(rows).toMatchObject({
       'Failed cells': 1,
       Cells: 2,
-      'source: classification on memory, protocol full': 2,
-      'transfer: classification on target, protocol stratified, a new head on the frozen model': 1,
+      source: 2,
+      transfer: 1,
+      'as-published': 1,
+      depth: 1,
+      'source, by cell': 2,
+      'transfer, by cell': 1,
       // Two evaluations of one cell.
-      'as-published: classification on target, protocol as-published, a new head on the frozen model': 2,
-      'depth: depth on depth, protocol full': 1,
+      'as-published, by cell': 2,
+      'depth, by cell': 1,
+      'Parameters, speed and memory': 2,
     });
+    const folded = [...page.matchAll(/<details><summary>(.*?)<\/summary>/g)].map(([, summary]) => summary);
+    expect(folded).toEqual(expect.arrayContaining(['Single cells of source', 'Single cells of depth']));
     expect(page).toContain((100 * metricOf(probe, 'top1')).toFixed(1));
     expect(page).toContain(metricOf(probe, 'rmse', 'depth').toFixed(3));
   });
 
   test('tells the speed of the steps apart from the pass that computed kept features', () => {
     const [, head, body] = page.match(
-      /<caption>Cells<\/caption>[\s\S]*?<thead>(.*)<\/thead>[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/,
+      /<caption>Parameters, speed and memory<\/caption>[\s\S]*?<thead>(.*)<\/thead>[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/,
     )!;
     const titles = [...head!.matchAll(/>([^<]+)<\/th>/g)].map(([, title]) => title);
     expect(titles.slice(2, 4)).toEqual(['images/s', 'features images/s']);
@@ -90,7 +103,9 @@ describe('the page of a run', () => {
     const whole = structuredClone(probe);
     whole.phases[0]!.draws[0]!.training.cache = null;
     expect(runPage('mixed', [whole, chain])).toContain('<td class="number">n/a</td>');
-    expect(runPage('nothing kept', [whole])).not.toContain('features images/s');
+    expect(runPage('nothing kept', [whole])).not.toMatch(
+      /Parameters, speed[\s\S]*?<th[^>]*>features images\/s[\s\S]*?Single cells/,
+    );
   });
 
   test('strikes out the published kind of accuracy and says how many labels it has', () => {
@@ -100,14 +115,45 @@ describe('the page of a run', () => {
     expect(page).toContain(`own labels, ${details['distinctLabels']} in all: not what it seems`);
   });
 
-  test('draws Pareto plots, training curves and one heat map per cell as SVG', () => {
+  test('draws intervals, Pareto plots, training curves and a heat map for each method as SVG', () => {
     const charts = page.match(/<svg\b[\s\S]*?<\/svg>/g)!;
-    const [pareto, curves, heatMaps] = [4, 4, 2];
-    expect(charts).toHaveLength(pareto + curves + heatMaps);
+    const [intervals, pareto, curves, heatMaps] = [4, 4, 4, 2];
+    expect(charts).toHaveLength(intervals + pareto + curves + heatMaps);
     for (const chart of charts) {
       expect(chart).toMatch(/<(path|rect|text)\b/);
       expect(chart).not.toContain('NaN');
     }
+  });
+
+  test('says before any number what suite, data and weights say, and how many images and what chance there are', () => {
+    const head = page.slice(0, page.indexOf('<h2>'));
+    expect(head).toContain('pictures in memory &#60;memory&#62;');
+    expect(head).toContain('&#60;img src=');
+    const { chance, examples } = evaluationOf(probe);
+    expect(chance).toEqual({ top1: 1 / 3 });
+    const { examples: training } = trainingOf(probe);
+    expect(page).toContain(
+      `${training} training images; scored on ${examples} test images; chance: top-1 33.3 %.`,
+    );
+  });
+
+  test('shows the mean and the spread of several seeds, in curves and in heat maps', async () => {
+    const second = await runTinyCell({ method: koraChain as MethodDefinition, label: 'chain d4', seed: 1 });
+    const html = runPage('two seeds', [chain, { ...second, cell: { ...second.cell, id: 'second' } }]);
+    const rows = rowCounts(html);
+    expect(rows).toMatchObject({
+      source: 1,
+      'source, by cell': 2,
+      Cells: 2,
+      'Parameters, speed and memory': 1,
+    });
+    expect(html).toMatch(/mean of 2 seeds, standard deviation up to 0\.\d\d/);
+    expect(html).toContain('<summary>Standard deviation over the seeds</summary>');
+    // The shade between the least and the most.
+    const shade = /<(path|polygon)[^>]*opacity="0\.18"/;
+    expect(html).toMatch(shade);
+    expect(page).not.toMatch(shade);
+    expect(html).toMatch(/mean ± standard deviation over 2 seeds/);
   });
 
   test('never plots a score that comes with a caveat', () => {

@@ -98,6 +98,7 @@ export interface TinyCell {
   readonly training?: Partial<RunConfigInput['training']>;
   readonly seed?: number;
   readonly label?: string;
+  readonly search?: NonNullable<DoneRecord['search']>;
   readonly cacheDir?: string;
   readonly runDir?: string;
   readonly report?: ReportProgress;
@@ -133,6 +134,7 @@ export async function runTinyCell(spec: TinyCell): Promise<DoneRecord> {
       seed,
     },
     config,
+    ...(spec.search && { search: spec.search }),
     runDir: spec.runDir ?? temporaryFolder(),
     dataDir: '',
     cacheDir: spec.cacheDir ?? temporaryFolder(),

@@ -105,6 +105,10 @@ function classificationEvaluator(classes: number): Evaluator {
           loss: r.meanCrossEntropy,
         },
         intervals: { top1: [low, high] },
+        chance: {
+          top1: r.largestClassShare,
+          ...(r.fiveLargestClassesShare !== null && { top5: r.fiveLargestClassesShare }),
+        },
         details: {
           classes: r.classes,
           distinctLabels: r.distinctTrueClasses,

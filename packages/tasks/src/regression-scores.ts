@@ -49,6 +49,11 @@ class NumberScores {
     this.#squaredDeviation += fromMean * (truth - this.#mean);
   }
 
+  /** Root mean squared error of the mean as the answer to every example. */
+  get deviation(): number {
+    return Math.sqrt(this.#squaredDeviation / this.#examples);
+  }
+
   result(): { readonly rmse: number; readonly mae: number; readonly r2: number | null } {
     const varies = this.#squaredDeviation > 0;
     return {
@@ -102,6 +107,10 @@ export function regressionEvaluator(names: readonly string[]): Evaluator {
           r2: r2.length < names.length ? null : average(r2),
         },
         intervals: {},
+        chance: {
+          rmse: average(numbers.map(({ deviation }) => deviation)),
+          ...(r2.length === names.length && { r2: 0 }),
+        },
         details: { numbers: names.map((name, j) => ({ name, ...scores[j]! })) },
       };
     },

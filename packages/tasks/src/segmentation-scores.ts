@@ -82,6 +82,7 @@ export function segmentationEvaluator(classNames: readonly string[]): Evaluator 
           loss: loss / images,
         },
         intervals: {},
+        chance: { pixelAccuracy: Math.max(...perClass.pixels) / labelledPixels },
         details: {
           labelledPixels,
           labelledImages: images,

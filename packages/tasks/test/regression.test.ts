@@ -47,6 +47,19 @@ describe('the regression evaluator', () => {
     expect(evaluateIn(task.evaluator(), prediction, { value: constant }).result.values.r2).toBeNull();
   });
 
+  it('says what the best constant answer, the mean, scores', () => {
+    const truth = Array.from<number>(value.data);
+    const mean = (column: number) => truth.reduce((sum, x, i) => (i % 2 === column ? sum + x / 9 : sum), 0);
+    const means = [mean(0), mean(1)];
+    const constant = hostTensor(
+      [9, 2],
+      Float64Array.from(truth, (_, i) => means[i % 2]!),
+    );
+    const { values, chance } = evaluateIn(task.evaluator(), constant, { value }).result;
+    expect(chance!['rmse']).toBeCloseTo(values.rmse!, 9);
+    expect(values.r2).toBeCloseTo(chance!['r2']!, 9);
+  });
+
   it('refuses what makes no sense', () => {
     const evaluator = task.evaluator();
     const bad = (tensor: typeof value) => ({

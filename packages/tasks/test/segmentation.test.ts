@@ -89,6 +89,14 @@ describe('the segmentation evaluator', () => {
     expect([primary.key, formatMetric(primary, values.mIoU!), primary.unit]).toEqual(['mIoU', '10.4', '%']);
   });
 
+  it('says what the best constant answer scores: the share of the largest class’s pixels', () => {
+    const { chance } = evaluateIn(task.evaluator(), prediction, { mask: truth }).result;
+    const counts = new Map<number, number>();
+    for (const label of truth.data) if (label !== -1) counts.set(label, (counts.get(label) ?? 0) + 1);
+    const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    expect(chance).toEqual({ pixelAccuracy: Math.max(...counts.values()) / all });
+  });
+
   it('refuses what makes no sense, and is then as it was', () => {
     const evaluator = task.evaluator();
     evaluator.add({ prediction, targets: { mask: truth } });

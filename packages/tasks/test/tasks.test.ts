@@ -94,6 +94,16 @@ describe('classification', () => {
     expect(Object.keys(result.values).sort()).toEqual(task.metrics.map(({ key }) => key).sort());
   });
 
+  it('says what the best constant answer scores: the share of the largest class, or of the five largest', () => {
+    const chanceOf = (classes: number, labels: readonly number[]) => {
+      const prediction = hostTensor([labels.length, classes], new Float32Array(labels.length * classes));
+      const targets = { label: hostTensor([labels.length], Int32Array.from(labels)) };
+      return evaluateIn(classificationTask(classes).evaluator(), prediction, targets, 2).result.chance;
+    };
+    expect(chanceOf(3, [0, 2, 2, 1])).toEqual({ top1: 0.5 });
+    expect(chanceOf(6, [0, 1, 2, 3, 4, 5, 5, 5])).toEqual({ top1: 3 / 8, top5: 7 / 8 });
+  });
+
   it('takes the label smoothing of the training', async () => {
     const lossOf = async (labelSmoothing: number) => {
       const task = classification.create({ targets, labelSmoothing }, {});

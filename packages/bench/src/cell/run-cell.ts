@@ -9,6 +9,7 @@ import type { ReportProgress } from '@kora-bench/trainer';
 import { runAnalyses } from '../analyses/index.js';
 import { FindingLog } from '../audits/data-audit.js';
 import { auditOptions } from '../audits/method-audit.js';
+import { auditRates } from '../audits/rates-audit.js';
 import { fileFeatures } from '../cache/feature-files.js';
 import type { RunConfig } from '../config/run-config.js';
 import { findRegistered } from '../input/check-input.js';
@@ -18,7 +19,7 @@ import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 import { runPhase } from '../phases/run-phase.js';
 import { pluginsOf } from '../plan/plan-cells.js';
 import { writeScores } from '../records/record-files.js';
-import type { Cell, DoneRecord } from '../records/record-schema.js';
+import type { Cell, DoneRecord, SearchRecord } from '../records/record-schema.js';
 import type { Registry } from '../registry/registry.js';
 import { describeCode, describeEnvironment } from './environment.js';
 
@@ -26,6 +27,8 @@ import { describeCode, describeEnvironment } from './environment.js';
 export interface CellJob {
   readonly cell: Cell;
   readonly config: RunConfig;
+  /** How the cell's learning rate was chosen; absent where the configuration gives it. */
+  readonly search?: SearchRecord;
   /** The record goes to `<runDir>/records/<cell.id>.json`. */
   readonly runDir: string;
   readonly dataDir: string;
@@ -68,9 +71,12 @@ export async function runCell(
 ): Promise<DoneRecord> {
   const startedAt = new Date().toISOString();
   const code = await describeCode(registry);
-  const { config, cell, cacheDir, dataDir } = job;
+  const { config, cell, search = null, cacheDir, dataDir } = job;
+  const { learningRate } = cell;
+  if (learningRate === null) throw new InternalError('The cell’s learning rate is not chosen yet.');
   const { model } = checkpoint;
   const findings = new FindingLog();
+  auditRates(findings, job);
   for (const { code, message } of method.definition.caveats?.(method.options) ?? [])
     findings.add({ severity: 'warning', code, where: 'method', message });
   const context: CellContext = {
@@ -100,7 +106,7 @@ export async function runCell(
   const planned = chosen.map((phase) =>
     planPhase(phase, datasets.get(phase.config.data)!, {
       config,
-      learningRate: cell.learningRate,
+      learningRate,
       seed: cell.seed,
       preprocessing: checkpoint.preprocessing,
       method,
@@ -133,6 +139,7 @@ export async function runCell(
       trainableParameters: counts.trainable,
       share: counts.share,
     },
+    search,
     phases: [...finished.values()].map(({ record }) => record),
     analyses,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,

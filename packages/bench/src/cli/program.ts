@@ -69,6 +69,11 @@ function addRun(program: Command, report: Report, cellEntry?: string | URL): voi
       numberOrText,
     )
     .option(
+      '--learning-rates <rates>',
+      'choose every method’s rate on val: rates to try, e.g. 0.001,0.003,0.01, or default for five around its own',
+      ratesOrDefault,
+    )
+    .option(
       '--limit <n>',
       'at most this many examples per split, in phases that say nothing else',
       numberOrText,
@@ -181,9 +186,23 @@ function addAudit(program: Command, report: Report): void {
 function addReport(program: Command, report: Report): void {
   program
     .command('report')
-    .description('write the HTML report of a run again')
+    .description('write the report of a run again: the page, or its tables for a paper')
     .argument('[run]', 'a run folder, or latest', 'latest')
-    .action(async (run) => report(await (await import('./commands/report.js')).report(run)));
+    .addOption(
+      new Option(
+        '--format <format>',
+        'html; md, latex and csv: means over seeds; cells-csv: every measurement',
+      )
+        .choices(['html', 'md', 'latex', 'csv', 'cells-csv'])
+        .default('html'),
+    )
+    .option(
+      '--out <file>',
+      'where to write it (default: html to report.html of the run, others to stdout; - is stdout)',
+    )
+    .action(async (run, options) =>
+      report(await (await import('./commands/report.js')).report(run, options)),
+    );
 }
 
 /** Comma-separated names; a flag that is given twice adds to the first. */
@@ -198,6 +217,11 @@ export function names(text: string, before: readonly string[] = []): string[] {
 export function numberOrText(text: string): number | string {
   const value = Number(text);
   return text.trim() === '' || Number.isNaN(value) ? text : value;
+}
+
+/** Comma-separated numbers, or the word `default`. */
+export function ratesOrDefault(text: string): 'default' | (number | string)[] {
+  return text.trim() === 'default' ? 'default' : numbersOrTexts(text);
 }
 
 /** Comma-separated numbers. */

@@ -47,18 +47,24 @@ export function configureMethod(
   return { definition, options, label: entry.label ?? entry.name, learningRate: entry.learningRate };
 }
 
-/** Gives entries that share a label different ones, by preset or number. */
+/** Gives every entry a label of its own that names its preset: `lora (published)`. */
 export function distinctLabels(entries: readonly MethodEntry[]): MethodEntry[] {
-  const label = (entry: MethodEntry) => entry.label ?? entry.name;
   const taken = new Set<string>();
   return entries.map((entry) => {
-    const shared = entries.filter((other) => label(other) === label(entry)).length > 1;
-    const base = shared && entry.preset !== undefined ? `${label(entry)}:${entry.preset}` : label(entry);
+    const label = entry.label ?? entry.name;
+    const base =
+      entry.preset === undefined || names(label, entry.preset) ? label : `${label} (${entry.preset})`;
     let unique = base;
     for (let number = 2; taken.has(unique); number++) unique = `${base} #${number}`;
     taken.add(unique);
     return { ...entry, label: unique };
   });
+}
+
+/** Whether a label has a preset's name in it, as words of their own. */
+function names(label: string, preset: string): boolean {
+  const words = (text: string) => ` ${text.toLowerCase().replace(/[^a-z0-9-]+/g, ' ')} `;
+  return words(label).includes(words(preset));
 }
 
 /** A backend of a configuration, found and validated. */

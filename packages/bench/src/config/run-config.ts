@@ -96,6 +96,21 @@ export const phaseSchema = z.strictObject({
 });
 export type PhaseConfig = z.infer<typeof phaseSchema>;
 
+const learningRatesSchema = z.union([
+  z.literal('default'),
+  z
+    .array(z.number().positive().max(10))
+    .min(2)
+    .refine((rates) => new Set(rates).size === rates.length, { error: 'rates that are each named once' }),
+]);
+
+const ratesChosenForSchema = z.strictObject({
+  model: z.string().min(1),
+  data: z.string().min(1).describe('Of the first phase.'),
+  split: z.enum(['val', 'test']).describe('What the candidates were scored on; choices belong on val.'),
+});
+export type RatesChosenFor = z.infer<typeof ratesChosenForSchema>;
+
 export const runConfigSchema = z.strictObject({
   $schema: z.string().optional(),
   description: z.string().default(''),
@@ -113,6 +128,20 @@ export const runConfigSchema = z.strictObject({
     .describe('What is looked at once the phases are done; `list analyses` shows which there are.'),
   seeds: z.array(z.int().min(0)).min(1),
   training: trainingSchema.describe('How phases train, as far as they do not say otherwise.'),
+  learningRates: learningRatesSchema
+    .optional()
+    .describe(
+      'Rates that each method trains the first phase with, once each with the first seed; the best on val is used ' +
+        'in place of the method’s rate. `default`: those of the method’s package, else five around its rate ' +
+        '(times 0.1, 0.3, 1, 3 and 10).',
+    ),
+  ratesChosenFor: ratesChosenForSchema
+    .nullable()
+    .default(null)
+    .describe(
+      'What the methods’ rates in this suite were chosen for: a run with another model or other data says so. ' +
+        'Null where nothing is known.',
+    ),
   limits: limitsSchema
     .prefault({})
     .describe('At most this many examples per split, drawn evenly over the classes; null is all.'),

@@ -32,6 +32,8 @@ export interface RunFlags {
   readonly batchSize?: number | string;
   /** Of phases that do not say otherwise; replaces the methods' own rates too. */
   readonly learningRate?: number | string;
+  /** Rates to choose from on val for every method, or `default`. */
+  readonly learningRates?: 'default' | readonly (number | string)[];
   /** At most this many examples in every split of phases that do not say otherwise. */
   readonly limit?: number | string;
   /** `path=value`: any field, phases by their name, e.g. `phases.depth.training.epochs=3`. */
@@ -52,6 +54,7 @@ type Draft = { [Field in keyof RunConfig]: RunConfig[Field] };
  */
 export function applyFlags(config: RunConfig, flags: RunFlags): RunConfig {
   const { method, backend, learningRate } = flags;
+  checkRates(flags);
   const methods =
     method === undefined ? config.methods : method.flatMap((name) => chosenMethods(name, config));
   const most = (own: number | null) => (flags.limit as number | undefined) ?? own;
@@ -68,6 +71,11 @@ export function applyFlags(config: RunConfig, flags: RunFlags): RunConfig {
       batchSize: (flags.batchSize as number | undefined) ?? config.training.batchSize,
       learningRate: (learningRate as number | undefined) ?? config.training.learningRate,
     },
+    learningRates:
+      (flags.learningRates as RunConfig['learningRates']) ??
+      (learningRate === undefined ? config.learningRates : undefined),
+    // Rates that were asked for are the user's choice, not the suite's.
+    ratesChosenFor: learningRate === undefined ? config.ratesChosenFor : null,
     limits: {
       trainExamples: most(config.limits.trainExamples),
       valExamples: most(config.limits.valExamples),
@@ -77,6 +85,16 @@ export function applyFlags(config: RunConfig, flags: RunFlags): RunConfig {
   const changed = (flags.set ?? []).reduce<unknown>(setField, draft);
   return checkInput(runConfigSchema, withoutLeftAnalyses(changed as RunConfig, config.phases), {
     flags: flagPaths(flags, changed as RunConfig),
+  });
+}
+
+function checkRates({ learningRate, learningRates }: RunFlags): void {
+  if (learningRate === undefined || learningRates === undefined || learningRates === 'default') return;
+  throw new InputError('One learning rate and several to choose from are both asked for.', {
+    where: '--learning-rate, --learning-rates',
+    expected: 'one of the two flags, or --learning-rates default for a search around --learning-rate',
+    received: `--learning-rate ${learningRate} --learning-rates ${learningRates.join(',')}`,
+    fix: 'Leave one of them out.',
   });
 }
 
@@ -108,6 +126,12 @@ export function flagPaths(
     ...one('training.epochs', '--epochs', flags.epochs),
     ...one('training.batchSize', '--batch-size', flags.batchSize),
     ...one('training.learningRate', '--learning-rate', flags.learningRate),
+    ...one('learningRates', '--learning-rates', flags.learningRates),
+    ...each(
+      'learningRates',
+      '--learning-rates',
+      flags.learningRates === 'default' ? undefined : flags.learningRates,
+    ),
     ...one('limits.trainExamples', '--limit', flags.limit),
     ...one('limits.valExamples', '--limit', flags.limit),
     ...one('limits.testExamples', '--limit', flags.limit),
@@ -336,7 +360,7 @@ function chosenMethods(choice: string, { methods }: RunConfig): MethodEntry[] {
     {
       name,
       options: {},
-      ...(preset === undefined ? {} : { preset, label: choice }),
+      ...(preset === undefined ? {} : { preset }),
       ...(learningRate === undefined ? {} : { learningRate }),
     },
   ];

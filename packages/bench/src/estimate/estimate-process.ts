@@ -123,7 +123,7 @@ async function count(
       config,
       method,
       model: model.model,
-      learningRate: cell.learningRate,
+      learningRate: cell.learningRate ?? config.training.learningRate,
       seed: cell.seed,
       preprocessing: model.preprocessing,
     }),

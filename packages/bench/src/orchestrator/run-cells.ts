@@ -7,7 +7,7 @@ import type { Expectation } from '../progress/run-clock.js';
 import { RunClock } from '../progress/run-clock.js';
 import type { ProgressView } from '../progress/views.js';
 import { readRecordIfValid, writeRecord } from '../records/record-files.js';
-import type { Cell, CellRecord, FailedRecord } from '../records/record-schema.js';
+import type { Cell, CellRecord, ChosenRate, FailedRecord, SearchRecord } from '../records/record-schema.js';
 import { describeFailure, failureText } from '../records/record-schema.js';
 import { logPath, recordPath, writeOutput } from '../records/run-files.js';
 import type { RunPlan } from '../records/run-folder.js';
@@ -29,6 +29,8 @@ export async function missingCells(runDir: string, { cells }: RunPlan): Promise<
 
 export interface RunCellsOptions extends CellProcessOptions {
   readonly view: ProgressView;
+  /** What a search found, by cell; none for cells whose rate the configuration gives. */
+  readonly rates?: ReadonlyMap<string, ChosenRate>;
   /** Is asked before each cell; false ends the run there. */
   mayStart?(): boolean;
   /** How long cells are expected to take. */
@@ -40,7 +42,7 @@ export async function runCells(
   runDir: string,
   plan: RunPlan,
   { dataDir, cacheDir }: DataContext,
-  { view, mayStart = () => true, expected, ...options }: RunCellsOptions,
+  { view, rates, mayStart = () => true, expected, ...options }: RunCellsOptions,
 ): Promise<CellsResult> {
   const cells = await missingCells(runDir, plan);
   const missing = new Set(cells.map(({ id }) => id));
@@ -65,8 +67,13 @@ export async function runCells(
       of: plan.cells.length,
       severalModels: plan.config.models.length > 1,
     });
+    const rate = rates?.get(cell.id);
     const job = { cell, config: plan.config, runDir, dataDir, cacheDir };
-    const record = await runCellProcess(job, (event) => view.progress(event), options);
+    const report: ReportProgress = (event) => view.progress(event);
+    const record =
+      rate !== undefined && 'error' in rate
+        ? await recordFailure(job, { error: rate.error, startedAt: new Date().toISOString() }, report)
+        : await runCellProcess(rate === undefined ? job : withRate(job, rate), report, options);
     if (record === undefined) stopped = true;
     else {
       records.push(record);
@@ -75,6 +82,10 @@ export async function runCells(
     }
   }
   return { records, stopped };
+}
+
+function withRate(job: CellJob, search: SearchRecord): CellJob {
+  return { ...job, cell: { ...job.cell, learningRate: search.chosen }, search };
 }
 
 /** The program of a cell's process. */
@@ -97,7 +108,7 @@ export async function runCellProcess(
   report: ReportProgress,
   { entry = cellEntry, stop, graceMs, limits }: CellProcessOptions = {},
 ): Promise<CellRecord | undefined> {
-  const { runDir, cell, config } = job;
+  const { runDir, cell } = job;
   const startedAt = new Date().toISOString();
   let told: FailedRecord['error'] | undefined;
   let doing: string | null = null;
@@ -135,6 +146,15 @@ export async function runCellProcess(
   } catch (error) {
     told ??= describeFailure(error);
   }
+  return recordFailure(job, { error: told, startedAt }, report);
+}
+
+/** Writes the record of a cell that failed. Never rejects. */
+async function recordFailure(
+  { runDir, cell, config }: CellJob,
+  { error, startedAt }: Pick<FailedRecord, 'error' | 'startedAt'>,
+  report: ReportProgress,
+): Promise<FailedRecord> {
   const failed: FailedRecord = {
     schemaVersion: 2,
     status: 'failed',
@@ -142,7 +162,7 @@ export async function runCellProcess(
     config,
     startedAt,
     finishedAt: new Date().toISOString(),
-    error: told,
+    error,
   };
   try {
     await writeRecord(runDir, failed);

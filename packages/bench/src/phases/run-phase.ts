@@ -74,7 +74,7 @@ export async function runPhase(
     const scores = single ? [phase.config.name] : [phase.config.name, String(number)];
     const task = planned.taskFor(draw.train);
     const weights = await startWeights(context, draw, task, from);
-    await auditDraw(context, where, draw);
+    await auditDraw(context, where, { planned, draw });
     if (from === undefined && number === 0) await auditStart(context, weights, { where, task });
     const results = await trainMethod(
       context,
@@ -93,7 +93,10 @@ export async function runPhase(
     const evaluations = await evaluateDraw(context, weights, { planned, draw, where, scores, task });
     recorded.push({
       train: { examples: draw.train.length, fingerprint: draw.train.fingerprint },
-      training: summarizeStages(results, draw.train.length),
+      training: {
+        ...summarizeStages(results, draw.train.length),
+        learningRate: draw.training.learningRate,
+      },
       evaluations,
     });
     first ??= { task, weights };
@@ -158,6 +161,13 @@ export interface PlannedEvaluation {
   readonly caveat?: string;
 }
 
+/** What a phase asks to be scored on. */
+function wantedEvaluations({ phase }: PlannedPhase, draw: ProtocolDraw): readonly PlannedEvaluation[] {
+  return phase.config.evaluate.flatMap((split) =>
+    split === 'test' ? draw.evaluations : draw.val === undefined ? [] : [{ name: 'val', split: draw.val }],
+  );
+}
+
 /** Scores a draw as its phase asks. Evaluations of the same images share one pass. */
 async function evaluateDraw(
   context: CellContext,
@@ -189,7 +199,7 @@ async function recordEvaluation(
   evaluation: Evaluation,
   parts: readonly string[],
 ): Promise<EvaluationRecord> {
-  const { examples, values, intervals, details, scores } = evaluation;
+  const { examples, values, intervals, chance = {}, details, scores } = evaluation;
   return {
     name,
     split: split.split,
@@ -197,6 +207,7 @@ async function recordEvaluation(
     examples,
     values: { ...values },
     intervals: Object.fromEntries(Object.entries(intervals).map(([key, [low, high]]) => [key, [low, high]])),
+    chance: { ...chance },
     details: { ...details },
     scores: await context.writeScores([...parts, name], split, scores),
   };
@@ -223,17 +234,24 @@ function sameImages(evaluations: readonly PlannedEvaluation[]): PlannedEvaluatio
   return [...groups.values()];
 }
 
-async function auditDraw(context: CellContext, where: string, draw: ProtocolDraw): Promise<void> {
+async function auditDraw(
+  context: CellContext,
+  where: string,
+  { planned, draw }: Pick<DrawInPhase, 'planned' | 'draw'>,
+): Promise<void> {
   const { findings, checkpoint } = context;
-  const { train, evaluations, preprocessing } = draw;
+  const { train, preprocessing } = draw;
+  // What is scored on val alone, as the trials of a search are, leaves test unread.
+  const wanted = wantedEvaluations(planned, draw);
+  const onTest = wanted.length === 0 || wanted.some(({ split }) => split === draw.evaluations[0].split);
+  const evaluations = onTest ? draw.evaluations : wanted;
   auditPreprocessing(findings, where, preprocessing, checkpoint.preprocessing);
   for (const finding of draw.findings) findings.add({ ...finding, where });
-  const test = evaluations[0].split;
   const hashed = async (split: ImageSplit) => ({
     paths: split.paths,
     hashes: await hashesOf(context, split),
   });
-  auditLeakage(findings, where, await hashed(train), await hashed(test));
+  auditLeakage(findings, where, await hashed(train), await hashed(evaluations[0]!.split));
   auditTrainingLabels(findings, where, train);
   for (const { split } of evaluations) auditEvaluationLabels(findings, where, split);
 }

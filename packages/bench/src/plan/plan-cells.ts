@@ -5,6 +5,7 @@ import { nameAndOptions } from '../config/run-config.js';
 import { canonicalJson } from '../input/json.js';
 import type { Cell } from '../records/record-schema.js';
 import type { RegisteredPlugin, Registry } from '../registry/registry.js';
+import { ratesToTry } from './learning-rates.js';
 import type { ResolvedConfig } from './resolve-config.js';
 
 /**
@@ -16,12 +17,14 @@ export function planCells({ config, methods, backends, registry }: ResolvedConfi
   for (const model of config.models) {
     for (const method of methods) {
       for (const backend of backends) {
+        const rates = ratesToTry(method, config);
         for (const seed of config.seeds) {
           const cell = {
             label: method.label,
             method: method.definition.name,
             options: { ...(method.options as Record<string, unknown>) },
-            learningRate: method.learningRate ?? config.training.learningRate,
+            learningRate: rates === undefined ? (method.learningRate ?? config.training.learningRate) : null,
+            ...(rates !== undefined && { learningRates: [...rates] }),
             backend: backend.definition.name,
             device: backend.device,
             backendOptions: { ...(backend.options as Record<string, unknown>) },
@@ -51,15 +54,21 @@ export function planCells({ config, methods, backends, registry }: ResolvedConfi
 
 /**
  * A readable name with a digest of everything that decides the cell's numbers: its own settings, the shared part of
- * the configuration and the code of its plugins, but not which other cells run beside it.
+ * the configuration and the code of its plugins, but not which other cells run beside it. Where a search chooses the
+ * learning rate, the rates to choose from and the seed of the search decide it.
  */
 export function cellId(
   cell: Omit<Cell, 'id'>,
   config: RunConfig,
   registry: Pick<Registry, 'plugins'>,
 ): string {
-  const { label, ...settings } = cell;
-  const { $schema, description, plugins, methods, backends, seeds, models, ...shared } = config;
+  const { label, learningRate, ...others } = cell;
+  const settings =
+    cell.learningRates === undefined
+      ? { ...others, learningRate }
+      : { ...others, searchSeed: config.seeds[0] };
+  const { $schema, description, plugins, methods, backends, seeds, models, ...rest } = config;
+  const { learningRates, ratesChosenFor, ...shared } = rest;
   const used = pluginsOf(cell, config, registry);
   const code = used.map(({ kind, digest }) => `${kind} ${digest}`).sort();
   const decides = { settings, shared, ...(code.length > 0 && { code }) };

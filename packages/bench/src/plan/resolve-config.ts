@@ -20,6 +20,7 @@ import { resolvePhases } from '../phases/resolve-phases.js';
 import { isPluginPath, joinPlugins, readPluginsFile } from '../registry/plugins.js';
 import type { Registry } from '../registry/registry.js';
 import { loadRegistry } from '../registry/registry.js';
+import { checkSearch, withSearchedPhase } from './learning-rates.js';
 
 export interface ChosenAnalysis {
   readonly definition: AnalysisDefinition;
@@ -48,14 +49,15 @@ export async function resolveConfig(
 ): Promise<ResolvedConfig> {
   const plugins = joinPlugins(config.plugins, await readPluginsFile(cwd), cwd);
   const registry = await loadRegistry(plugins, cwd);
-  const entries = distinctLabels(config.methods);
+  const { methods: named, phases: asked } = withSearchedPhase(config);
+  const entries = distinctLabels(named);
   const absolute = (name: string) => (isPluginPath(name) ? resolve(cwd, name) : name);
   const resolved: RunConfig = {
     ...config,
     plugins,
     methods: entries,
     models: config.models.map(absolute),
-    phases: config.phases.map((phase) => ({ ...phase, data: absolute(phase.data) })),
+    phases: asked.map((phase) => ({ ...phase, data: absolute(phase.data) })),
   };
   const methods = entries.map((entry, index) =>
     configureMethod(registry.methods, entry, `methods[${index}]`, flags),
@@ -134,6 +136,7 @@ export async function checkData(
         preprocessing: model.preprocessing,
       };
       const found = phases.map((phase) => planPhase(phase, datasets.get(phase.config.data)!, settings));
+      if (config.learningRates !== undefined) checkSearch(found[0]!);
       checkMethod(method, model.model, found[0]!);
       planned.push({
         model: name,

@@ -67,6 +67,10 @@ export const trainingResultSchema = z.strictObject({
     }),
   ),
   examples: count.describe('Size of the training set.'),
+  learningRate: z
+    .number()
+    .optional()
+    .describe('The highest of the schedule; absent in records of before it was kept.'),
   seconds: z
     .number()
     .min(0)
@@ -127,6 +131,12 @@ export const evaluationSchema = z.strictObject({
   examples: count,
   values: z.record(z.string(), z.number().nullable()).describe('By metric; null where it has no value here.'),
   intervals: z.record(z.string(), interval).describe('95 % intervals over the examples, by metric.'),
+  chance: z
+    .record(z.string(), z.number())
+    .default({})
+    .describe(
+      'What the best answer scores that is the same for every example, by metric where there is one.',
+    ),
   details: z.record(z.string(), z.unknown()),
   scores: z
     .string()
@@ -199,7 +209,14 @@ export const cellSchema = z.strictObject({
   label: z.string(),
   method: z.string(),
   options: z.record(z.string(), z.unknown()).describe('Complete, with defaults filled in.'),
-  learningRate: z.number().describe('Of phases without a rate of their own.'),
+  learningRate: z
+    .number()
+    .nullable()
+    .describe('Of phases without a rate of their own; null in a plan whose search has yet to choose it.'),
+  learningRates: z
+    .array(z.number())
+    .optional()
+    .describe('The rates that a search chooses from; absent where the configuration gives the rate.'),
   backend: z.string(),
   device: z.string(),
   backendOptions: z.record(z.string(), z.unknown()),
@@ -221,6 +238,35 @@ const common = {
   config: runConfigSchema,
 };
 
+/** How a search chose a learning rate. Each rate that it tried has a record of its own in the run folder’s `search/`. */
+export const searchSchema = z.strictObject({
+  phase: z.string().describe('The phase that was trained with each rate: the first one.'),
+  split: z.literal('val'),
+  seed: count,
+  metric: z.string().describe('Key of the phase’s primary metric, which chose.'),
+  examples: count.describe('Examples that each candidate was scored on.'),
+  tried: z
+    .array(
+      z.strictObject({
+        learningRate: z.number(),
+        value: z.number().nullable().describe('Mean over the draws; null where training broke off.'),
+        cell: z.string().describe('Id of its record in `search/`.'),
+        error: z.string().nullable(),
+      }),
+    )
+    .min(1)
+    .describe('By rising rate.'),
+  chosen: z.number().describe('The best one; of equals the lowest.'),
+  edge: z
+    .enum(['lowest', 'highest'])
+    .nullable()
+    .describe('Whether the chosen rate is at an end of those tried, so that a better one may lie beyond.'),
+});
+export type SearchRecord = z.infer<typeof searchSchema>;
+
+/** What a search found for a cell: its rate, or why there is none. */
+export type ChosenRate = SearchRecord | { readonly error: FailedRecord['error'] };
+
 export const doneRecordSchema = z.strictObject({
   ...common,
   status: z.literal('done'),
@@ -233,6 +279,10 @@ export const doneRecordSchema = z.strictObject({
     trainableParameters: count,
     share: share.describe('trainable / (backbone + trainable), with the head of the first phase.'),
   }),
+  search: searchSchema
+    .nullable()
+    .default(null)
+    .describe('Null where the configuration gives the learning rate.'),
   phases: z.array(phaseRecordSchema).min(1),
   analyses: z
     .record(z.string(), z.record(z.string(), z.unknown()))

@@ -201,7 +201,7 @@ function changedFields(before: RunConfig, now: RunConfig) {
   const text = (value: unknown) => (value === undefined ? 'nothing' : canonicalJson(value));
   const fields = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof RunConfig>;
   return [...fields]
-    .filter((field) => field !== 'description' && field !== '$schema')
+    .filter((field) => field !== 'description' && field !== '$schema' && field !== 'ratesChosenFor')
     .filter((field) => text(before[field]) !== text(now[field]))
     .map((field) => ({ field, before: text(before[field]), now: text(now[field]) }));
 }

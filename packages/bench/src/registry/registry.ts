@@ -123,6 +123,7 @@ const definitionSchemas = {
     trainsBackbone: callable.optional(),
     backboneUpdate: callable.optional(),
     attach: callable.optional(),
+    learningRates: z.array(z.number().positive()).min(1).optional(),
     startsAtBackbone: callable.optional(),
     initialize: callable.optional(),
     stages: callable.optional(),

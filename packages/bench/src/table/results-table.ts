@@ -1,147 +1,106 @@
-import { formatMetric } from '@kora-bench/core/training';
-import type { ScoreColumn, SummaryRow } from './summary-row.js';
-import type { PlainColumn } from './text-table.js';
-import {
-  absent,
-  estimateText,
-  megabytes,
-  metricTitle,
-  percent,
-  plainTable,
-  plural,
-  rate,
-} from './text-table.js';
-
-interface Column extends PlainColumn {
-  cell(row: SummaryRow): string;
-}
+import type { PhaseFacts } from './phase-facts.js';
+import { describeImages, describePhase } from './phase-facts.js';
+import type { Column } from './phase-table.js';
+import { columnsOf, costColumns, keepsFeatures, nameColumns, phaseTables } from './phase-table.js';
+import { searchLines } from './search-text.js';
+import type { SummaryRow } from './summary-row.js';
+import { absent, estimateText, plainTable, plural, wrapText } from './text-table.js';
 
 /**
- * The results as a table, with lines on how to read it.
+ * The results as text: a table for each phase, what the methods cost, and lines on how to read them.
  * @param width characters of a line; a table that is wider is split, with the methods' names in each part
  */
-export function resultsTable(rows: readonly SummaryRow[], width = Number.POSITIVE_INFINITY): string {
-  const render = (columns: readonly Column[]) =>
+export function resultsTable(
+  phases: readonly PhaseFacts[],
+  rows: readonly SummaryRow[],
+  width = Number.POSITIVE_INFINITY,
+): string {
+  const tables = phaseTables(phases, rows, 'table').flatMap(({ facts, names, scores, rows: own }) => [
+    wrapText(`${facts.name}: ${describePhase(facts)}`, width),
+    wrapText(describeImages(facts), width),
+    fitted(names, scores, own, width),
+    '',
+  ]);
+  return [
+    ...tables,
+    'What it costs',
+    fitted(nameColumns(rows), [...costColumns(rows), findingsColumn], rows, width),
+    '',
+    ...legend(rows).map((line) => wrapText(line, width)),
+  ].join('\n');
+}
+
+/** As many columns beside each other as fit, and the others below, with the names again. */
+function fitted(
+  names: readonly Column[],
+  columns: readonly Column[],
+  rows: readonly SummaryRow[],
+  width: number,
+): string {
+  const render = (shown: readonly Column[]) =>
     plainTable(
-      columns,
-      rows.map((row) => columns.map(({ cell }) => cell(row))),
+      shown.map(({ title, numeric }) => ({ title: title.join('\n'), numeric })),
+      rows.map((row) => shown.map((column) => fieldText(column, row))),
     );
-  const fits = (columns: readonly Column[]) =>
-    render(columns)
+  const parts: Column[][] = [[]];
+  for (const column of columns) {
+    const part = parts.at(-1)!;
+    const fits = render([...names, ...part, column])
       .split('\n')
       .every((line) => line.length <= width);
-  const names = nameColumns(rows);
-  const parts: Column[][] = [[]];
-  for (const column of [...scores(rows), ...costColumns(rows)]) {
-    const part = parts.at(-1)!;
-    if (part.length === 0 || fits([...names, ...part, column])) part.push(column);
+    if (part.length === 0 || fits) part.push(column);
     else parts.push([column]);
   }
-  return [...parts.map((part) => render([...names, ...part])), ...legend(rows)].join('\n');
+  return parts.map((part) => render([...names, ...part])).join('\n');
 }
 
-function nameColumns(rows: readonly SummaryRow[]): Column[] {
-  const where = ({ backend, device }: SummaryRow) => `${backend}:${device}`;
-  const several = (of: (row: SummaryRow) => string) => new Set(rows.map(of)).size > 1;
+function fieldText(column: Column, row: SummaryRow): string {
+  const content = column.content(row);
+  if (typeof content === 'string') return content;
+  if (content.estimate === null) return absent;
+  const { value, deviation, interval } = estimateText(content.estimate, content.format);
   return [
-    { title: 'method', cell: ({ label }) => label },
-    ...(several(({ model }) => model) ? [{ title: 'model', cell: ({ model }: SummaryRow) => model }] : []),
-    ...(several(where) ? [{ title: 'backend', cell: where }] : []),
-  ];
+    deviation === null ? value : `${value} ± ${deviation}`,
+    ...(interval === null ? [] : [interval]),
+  ].join('\n');
 }
 
-/** The columns of all rows, each once, in their order. */
-export function columnsOf(rows: readonly SummaryRow[]): ScoreColumn[] {
-  const columns = new Map<string, ScoreColumn>();
-  for (const { scores: own } of rows) for (const column of own) columns.set(keyOf(column), column);
-  return [...columns.values()];
-}
+const findingsColumn: Column = {
+  title: ['findings'],
+  numeric: false,
+  content({ findings: { error, warning, info } }) {
+    const parts = [
+      error > 0 && plural(error, 'error'),
+      warning > 0 && plural(warning, 'warning'),
+      info > 0 && `${info} info`,
+    ];
+    return parts.filter(Boolean).join('\n') || 'none';
+  },
+};
 
-function keyOf({ phase, evaluation, metric }: ScoreColumn): string {
-  return JSON.stringify([phase, evaluation, metric.key]);
-}
-
-function scores(rows: readonly SummaryRow[]): Column[] {
-  const shown = columnsOf(rows).filter(
-    ({ metric, caveat }) => metric.shown === 'table' && (caveat === null || metric.primary),
-  );
-  return [
-    { title: 'tuned\n%', numeric: true, cell: ({ tunedShare }) => percent(tunedShare, 2) },
-    ...shown.map((column) => ({
-      title: titleOf(column, shown),
-      numeric: true,
-      cell: (row: SummaryRow) =>
-        estimateText(row.scores.find((own) => keyOf(own) === keyOf(column))?.estimate, (value) =>
-          formatMetric(column.metric, value),
-        ),
-    })),
-    ...(rows.some(({ meanCka }) => meanCka !== null)
-      ? [
-          {
-            title: 'mean\nCKA',
-            numeric: true,
-            cell: ({ meanCka }: SummaryRow) => estimateText(meanCka, (value) => value.toFixed(3)),
-          },
-        ]
-      : []),
-  ];
-}
-
-/** Phase, what tells its evaluation from others, and metric, one below the other. */
-function titleOf(
-  { phase, evaluation, caveat, protocol, metric }: ScoreColumn,
-  all: readonly ScoreColumn[],
-): string {
-  if (caveat !== null) return `NOT ${broken(phase)}:\n${evaluation}\n${metricTitle(metric)}`;
-  const several = new Set(all.filter((one) => one.phase === phase).map((one) => one.evaluation)).size > 1;
-  const how = [
-    ...(protocol === 'full' || phase.endsWith(protocol) ? [] : [protocol]),
-    ...(several ? [evaluation] : []),
-  ];
-  return [broken(phase), ...how, metricTitle(metric)].join('\n');
-}
-
-/** A long name on two lines, so that no column is wider than it needs to be. */
-function broken(name: string): string {
-  const hyphen = name.indexOf('-');
-  return name.length <= 12 || hyphen < 0 ? name : `${name.slice(0, hyphen + 1)}\n${name.slice(hyphen + 1)}`;
-}
-
-function costColumns(rows: readonly SummaryRow[]): Column[] {
-  return [
-    { title: 'images\n/s', numeric: true, cell: ({ imagesPerSecond }) => rate(imagesPerSecond.value) },
-    ...(keepsFeatures(rows)
-      ? [
-          {
-            title: 'features\nimages/s',
-            numeric: true,
-            cell: ({ featuresImagesPerSecond: pass }: SummaryRow) => (pass ? rate(pass.value) : absent),
-          },
-        ]
-      : []),
-    { title: 'peak\nMB', numeric: true, cell: ({ peakMemoryBytes }) => megabytes(peakMemoryBytes) },
-    { title: 'findings', cell: ({ findings }) => findingsText(findings) },
-  ];
-}
-
-function keepsFeatures(rows: readonly SummaryRow[]): boolean {
-  return rows.some(({ featuresImagesPerSecond }) => featuresImagesPerSecond !== null);
-}
-
-function findingsText({ error, warning, info }: SummaryRow['findings']): string {
-  const parts = [
-    error > 0 && plural(error, 'error'),
-    warning > 0 && plural(warning, 'warning'),
-    info > 0 && `${info} info`,
-  ];
-  return parts.filter(Boolean).join('\n') || 'none';
-}
-
-function legend(rows: readonly SummaryRow[]): string[] {
+/** How to read the tables, one line for each matter. */
+export function legend(rows: readonly SummaryRow[]): string[] {
   const seeds = rows.map((row) => row.seeds.length);
   const many = Math.max(...seeds);
   const uneven = rows.filter((row) => row.seeds.length < many).map(({ label }) => label);
   const caveats = new Set(columnsOf(rows).flatMap(({ caveat }) => caveat ?? []));
+  return [
+    uncertaintyText(rows),
+    ...(many > 1 && uneven.length > 0 ? [`Fewer seeds are done for ${uneven.join(', ')}.`] : []),
+    ...[...caveats].map((caveat) => `NOT: ${caveat}`),
+    ...searchLines(rows),
+    speedText(rows),
+    [
+      rows.some(({ meanCka }) => meanCka !== null) && 'Mean CKA: between different blocks, debiased.',
+      `${absent}: not measured.`,
+    ]
+      .filter(Boolean)
+      .join(' '),
+  ];
+}
+
+function uncertaintyText(rows: readonly SummaryRow[]): string {
+  const many = Math.max(...rows.map((row) => row.seeds.length));
   const draws = rows.some(({ scores: own, seeds: of }) =>
     own.some(({ estimate }) => (estimate?.measurements ?? 0) > of.length),
   );
@@ -153,25 +112,14 @@ function legend(rows: readonly SummaryRow[]): string[] {
     ),
   );
   return [
-    [
-      means &&
-        `Means over ${[many > 1 && `${many} seeds`, draws && 'draws'].filter(Boolean).join(' and ')}; in brackets the 95 % interval of the mean: Student’s t, on the logit scale for shares and the log scale for what is never negative.`,
-      overImages &&
-        `${means ? 'In the brackets of a single measurement' : 'In brackets'}: 95 % Wilson interval over the images.`,
-      many === 1 && !draws && 'One seed: differences between rows may be chance.',
-    ]
-      .filter(Boolean)
-      .join(' '),
-    ...(many > 1 && uneven.length > 0 ? [`Fewer seeds are done for ${uneven.join(', ')}.`] : []),
-    ...[...caveats].map((caveat) => `NOT: ${caveat}`),
-    speedText(rows),
-    [
-      rows.some(({ meanCka }) => meanCka !== null) && 'Mean CKA: between different blocks, debiased.',
-      `${absent}: not measured.`,
-    ]
-      .filter(Boolean)
-      .join(' '),
-  ];
+    means &&
+      `Mean ± standard deviation over ${[many > 1 && `${many} seeds`, draws && 'draws'].filter(Boolean).join(' and ')}; in brackets the 95 % interval of the mean: Student’s t, on the logit scale for shares and the log scale for what is never negative.`,
+    overImages &&
+      `${means ? 'In the brackets of a single measurement' : 'In brackets'}: 95 % Wilson interval over the images.`,
+    many === 1 && !draws && 'One seed: differences between rows may be chance.',
+  ]
+    .filter(Boolean)
+    .join(' ');
 }
 
 function speedText(rows: readonly SummaryRow[]): string {

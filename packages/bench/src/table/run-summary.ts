@@ -1,5 +1,7 @@
 import type { CellRecord, DoneRecord, FailedRecord, Finding } from '../records/record-schema.js';
 import { cellName, failureText } from '../records/record-schema.js';
+import type { PhaseFacts } from './phase-facts.js';
+import { notesOf, phaseFacts } from './phase-facts.js';
 import { resultsTable } from './results-table.js';
 import type { SummaryRow } from './summary-row.js';
 import { summarize } from './summary-row.js';
@@ -11,7 +13,12 @@ export interface RunSummary {
   readonly run: string;
   /** The HTML page; null when it could not be written. */
   readonly report: string | null;
+  /** Of the suite. */
+  readonly description: string;
+  readonly phases: readonly PhaseFacts[];
   readonly rows: readonly SummaryRow[];
+  /** What weights and data have to say about themselves. */
+  readonly notes: readonly string[];
   readonly findings: readonly GroupedFinding[];
   readonly failed: readonly Pick<FailedRecord, 'cell' | 'error'>[];
   readonly records: readonly CellRecord[];
@@ -23,7 +30,10 @@ export function summarizeRun(run: string, report: string | null, records: readon
   return {
     run,
     report,
+    description: records[0]?.config.description ?? '',
+    phases: phaseFacts(done),
     rows: summarize(done),
+    notes: notesOf(done),
     findings: groupFindings(done),
     failed: failed.map(({ cell, error }) => ({ cell, error })),
     records,
@@ -35,14 +45,22 @@ export function summarizeRun(run: string, report: string | null, records: readon
  * @param width characters of a line
  */
 export function summaryText(
-  { run, report, rows, findings, failed, records }: RunSummary,
-  width?: number,
+  { run, report, description, phases, rows, notes, findings, failed, records }: RunSummary,
+  width = Number.POSITIVE_INFINITY,
 ): string {
   const severalModels = new Set(records.map(({ cell }) => cell.model)).size > 1;
   return [
     ...(rows.length === 0
       ? []
-      : [resultsTable(rows, width), '', findingsText(findings, distinctLabels(rows), width), '']),
+      : [
+          ...(description === '' ? [] : [wrapText(description, width), '']),
+          resultsTable(phases, rows, width),
+          '',
+          ...notes.map((note) => wrapText(`Note: ${note}`, width, '  ')),
+          ...(notes.length > 0 ? [''] : []),
+          findingsText(findings, distinctLabels(rows), width),
+          '',
+        ]),
     ...(failed.length === 0 ? [] : [failuresText(failed, severalModels), '']),
     `Run:    ${run}`,
     ...(report === null ? [] : [`Report: ${report}`]),
@@ -92,16 +110,23 @@ export function groupFindings(records: readonly DoneRecord[]): GroupedFinding[] 
     .toSorted((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
 }
 
+const messageIndent = ' '.repeat(10);
+
 /**
  * Findings as text.
  * @param of the number of methods that were judged
  * @param width characters of a line
  */
-export function findingsText(findings: readonly GroupedFinding[], of: number, width?: number): string {
+export function findingsText(
+  findings: readonly GroupedFinding[],
+  of: number,
+  width = Number.POSITIVE_INFINITY,
+): string {
   if (findings.length === 0) return 'The audits found nothing.';
   const lines = findings.map(({ severity, code, where, message, labels }) => {
     const whose = labels.length === of ? 'all methods' : labels.join(', ');
-    return wrapText(`  ${severity.padEnd(7)} ${code} (${where}; ${whose})\n          ${message}`, width);
+    const [head, text] = [`  ${severity.padEnd(7)} ${code} (${where}; ${whose})`, `          ${message}`];
+    return `${wrapText(head, width, messageIndent)}\n${wrapText(text, width, messageIndent)}`;
   });
   return ['Findings of the audits:', ...lines].join('\n');
 }

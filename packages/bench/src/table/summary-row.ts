@@ -1,6 +1,6 @@
-import { meanConfidenceInterval, sampleMean } from '@kora-bench/core/metrics';
+import { meanConfidenceInterval, sampleMean, sampleStandardDeviation } from '@kora-bench/core/metrics';
 import { ckaResultSchema } from '../analyses/cka.js';
-import type { DoneRecord, Finding, RecordedMetric } from '../records/record-schema.js';
+import type { DoneRecord, Finding, RecordedMetric, SearchRecord } from '../records/record-schema.js';
 
 /** A measured value with its uncertainty. */
 export interface Estimate {
@@ -12,6 +12,8 @@ export interface Estimate {
    * there is neither.
    */
   readonly interval: readonly [low: number, high: number] | null;
+  /** Sample standard deviation of the measurements; null for a single one. */
+  readonly deviation: number | null;
   /** How many measurements it is the mean of: seeds times draws. */
   readonly measurements: number;
 }
@@ -27,10 +29,18 @@ export interface ScoreColumn {
   readonly metric: RecordedMetric;
 }
 
-/** One row of the results: a method on a backbone and a backend, over all seeds that are done. */
+/** One row of the results: a method at a learning rate on a backbone and a backend, over all seeds that are done. */
 export interface SummaryRow {
+  /** Names the preset, where there is one. */
   readonly label: string;
   readonly method: string;
+  readonly preset: string | null;
+  /** By phase, of its training; null in records of before it was kept. */
+  readonly learningRates: Readonly<Record<string, number | null>>;
+  /** Ids of the cells that it is made of, in the order of `seeds`. */
+  readonly cells: readonly string[];
+  /** How the learning rate was chosen, by the first seed's record; null where the configuration gives it. */
+  readonly search: SearchRecord | null;
   readonly model: string;
   readonly backend: string;
   readonly device: string;
@@ -52,12 +62,17 @@ export interface SummaryRow {
   readonly findings: Readonly<Record<Finding['severity'], number>>;
 }
 
+/** What makes records rows of their own: everything of a cell but its seed. */
+function keyOf({ cell }: Pick<DoneRecord, 'cell'>): string {
+  const { label, model, backend, device, learningRate } = cell;
+  return JSON.stringify([label, model, backend, device, learningRate]);
+}
+
 /** The rows of some records, in the records' order. */
 export function summarize(records: readonly DoneRecord[]): SummaryRow[] {
   const groups = new Map<string, [DoneRecord, ...DoneRecord[]]>();
   for (const record of records) {
-    const { label, model, backend, device } = record.cell;
-    const key = JSON.stringify([label, model, backend, device]);
+    const key = keyOf(record);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [record]);
     else group.push(record);
@@ -101,7 +116,8 @@ export function estimateColumn(records: readonly DoneRecord[], column: ScoreColu
     });
   const [first] = found;
   if (first === undefined) return null;
-  if (found.length === 1) return { value: first.value, interval: first.interval ?? null, measurements: 1 };
+  if (found.length === 1)
+    return { value: first.value, interval: first.interval ?? null, deviation: null, measurements: 1 };
   return estimate(
     found.map(({ value }) => value),
     metric.range,
@@ -121,9 +137,15 @@ function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): Summar
   return {
     label: first.cell.label,
     method: first.cell.method,
+    preset: first.config.methods.find(({ label }) => label === first.cell.label)?.preset ?? null,
+    learningRates: Object.fromEntries(
+      first.phases.map(({ name, draws }) => [name, draws[0]!.training.learningRate ?? null]),
+    ),
+    search: first.search,
     model: first.cell.model,
     backend: first.cell.backend,
     device: first.cell.device,
+    cells: records.map(({ cell }) => cell.id),
     seeds: records.map(({ cell }) => cell.seed),
     tunedShare: first.model.share,
     scores: scoreColumns(records).map((column) => ({ ...column, estimate: estimateColumn(records, column) })),
@@ -156,6 +178,7 @@ function estimate(
   return {
     value: sampleMean(values),
     interval: interval && [interval.low, interval.high],
+    deviation: sampleStandardDeviation(values),
     measurements: values.length,
   };
 }

@@ -15,19 +15,30 @@ export function metricTitle({ label, unit }: Pick<RecordedMetric, 'label' | 'uni
   return unit === '' ? label : `${label} ${unit}`;
 }
 
-/**
- * `61.2\n[59.8, 62.6]`; n/a for no value. Both ends and not ±: intervals that stay inside what is possible are
- * longer on the side away from its limit.
- */
+/** An estimate as text: the mean with its standard deviation, and the interval by its ends. */
+export interface EstimateText {
+  readonly value: string;
+  /** Null for a single measurement. */
+  readonly deviation: string | null;
+  /** `[59.8, 62.6]`: intervals that stay inside what is possible are longer on the side away from its limit. */
+  readonly interval: string | null;
+}
+
+/** The parts of an estimate, each as it is shown. */
 export function estimateText(
-  estimate: Estimate | null | undefined,
+  { value, deviation, interval }: Estimate,
   format: (value: number) => string,
-): string {
-  if (estimate === null || estimate === undefined) return absent;
-  const { value, interval } = estimate;
-  if (interval === null) return format(value);
-  const [low, high] = interval;
-  return `${format(value)}\n[${format(low)}, ${format(high)}]`;
+): EstimateText {
+  return {
+    value: format(value),
+    deviation: deviation === null ? null : format(deviation),
+    interval: interval && `[${format(interval[0])}, ${format(interval[1])}]`,
+  };
+}
+
+/** A learning rate without digits that say nothing. */
+export function learningRateText(learningRate: number): string {
+  return String(Number(learningRate.toPrecision(4)));
 }
 
 /** A rate with about three digits. */
@@ -45,24 +56,29 @@ export function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
-/** Text with no line longer than `width` where it has a space to break at; parts of a line keep its indentation. */
-export function wrapText(text: string, width = Number.POSITIVE_INFINITY): string {
+/**
+ * Text with no line longer than `width` where it has a space to break at.
+ * @param hanging begins the further parts of a line, which keep its indentation by default
+ */
+export function wrapText(text: string, width = Number.POSITIVE_INFINITY, hanging?: string): string {
   return text
     .split('\n')
-    .map((line) => wrapLine(line, width))
+    .map((line) => wrapLine(line, width, hanging))
     .join('\n');
 }
 
-function wrapLine(line: string, width: number): string {
+function wrapLine(line: string, width: number, hanging: string | undefined): string {
   const indent = /^ */.exec(line)![0];
-  if (line.length <= width || indent.length >= width / 2) return line;
-  const lines = [''];
-  for (const word of line.trim().split(' ')) {
+  const rest = hanging ?? indent;
+  if (line.length <= width || Math.max(indent.length, rest.length) >= width / 2) return line;
+  const [first = '', ...words] = line.trim().split(' ');
+  const lines = [indent + first];
+  for (const word of words) {
     const last = lines.at(-1)!;
-    if (last !== '' && indent.length + last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+    if (last.length + 1 + word.length > width) lines.push(rest + word);
+    else lines[lines.length - 1] = `${last} ${word}`;
   }
-  return lines.map((part) => indent + part).join('\n');
+  return lines.join('\n');
 }
 
 export interface PlainColumn {

@@ -22,6 +22,10 @@ export interface ClassificationResult {
   readonly distinctTrueClasses: number;
   /** Classes that occur as a prediction. */
   readonly distinctPredictedClasses: number;
+  /** Share of the examples of the largest class. */
+  readonly largestClassShare: number;
+  /** Share of the examples of the five largest classes; null for C ≤ 5. */
+  readonly fiveLargestClassesShare: number | null;
   /** The confusion counts that are not 0, by label, then by prediction. */
   readonly confusion: readonly ConfusionEntry[];
 }
@@ -97,6 +101,8 @@ export class ClassificationMetrics {
       meanCrossEntropy: this.#crossEntropy / n,
       distinctTrueClasses: this.#confusion.distinctTrue(),
       distinctPredictedClasses: this.#confusion.distinctPredicted(),
+      largestClassShare: this.#confusion.largest(1) / n,
+      fiveLargestClassesShare: this.classes > 5 ? this.#confusion.largest(5) / n : null,
       confusion: this.#confusion.entries(),
     };
   }
@@ -199,6 +205,14 @@ class ConfusionCounts {
 
   correct(): number {
     return this.#correct.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Examples of the `count` largest classes together. */
+  largest(count: number): number {
+    return this.#ofLabel
+      .toSorted((a, b) => b - a)
+      .subarray(0, count)
+      .reduce((sum, examples) => sum + examples, 0);
   }
 
   distinctTrue(): number {

@@ -75,6 +75,11 @@ export interface MethodDefinition<Options = unknown> {
   readonly options: z.ZodType<Options>;
   /** Named sets of options, e.g. `published`. */
   readonly presets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /**
+   * Rates that a search for the learning rate tries (`--learning-rates default`). Absent: five around the rate that
+   * the method has in the suite. Methods are compared fairly where each tries as many.
+   */
+  readonly learningRates?: readonly number[];
   /** The parameters that the method adds and counts, whether or not the forward pass uses them all. */
   parameters(model: Architecture, options: Options): readonly ParameterSpec[];
   /** Parameters that exist but that the method's published count leaves out; part of `parameters`. */

@@ -26,6 +26,11 @@ export interface EvaluationResult {
   readonly values: Readonly<Record<string, number | null>>;
   /** 95 % intervals over the examples, for metrics that have one. */
   readonly intervals: Readonly<Record<string, readonly [low: number, high: number]>>;
+  /**
+   * By metric, what the best answer scores that is the same for every example, e.g. the share of the largest
+   * class: a model that scores no more has learnt nothing. Absent for metrics where there is none.
+   */
+  readonly chance?: Readonly<Record<string, number>>;
   /** More about the evaluation, for records: counts, values per class. */
   readonly details: Readonly<Record<string, unknown>>;
 }

@@ -1,5 +1,9 @@
+import type { DataContext } from '@kora-bench/core/data';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
+import { ratesChosenElsewhere } from '../../audits/rates-audit.js';
+import type { CellsResult, RunCellsOptions } from '../../orchestrator/run-cells.js';
 import { cellEntry, missingCells, runCells } from '../../orchestrator/run-cells.js';
+import { runSearch, searchFolder } from '../../orchestrator/run-search.js';
 import { planCells } from '../../plan/plan-cells.js';
 import { outdatedCells, replanCells, shownPlugin } from '../../plan/replan-cells.js';
 import type { ResolvedConfig } from '../../plan/resolve-config.js';
@@ -47,6 +51,7 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
   const began = performance.now();
   try {
     await tellOutdated(opened);
+    tellRates(opened);
     const missing = await missingCells(runDir, plan);
     const done = plan.cells.length - missing.length;
     printMessage(
@@ -60,7 +65,7 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       settings,
     );
     const view = chooseView();
-    const { records, stopped } = await runCells(runDir, plan, context, {
+    const { records, stopped } = await searchAndRun(opened, context, {
       view,
       stop,
       ...(expected && { expected }),
@@ -78,7 +83,7 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       printMessage(`${unfinished.message} To go on: ${unfinished.fix}`);
       return signalExitCodes[interruption.received()!];
     }
-    const { writeReport } = await import('../../report/run-page.js');
+    const { writeReport } = await import('../../report/formats.js');
     const page = await writeReport(runDir).catch((error: unknown) => {
       printMessage(`There is no report. ${failureText(describeFailure(error))}`);
       return null;
@@ -95,6 +100,29 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     interruption.end();
     await lease.release();
   }
+}
+
+/** The search for the learning rates, where the run has one, and then the cells. */
+async function searchAndRun(
+  { runDir, plan, resolved }: OpenRun,
+  context: DataContext,
+  work: RunCellsOptions,
+): Promise<CellsResult> {
+  const { expected: _, ...trial } = work;
+  const { rates, stopped } = await runSearch({ runDir, plan, resolved }, context, {
+    ...trial,
+    started: (trials) =>
+      printMessage(
+        `Search for the learning rates: ${plural(trials, 'training')} of the phase ${plan.config.phases[0]!.name}, scored on val, in ${searchFolder(runDir)}.`,
+      ),
+  });
+  return stopped ? { records: [], stopped } : runCells(runDir, plan, context, { ...work, rates });
+}
+
+/** Says, before anything trains, which of the run's rates were chosen for something else. */
+function tellRates({ plan: { config } }: OpenRun): void {
+  for (const message of new Set(config.models.map((model) => ratesChosenElsewhere(config, model))))
+    if (message !== undefined) printMessage(`Note: ${message}`);
 }
 
 async function openRun(

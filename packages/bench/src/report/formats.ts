@@ -1,0 +1,49 @@
+import { basename } from 'node:path';
+import { readRecords } from '../records/record-files.js';
+import type { CellRecord, DoneRecord } from '../records/record-schema.js';
+import { reportPath, writeOutput } from '../records/run-files.js';
+import { readPlan } from '../records/run-folder.js';
+import { summarizeRun } from '../table/run-summary.js';
+import { cellsCsv, csvReport } from './csv.js';
+import { latexReport } from './latex.js';
+import { markdownReport } from './markdown.js';
+import { runPage } from './run-page.js';
+
+/** What a report can be written as; `cells-csv` has every single measurement, the others the means over seeds. */
+export const reportFormats = ['html', 'md', 'latex', 'csv', 'cells-csv'] as const;
+export type ReportFormat = (typeof reportFormats)[number];
+
+/** The report of some records. @param name of the run */
+export function formatReport(format: ReportFormat, name: string, records: readonly CellRecord[]): string {
+  const title = `KoRA Bench: ${name}`;
+  if (format === 'html') return runPage(title, records);
+  if (format === 'cells-csv')
+    return cellsCsv(records.filter((record): record is DoneRecord => record.status === 'done'));
+  const summary = summarizeRun('', null, records);
+  if (format === 'md') return markdownReport(title, summary);
+  return format === 'latex' ? latexReport(title, summary) : csvReport(summary);
+}
+
+/**
+ * The report of a run folder.
+ * @throws MissingDataError | FormatError
+ */
+export async function reportOf(runDir: string, format: ReportFormat): Promise<string> {
+  const { cells } = await readPlan(runDir);
+  const records = await readRecords(
+    runDir,
+    cells.map(({ id }) => id),
+  );
+  return formatReport(format, basename(runDir), records);
+}
+
+/**
+ * Writes the page of a run.
+ * @param path the run's `report.html` by default
+ * @returns its path
+ * @throws MissingDataError | FormatError | InputError
+ */
+export async function writeReport(runDir: string, path = reportPath(runDir)): Promise<string> {
+  await writeOutput(path, await reportOf(runDir, 'html'));
+  return path;
+}
