@@ -1,6 +1,13 @@
 /* Tasks, metrics, protocols, optimisers, and whole training and evaluation programs. */
 export { meanSquaredError, scaleInvariantDepthLoss } from './training/losses.js';
-export { errorMetric, formatMetric, type Metric, primaryMetric, shareMetric } from './training/metric.js';
+export {
+  errorMetric,
+  formatMetric,
+  type Metric,
+  type MetricScores,
+  primaryMetric,
+  shareMetric,
+} from './training/metric.js';
 export {
   countParameters,
   isTrainable,
