@@ -75,7 +75,8 @@ export function averageAccuracy(labels: ArrayLike<number>, models: readonly TopC
   for (let i = 0; i < labels.length; i++) {
     const rows = models.map(({ classes, probabilities }) => {
       const known = new Map<number, number>();
-      for (let k = i * kept; k < (i + 1) * kept; k++) if (probabilities[k]! >= 0) known.set(classes[k]!, probabilities[k]!);
+      for (let k = i * kept; k < (i + 1) * kept; k++)
+        if (probabilities[k]! >= 0) known.set(classes[k]!, probabilities[k]!);
       const sum = [...known.values()].reduce((total, value) => total + value, 0);
       // What is left for all other classes together, and for any one of them.
       return { known, most: Math.max(0, Math.min(1 - sum, ...known.values())) };

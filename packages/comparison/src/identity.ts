@@ -25,7 +25,8 @@ export function compareBits(base: ArrayLike<number>, head: ArrayLike<number>): L
     if (Object.is(a, b)) continue;
     identical = false;
     const size = Math.max(Math.abs(a), Math.abs(b));
-    const apart = Number.isNaN(a) !== Number.isNaN(b) ? Number.POSITIVE_INFINITY : Math.abs(a - b) / (size || 1);
+    const apart =
+      Number.isNaN(a) !== Number.isNaN(b) ? Number.POSITIVE_INFINITY : Math.abs(a - b) / (size || 1);
     largest = Math.max(largest, apart);
     if (Number.isInteger(a) && Number.isInteger(b)) whole = true;
   }

@@ -1,5 +1,12 @@
 export * from './agreement.js';
-export { fisherFTail, logGamma, normalTails, regularizedBeta, studentTTails, studentTWithin } from './distributions.js';
+export {
+  fisherFTail,
+  logGamma,
+  normalTails,
+  regularizedBeta,
+  studentTTails,
+  studentTWithin,
+} from './distributions.js';
 export { holm } from './holm.js';
 export { compareBits, type Likeness, type LikenessResult } from './identity.js';
 export { compactLetters } from './letters.js';

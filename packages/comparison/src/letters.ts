@@ -14,13 +14,16 @@ export function compactLetters(count: number, differs: readonly (readonly [numbe
     );
     groups = absorbed(split);
   }
-  const ordered = groups.toSorted((a, b) => Math.min(...a) - Math.min(...b) || Math.max(...a) - Math.max(...b));
+  const ordered = groups.toSorted(
+    (a, b) => Math.min(...a) - Math.min(...b) || Math.max(...a) - Math.max(...b),
+  );
   return Array.from({ length: count }, (_, i) =>
     ordered.flatMap((group, g) => (group.has(i) ? [letter(g)] : [])).join(''),
   );
 }
 
-const without = (group: ReadonlySet<number>, thing: number) => new Set([...group].filter((one) => one !== thing));
+const without = (group: ReadonlySet<number>, thing: number) =>
+  new Set([...group].filter((one) => one !== thing));
 
 /** Without groups that are part of another one. */
 function absorbed(groups: readonly ReadonlySet<number>[]): ReadonlySet<number>[] {

@@ -48,7 +48,9 @@ export function methodDifferences(
   methods: readonly MethodScores[],
   { direction, pooledAs, weights, alpha = significance }: MethodDifferencesOptions,
 ): MethodDifferences {
-  const ordered = methods.toSorted((a, b) => (direction === 'higher' ? b.value - a.value : a.value - b.value));
+  const ordered = methods.toSorted((a, b) =>
+    direction === 'higher' ? b.value - a.value : a.value - b.value,
+  );
   const pairs = ordered.flatMap((first, i) =>
     ordered.slice(i + 1).map((second) => ({
       first,
@@ -70,7 +72,9 @@ export function methodDifferences(
   const place = new Map(ordered.map(({ label }, i) => [label, i]));
   const letters = compactLetters(
     ordered.length,
-    judged.flatMap(({ first, second, holds }) => (holds ? [[place.get(first)!, place.get(second)!] as const] : [])),
+    judged.flatMap(({ first, second, holds }) =>
+      holds ? [[place.get(first)!, place.get(second)!] as const] : [],
+    ),
   );
   return {
     methods: ordered.map(({ label, value }, i) => ({ label, value, letters: letters[i]! })),

@@ -120,11 +120,7 @@ function meanOf(values: readonly number[]): number {
  * The metric of the scores of examples, as the evaluator that wrote them pools them; NaN for no example with a score.
  * @param weights as {@link PairedScores.weights}
  */
-export function pooledValue(
-  row: ArrayLike<number>,
-  pooledAs: PooledAs,
-  weights?: ArrayLike<number>,
-): number {
+export function pooledValue(row: ArrayLike<number>, pooledAs: PooledAs, weights?: ArrayLike<number>): number {
   const kept = Array.from(row, (_, i) => i).filter((i) => Number.isFinite(row[i]));
   return meanOf(influence(pick(row, kept), { pooledAs, weights: weights && pick(weights, kept) }));
 }
@@ -148,7 +144,9 @@ function influence(row: readonly number[], { pooledAs, weights }: Pooling): read
 }
 
 function areBinary(rows: readonly ArrayLike<number>[]): boolean {
-  return rows.every((row) => Array.from(row).every((value) => value === 0 || value === 1 || Number.isNaN(value)));
+  return rows.every((row) =>
+    Array.from(row).every((value) => value === 0 || value === 1 || Number.isNaN(value)),
+  );
 }
 
 function discordance(differences: readonly number[]): Discordance {

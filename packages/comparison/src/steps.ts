@@ -162,7 +162,11 @@ function mergeClose(series: readonly number[], pieces: readonly Segment[], floor
     const noise = innerNoise(series, found);
     const weak = found
       .slice(1)
-      .map((after, i) => ({ i, size: sizeOf(found[i]!, after), isStep: isStep(series, [found[i]!, after], Math.max(floor, noise), floor) }))
+      .map((after, i) => ({
+        i,
+        size: sizeOf(found[i]!, after),
+        isStep: isStep(series, [found[i]!, after], Math.max(floor, noise), floor),
+      }))
       .filter((one) => !one.isStep)
       .toSorted((a, b) => a.size - b.size)[0];
     if (weak === undefined) return found;

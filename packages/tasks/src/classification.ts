@@ -137,7 +137,8 @@ function topColumns(
   const kept = topClasses.length / examples;
   const columns: Record<string, ArrayLike<number>> = {};
   for (let place = 0; place < kept; place++) {
-    const of = <T>(values: ArrayLike<T>) => Array.from({ length: examples }, (_, i) => values[i * kept + place]!);
+    const of = <T>(values: ArrayLike<T>) =>
+      Array.from({ length: examples }, (_, i) => values[i * kept + place]!);
     if (place > 0) columns[`predicted${place + 1}`] = of(topClasses);
     columns[`probability${place === 0 ? '' : place + 1}`] = of(topProbabilities).map(
       (probability) => Math.round(probability * 1e4) / 1e4,

@@ -112,11 +112,7 @@ export class ClassificationMetrics {
     };
   }
 
-  #addExample(
-    logits: Float32Array,
-    row: number,
-    label: number,
-  ): ExampleResult {
+  #addExample(logits: Float32Array, row: number, label: number): ExampleResult {
     const ofLabel = logits[row + label]!;
     let predicted = 0;
     let rank = 0;
