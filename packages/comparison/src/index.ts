@@ -29,6 +29,7 @@ export {
   pooledValue,
 } from './paired-scores.js';
 export { detectSteps, type Segment, type SeriesSteps, type Step, type StepsOptions } from './steps.js';
+export { compareUnpairedShares, type UnpairedShares } from './unpaired-shares.js';
 export {
   type Comparison,
   compareExact,
@@ -37,6 +38,7 @@ export {
   confirmed,
   type Direction,
   type QualitySpec,
+  qualityMargin,
   type SampledSpec,
   significance,
   type Verdict,

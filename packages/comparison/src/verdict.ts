@@ -15,8 +15,10 @@ export interface Comparison {
   readonly difference: number;
   /** Of the difference; null where there is none to give. */
   readonly interval: readonly [low: number, high: number] | null;
-  /** Two-sided; null where nothing was tested. */
+  /** Two-sided; null where there was no test by chance. */
   readonly p: number | null;
+  /** Without a p-value: whether the change counts all the same, being exact or beyond the noise of its series. */
+  readonly counts: boolean;
   /** In words. */
   readonly test: string;
   readonly direction: Direction;
@@ -31,12 +33,15 @@ export interface Comparison {
 /** Below this p-value, after Holm, a difference counts. */
 export const significance = 0.01;
 
-/** The verdict of a comparison, given its p-value after Holm. */
+/**
+ * The verdict of a comparison.
+ * @param adjustedP its p-value after Holm; null where it has none
+ */
 export function verdictOf(comparison: Comparison, adjustedP: number | null, alpha = significance): Verdict {
   const { difference, interval, direction, least, margin } = comparison;
   const sign = direction === 'higher' ? difference : -difference;
-  if (adjustedP !== null && adjustedP < alpha && Math.abs(difference) > least)
-    return sign > 0 ? 'better' : 'worse';
+  const counts = comparison.p === null ? comparison.counts : (adjustedP ?? 1) < alpha;
+  if (counts && Math.abs(difference) > least) return sign > 0 ? 'better' : 'worse';
   if (interval !== null && interval[0] >= -margin && interval[1] <= margin) return 'same';
   return 'undecided';
 }
@@ -49,7 +54,8 @@ export function compareExact(base: number, head: number, direction: Direction): 
     head,
     difference,
     interval: [difference, difference],
-    p: difference === 0 ? 1 : 0,
+    p: null,
+    counts: difference !== 0,
     test: 'exact',
     direction,
     least: 0,
@@ -70,7 +76,12 @@ export interface QualitySpec {
   readonly related: boolean;
 }
 
-/** Half a point of a share, or one per cent of any other value, is small enough to be called the same. */
+/** The smallest difference that matters: half a point of a share, one per cent of any other value. */
+export function qualityMargin(base: number, isShare: boolean): number {
+  return isShare ? 0.005 : Math.abs(0.01 * base);
+}
+
+/** A metric whose scores of single examples are known on both sides. */
 export function compareQuality(spec: QualitySpec): Comparison {
   const { paired, base, head, direction, isShare, related } = spec;
   const difference = head - base;
@@ -82,10 +93,11 @@ export function compareQuality(spec: QualitySpec): Comparison {
     difference,
     interval: related ? null : paired.interval,
     p: opposed ? 1 : paired.p,
+    counts: false,
     test: `${paired.test}${related ? ', of the images’ own scores' : ''}${seeds}`,
     direction,
     least: 0,
-    margin: isShare ? 0.005 : Math.abs(0.01 * base),
+    margin: qualityMargin(base, isShare),
     note: opposed ? 'The metric and the images’ own scores moved in opposite directions.' : null,
   };
 }
@@ -121,7 +133,8 @@ export function compareSampled(spec: SampledSpec): Comparison {
     head: centre * ratio,
     difference,
     interval: interval && [(interval[0] - 1) * centre, (interval[1] - 1) * centre],
-    p: enough ? mannWhitney(base, head).p : beyondNoise ? 0 : null,
+    p: enough ? mannWhitney(base, head).p : null,
+    counts: !enough && beyondNoise,
     test: enough
       ? `Mann-Whitney, ${base.length} against ${head.length} samples`
       : noise === null

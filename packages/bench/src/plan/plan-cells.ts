@@ -58,17 +58,22 @@ export function cellId(
   config: RunConfig,
   registry: Pick<Registry, 'plugins'>,
 ): string {
-  const { label, ...settings } = cell;
-  const { $schema, description, plugins, methods, backends, seeds, models, ...shared } = config;
   const used = pluginsOf(cell, config, registry);
   const code = used.map(({ kind, digest }) => `${kind} ${digest}`).sort();
-  const decides = { settings, shared, ...(code.length > 0 && { code }) };
+  const decides = { ...decidingSettings(cell, config), ...(code.length > 0 && { code }) };
   const digest = createHash('sha256').update(canonicalJson(decides)).digest('hex').slice(0, 8);
-  const several = models.length > 1 ? [cell.model.split(/[\\/]/).at(-1)!] : [];
-  const readable = [label, ...several, cell.backend, cell.device, `s${cell.seed}`]
+  const several = config.models.length > 1 ? [cell.model.split(/[\\/]/).at(-1)!] : [];
+  const readable = [cell.label, ...several, cell.backend, cell.device, `s${cell.seed}`]
     .map(slug)
     .filter((part) => part !== '');
   return [...readable, digest].join('-');
+}
+
+/** What decides a cell's numbers, but for code: its own settings and the configuration that it shares with others. */
+export function decidingSettings(cell: Omit<Cell, 'id'>, config: RunConfig) {
+  const { label, ...settings } = cell;
+  const { $schema, description, plugins, methods, backends, seeds, models, ...shared } = config;
+  return { settings, shared };
 }
 
 /** The plugins that a cell uses: its method's, backend's and model's, and those of its phases. */
