@@ -20,7 +20,7 @@ export interface PairedOptions {
   readonly pooledAs?: PooledAs;
   /** Of the interval, in (0, 1); 0.95 by default. */
   readonly level?: number;
-  /** At most this many resamples of the bootstrap; 9999 by default. */
+  /** At most this many resamples of the bootstrap; 1999 by default. */
   readonly resamples?: number;
   /** Of the resamples; 0 by default. */
   readonly seed?: number;
@@ -63,7 +63,7 @@ export function comparePaired(scores: PairedScores, options: PairedOptions = {})
   const shared = { examples: kept.length, seeds: differences.length, bySeed };
   const [only] = differences;
   const binary = weights === undefined && areBinary([...scores.base, ...scores.head]);
-  if (differences.length === 1 && pooledAs === 'mean' && binary) {
+  if (differences.length === 1 && (pooledAs === 'mean' || pooledAs === 'related') && binary) {
     const counts = discordance(only!);
     return {
       ...shared,
@@ -188,12 +188,15 @@ function seedsVary(differences: readonly (readonly number[])[], level: number): 
 }
 
 /** After this many resamples, a p-value that is far from small is known well enough. */
-const firstResamples = 999;
+const firstResamples = 399;
+
+/** A p-value is counted where at least this many resamples lie beyond, and extrapolated below. */
+const fewestBeyond = 20;
 
 function bootstrap(
   values: readonly number[],
   level: number,
-  { resamples = 9999, seed = 0 }: PairedOptions,
+  { resamples = 1999, seed = 0 }: PairedOptions,
 ): Inference {
   const { mean, error } = meanAndError(values);
   // All images differ alike: nothing to resample; each might as well have differed the other way.
@@ -218,17 +221,29 @@ function bootstrap(
     const t = spread === 0 ? Number.POSITIVE_INFINITY : Math.abs(centre) / spread;
     statistics.push(t);
     if (t >= observed) beyond++;
-    if (statistics.length >= firstResamples && beyond >= 20) break;
+    if (statistics.length >= firstResamples && beyond >= fewestBeyond) break;
   }
-  const within = statistics.toSorted((a, b) => a - b)[
-    Math.min(statistics.length - 1, Math.ceil(level * (statistics.length + 1)) - 1)
-  ]!;
-  const half = Number.isFinite(within) ? within * error : Number.POSITIVE_INFINITY;
+  statistics.sort((a, b) => a - b);
+  const within = (share: number) =>
+    statistics[Math.min(statistics.length - 1, Math.ceil(share * (statistics.length + 1)) - 1)]!;
+  const half = Number.isFinite(within(level)) ? within(level) * error : Number.POSITIVE_INFINITY;
   return {
     difference: mean,
     interval: [mean - half, mean + half],
-    p: (beyond + 1) / (statistics.length + 1),
+    p:
+      beyond >= fewestBeyond
+        ? (beyond + 1) / (statistics.length + 1)
+        : farTail(observed, within(0.99), values.length - 1),
   };
+}
+
+/**
+ * Student's tail, stretched so that it has the resamples' own 99 % quantile: far out, where resamples are none, it is what
+ * they can be continued by.
+ */
+function farTail(t: number, quantile: number, degreesOfFreedom: number): number {
+  const stretch = Math.max(1, quantile / studentTWithin(0.99, degreesOfFreedom));
+  return Number.isFinite(stretch) ? studentTTails(t / stretch, degreesOfFreedom) : 1;
 }
 
 function meanAndError(values: readonly number[]): { readonly mean: number; readonly error: number } {

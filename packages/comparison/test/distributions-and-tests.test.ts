@@ -81,8 +81,8 @@ describe('as SciPy has them', () => {
     for (const [base, head, p, [low, high]] of scipy.paired) {
       const found = comparePaired({ base: [base], head: [head] });
       expect(found.test).toBe('paired bootstrap over images');
-      expect(found.p).toBeLessThan(Math.max(2 * p, 0.0003));
-      expect(found.p).toBeGreaterThan(p / 2);
+      // Far out, on the tail that is extrapolated, a factor of ten is close.
+      expect(Math.abs(Math.log10(found.p / p))).toBeLessThan(p > 0.001 ? 0.3 : 1);
       // Its interval is symmetric and a little wider than one that follows the skew.
       expect(Math.abs(found.interval[0] - low)).toBeLessThan(0.15 * (high - low));
       expect(Math.abs(found.interval[1] - high)).toBeLessThan(0.15 * (high - low));

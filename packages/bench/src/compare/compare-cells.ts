@@ -9,10 +9,11 @@ import {
   pooledValue,
   qualityMargin,
 } from '@kora-bench/comparison';
-import type { ComparedCell, Scores } from '../measures/compared-cell.js';
-import { keptOfFingerprints, readScores } from '../measures/compared-cell.js';
+import type { ComparedCell } from '../measures/compared-cell.js';
+import { keptOfFingerprints } from '../measures/compared-cell.js';
 import type { Measure } from '../measures/measures.js';
 import type { DoneRecord } from '../records/record-schema.js';
+import type { ScoreFiles, Scores } from '../records/score-files.js';
 import type { CellPair, ComparisonRow, NoiseOf, Refusal } from './run-comparison.js';
 
 /** Relative changes of measurements that are never called one. */
@@ -25,7 +26,11 @@ interface ComparedCells {
 }
 
 /** All measures that both sides of a pair have. What must not be compared is refused, with the reason. */
-export async function compareCells(pair: CellPair, noiseOf: NoiseOf, alpha: number): Promise<ComparedCells> {
+export async function compareCells(
+  pair: CellPair,
+  files: ScoreFiles,
+  { noiseOf, alpha }: { readonly noiseOf: NoiseOf; readonly alpha: number },
+): Promise<ComparedCells> {
   const { name, seeds } = pair;
   const rows: { measure: ComparisonRow['measure']; comparison: Comparison }[] = [];
   const refused: Refusal[] = [];
@@ -35,7 +40,6 @@ export async function compareCells(pair: CellPair, noiseOf: NoiseOf, alpha: numb
   const of = (cells: readonly ComparedCell[]) =>
     seeds.map((seed) => cells.find((cell) => cell.seed === seed)!);
   const [base, head] = [of(pair.base), of(pair.head)];
-  const files = new ScoreFiles();
   for (const { value, interval, ...measure } of base[0]!.measures) {
     const { key, phase, kind } = measure;
     const values = (cells: readonly ComparedCell[]) =>
@@ -129,7 +133,7 @@ async function compareMetric(
   const link = metric?.scores;
   if (link === undefined) return without('The metric does not come from scores of single examples.');
   const read = async (cells: readonly ComparedCell[]) =>
-    (await Promise.all(cells.map((cell) => files.of(cell, measure)))).flat();
+    (await Promise.all(cells.map((cell) => scoresOf(cell, measure, files)))).flat();
   const scores = { base: await read(base), head: await read(head) };
   if (scores.base.length !== scores.head.length) return without('The sides have different numbers of draws.');
   const all = [...scores.base, ...scores.head];
@@ -154,31 +158,29 @@ async function compareMetric(
   return compareQuality({ paired, ...values, direction, isShare, related });
 }
 
-/** Files of scores, each read once: several metrics come from one. */
-class ScoreFiles {
-  readonly #read = new Map<string, Promise<Scores | null>>();
-
-  /** Those of every draw; a single null for an entry of a history. */
-  async of({ source }: ComparedCell, { phase, evaluation }: Pick<Measure, 'phase' | 'evaluation'>) {
-    if (source === null || source.record.status !== 'done') return [null];
-    const { draws } = source.record.phases.find(({ name }) => name === phase)!;
-    return Promise.all(
-      draws.map(({ evaluations }) => {
-        const file = evaluations.find(({ name }) => name === evaluation)?.scores ?? null;
-        const key = `${source.runDir}\n${file}`;
-        const reading = this.#read.get(key) ?? readScores(source.runDir, file);
-        this.#read.set(key, reading);
-        return reading;
-      }),
-    );
-  }
+/** The scores of every draw; a single null where the cell has none. */
+async function scoresOf(
+  { source }: ComparedCell,
+  { phase, evaluation }: Pick<Measure, 'phase' | 'evaluation'>,
+  files: ScoreFiles,
+): Promise<(Scores | null)[]> {
+  if (source === null || source.record.status !== 'done') return [null];
+  const { draws } = source.record.phases.find(({ name }) => name === phase)!;
+  return Promise.all(
+    draws.map(({ evaluations }) =>
+      files.read(source.runDir, evaluations.find(({ name }) => name === evaluation)?.scores ?? null),
+    ),
+  );
 }
 
 /**
  * How alike all losses, values and scores of a pair are over its seeds; null where they are not known, or where the data
  * differ.
  */
-export async function likenessOf({ seeds, base, head }: CellPair): Promise<LikenessResult | null> {
+export async function likenessOf(
+  { seeds, base, head }: CellPair,
+  files: ScoreFiles,
+): Promise<LikenessResult | null> {
   let result: LikenessResult | null = null;
   for (const seed of seeds) {
     const [a, b] = [base, head].map((cells) => cells.find((cell) => cell.seed === seed)!) as [
@@ -187,7 +189,7 @@ export async function likenessOf({ seeds, base, head }: CellPair): Promise<Liken
     ];
     const known = a.source?.record.status === 'done' && b.source?.record.status === 'done';
     if (!known || [...a.data.keys()].some((phase) => differingData([a], [b], phase) !== null)) return null;
-    const [ofA, ofB] = [await numbersOf(a), await numbersOf(b)];
+    const [ofA, ofB] = [await numbersOf(a, files), await numbersOf(b, files)];
     // Later versions may keep more.
     const common = [...ofA.keys()].filter((key) => ofB.has(key));
     const all = (numbers: ReadonlyMap<string, readonly number[]>) =>
@@ -199,7 +201,10 @@ export async function likenessOf({ seeds, base, head }: CellPair): Promise<Liken
 }
 
 /** Everything that a cell's training and scoring gave; no timings. */
-async function numbersOf({ source }: ComparedCell): Promise<ReadonlyMap<string, readonly number[]>> {
+async function numbersOf(
+  { source }: ComparedCell,
+  files: ScoreFiles,
+): Promise<ReadonlyMap<string, readonly number[]>> {
   const { record, runDir } = source as { readonly record: DoneRecord; readonly runDir: string };
   const numbers = new Map<string, readonly number[]>();
   for (const { name, metrics, draws } of record.phases) {
@@ -213,7 +218,7 @@ async function numbersOf({ source }: ComparedCell): Promise<ReadonlyMap<string, 
       for (const { name: evaluation, values, scores } of evaluations) {
         for (const { key } of metrics)
           numbers.set(`${where} ${evaluation} ${key}`, [values[key] ?? Number.NaN]);
-        for (const [column, score] of (await readScores(runDir, scores))?.columns ?? [])
+        for (const [column, score] of (await files.read(runDir, scores))?.columns ?? [])
           numbers.set(`${where} ${evaluation} scores ${column}`, Array.from(score));
       }
     }

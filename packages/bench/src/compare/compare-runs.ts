@@ -1,6 +1,7 @@
 import type { Comparison } from '@kora-bench/comparison';
 import { holm, significance, verdictOf } from '@kora-bench/comparison';
 import type { ComparedCell } from '../measures/compared-cell.js';
+import { ScoreFiles } from '../records/score-files.js';
 import { compareCells, likenessOf } from './compare-cells.js';
 import type {
   CellPair,
@@ -28,9 +29,10 @@ export async function compareRuns(
   const cells: RunComparison['cells'][number][] = [];
   const refused: Refusal[] = [];
   for (const pair of pairs) {
-    const compared = await compareCells(pair, noiseOf, alpha);
+    const files = new ScoreFiles();
+    const compared = await compareCells(pair, files, { noiseOf, alpha });
     refused.push(...compared.refused);
-    const likeness = await likenessOf(pair);
+    const likeness = await likenessOf(pair, files);
     const { name, configuration, seeds } = pair;
     cells.push({
       name,

@@ -27,7 +27,8 @@ export function rowTexts({
 }: ComparisonRow): RowTexts {
   const { base, head, difference, interval, test } = comparison;
   const signed = (value: number) => `${value > 0 ? '+' : ''}${measureText({ ...measure, unit: '' }, value)}`;
-  const relative = measure.kind === 'quality' || base === 0 ? '' : ` (${percentChange(head / base)})`;
+  const relative =
+    measure.kind === 'quality' || base === 0 || difference === 0 ? '' : ` (${percentChange(head / base)})`;
   const range =
     interval === null || difference === interval[0]
       ? ''

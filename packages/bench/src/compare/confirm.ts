@@ -4,6 +4,7 @@ import { describeCode } from '../cell/environment.js';
 import type { ComparedCell } from '../measures/compared-cell.js';
 import { cellEntry, runCells } from '../orchestrator/run-cells.js';
 import type { ProgressView } from '../progress/views.js';
+import type { DoneRecord } from '../records/record-schema.js';
 import type { RunPlan } from '../records/run-folder.js';
 import { createRun, readPlan } from '../records/run-folder.js';
 import { loadRegistry } from '../registry/registry.js';
@@ -25,6 +26,8 @@ export interface ConfirmSettings {
   readonly view: ProgressView;
   readonly stop?: AbortSignal;
   readonly entry?: string | URL;
+  /** The code at hand; by default what runs now. */
+  readonly code?: Pick<DoneRecord['code'], 'commit' | 'dirty'>;
 }
 
 export interface Confirmation {
@@ -48,7 +51,8 @@ export async function confirmWorse(settings: ConfirmSettings): Promise<Confirmat
   const cells = head.cells.filter(
     ({ configuration, source }) => suspects.has(configuration) && source !== null,
   );
-  const obstacle = await whyNoRerun(head, cells);
+  const code = settings.code ?? (await describeCode(await loadRegistry()));
+  const obstacle = whyNoRerun(head, cells, code);
   if (obstacle !== null) return { comparison, message: `Nothing was run again: ${obstacle}.` };
   const plan = await readPlan(head.runDir!);
   const ids = new Set(cells.map(({ source }) => source!.record.cell.id));
@@ -73,9 +77,12 @@ export async function confirmWorse(settings: ConfirmSettings): Promise<Confirmat
 }
 
 /** Null where the head's cells can be run again by the code at hand. */
-async function whyNoRerun(head: ComparedSide, cells: readonly ComparedCell[]): Promise<string | null> {
+function whyNoRerun(
+  head: ComparedSide,
+  cells: readonly ComparedCell[],
+  { commit, dirty }: Pick<DoneRecord['code'], 'commit' | 'dirty'>,
+): string | null {
   if (head.runDir === null || cells.length === 0) return 'the head is not a run folder';
-  const { commit, dirty } = await describeCode(await loadRegistry());
   for (const cell of cells) {
     if (cell.failure !== null) continue;
     if (cell.commit === null || commit === null) return 'it is not known which commit made the head';

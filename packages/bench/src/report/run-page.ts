@@ -3,6 +3,8 @@ import { formatMetric, primaryMetric } from '@kora-bench/core/training';
 import type { CkaResult } from '../analyses/cka.js';
 import { ckaResultSchema } from '../analyses/cka.js';
 import { mergeResultSchema } from '../analyses/merge.js';
+import type { RunMethodComparisons } from '../method-comparison/compare-methods.js';
+import { compareMethods } from '../method-comparison/compare-methods.js';
 import { readRecords } from '../records/record-files.js';
 import type {
   CellRecord,
@@ -19,9 +21,17 @@ import { absent, metricTitle, percent, plural, rate } from '../table/text-table.
 import { ckaHeatmap, paretoChart, trainingCurves } from './charts.js';
 import type { Column } from './html.js';
 import { escapeHtml, markup, style, table } from './html.js';
+import { methodComparisonSection } from './method-section.js';
 
-/** The whole page: one file, no script, nothing loaded from elsewhere. */
-export function runPage(title: string, records: readonly CellRecord[]): string {
+/**
+ * The whole page: one file, no script, nothing loaded from elsewhere.
+ * @param methods how the methods differ, as {@link compareMethods} gives it
+ */
+export function runPage(
+  title: string,
+  records: readonly CellRecord[],
+  methods: RunMethodComparisons = { comparisons: [], problems: [] },
+): string {
   const done = records.filter((record): record is DoneRecord => record.status === 'done');
   const failed = records.filter((record) => record.status === 'failed');
   const first = records[0];
@@ -48,7 +58,7 @@ export function runPage(title: string, records: readonly CellRecord[]): string {
         ],
         failed,
       ),
-    done.length > 0 && results(done),
+    done.length > 0 && results(done, methods),
   )}\n</main></body></html>\n`;
 }
 
@@ -64,17 +74,21 @@ export async function writeReport(runDir: string): Promise<string> {
     plan.cells.map(({ id }) => id),
   );
   const path = reportPath(runDir);
-  await writeOutput(path, runPage(`KoRA Bench: ${basename(runDir)}`, records));
+  await writeOutput(
+    path,
+    runPage(`KoRA Bench: ${basename(runDir)}`, records, await compareMethods(runDir, records)),
+  );
   return path;
 }
 
-function results(done: readonly DoneRecord[]): string {
+function results(done: readonly DoneRecord[], methods: RunMethodComparisons): string {
   const phases = phasesOf(done);
   const scored = phases.filter(({ draws }) => draws[0]!.evaluations.length > 0);
   return markup(
     '<h2>Results</h2>',
     table('Cells', cellColumns(done), done),
     ...scored.map((phase) => phaseTable(phase, done)),
+    methodComparisonSection(methods),
     '<h2>Scores against tuned parameters</h2>',
     '<div class="charts">',
     ...scored

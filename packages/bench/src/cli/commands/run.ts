@@ -3,6 +3,8 @@ import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { loadSuite, quickSuite } from '../../config/load-suite.js';
 import type { RunFlags } from '../../config/run-flags.js';
 import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
+import { compareMethods } from '../../method-comparison/compare-methods.js';
+import { methodComparisonText } from '../../method-comparison/method-comparison-text.js';
 import { cellEntry, missingCells, runCells } from '../../orchestrator/run-cells.js';
 import { planCells } from '../../plan/plan-cells.js';
 import { outdatedCells, replanCells, shownPlugin } from '../../plan/replan-cells.js';
@@ -65,8 +67,13 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       return null;
     });
     const summary = summarizeRun(runDir, page, records);
-    if (options.json) printJson(summary);
-    else printResult(summaryText(summary, process.stdout.isTTY ? process.stdout.columns : undefined));
+    const methods = await compareMethods(runDir, records);
+    if (options.json) printJson({ ...summary, methods });
+    else {
+      printResult(summaryText(summary, process.stdout.isTTY ? process.stdout.columns : undefined));
+      const differences = methodComparisonText(methods);
+      if (differences !== '') printResult(`\n${differences}`);
+    }
     return summary.failed.length > 0 ? exitCode.failed : exitCode.done;
   } finally {
     interruption.end();

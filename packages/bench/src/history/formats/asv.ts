@@ -163,7 +163,6 @@ function* linesOf(
     const values = column(row, 'result');
     if (!Array.isArray(values)) continue;
     const combinations = combine((column(row, 'params') ?? []) as readonly (readonly unknown[])[]);
-    const bound = (name: string, i: number) => (column(row, name) as readonly unknown[] | undefined)?.[i];
     for (const [i, value] of values.entries()) {
       if (typeof value !== 'number' || !Number.isFinite(value)) continue;
       const parameters = combinations[i] ?? [];
