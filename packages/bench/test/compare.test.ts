@@ -89,6 +89,31 @@ describe('verdicts', () => {
     expect(rowOf(result, 'trainableParameters')).toMatchObject({ verdict: 'worse', adjustedP: null });
   });
 
+  test('a cell that failed in the head is worse', async () => {
+    const head = recordedRun([{ correct: base }]);
+    const path = join(head, 'records', 'lora-s0.json');
+    const { schemaVersion, cell, config, startedAt, finishedAt } = JSON.parse(
+      readFileSync(path, 'utf8'),
+    ) as object & {
+      [field: string]: unknown;
+    };
+    const error = {
+      code: 'TRAINING',
+      message: 'NaN.',
+      where: null,
+      expected: null,
+      received: null,
+      fix: null,
+    };
+    const failed = { schemaVersion, status: 'failed', cell, config, startedAt, finishedAt, error };
+    writeFileSync(path, JSON.stringify(failed));
+    const { code, result } = await compared(recordedRun([{ correct: base }]), head);
+    expect(code).toBe(1);
+    expect(result.rows.map(({ measure, verdict }) => [measure.key, verdict])).toEqual([
+      ['finished', 'worse'],
+    ]);
+  });
+
   test('speed of one run each says nothing and never fails', async () => {
     const { code, result } = await compared(
       recordedRun([{ correct: base }]),

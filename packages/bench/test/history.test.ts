@@ -60,7 +60,7 @@ interface Listed {
     readonly marks: readonly { readonly text: string; readonly by: string }[];
     readonly measures: readonly {
       readonly measure: string;
-      readonly steps: { readonly steps: readonly { readonly at: number; readonly change: number }[] };
+      readonly shifts: { readonly shifts: readonly { readonly at: number; readonly change: number }[] };
     }[];
   }[];
   readonly damaged: readonly { readonly line: number; readonly reason: string }[];
@@ -84,17 +84,17 @@ describe('add and list', () => {
     expect((await listed(folder)).series.map(({ entries }) => entries).sort()).toEqual([1, 2]);
   });
 
-  test('the steps of every measure, with the commit, and marks of what a person accepted', async () => {
+  test('the shifts of every measure, with the commit, and marks of what a person accepted', async () => {
     const folder = await filled(30);
     const { series } = await listed(folder);
     const speed = series[0]!.measures.find(({ measure }) => measure === 'source/imagesPerSecond')!;
-    expect(speed.steps.steps).toMatchObject([{ at: 20 }]);
+    expect(speed.shifts.shifts).toMatchObject([{ at: 20 }]);
     const commit = day(20).commit!;
     expect(
       await history('accept', commit, 'for the better gradient', '--by', 'Ada', ...inFolder(folder)),
     ).toBe(0);
     await history('list', ...inFolder(folder));
-    expect(stdout).toMatch(/Step of -\d+\.\d % in lora.*images\/s.*, accepted/);
+    expect(stdout).toMatch(/Shift of -\d+\.\d % in lora.*images\/s.*, accepted/);
     expect(stdout).toContain('for the better gradient (Ada,');
     expect(await history('accept', 'ffff', 'x', ...inFolder(folder))).toBe(2);
     expect(stderr).toContain('no such entry to accept');

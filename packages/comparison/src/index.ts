@@ -28,7 +28,7 @@ export {
   type PooledAs,
   pooledValue,
 } from './paired-scores.js';
-export { detectSteps, type Segment, type SeriesSteps, type Step, type StepsOptions } from './steps.js';
+export { detectShifts, type Segment, type SeriesShifts, type Shift, type ShiftsOptions } from './shifts.js';
 export { compareUnpairedShares, type UnpairedShares } from './unpaired-shares.js';
 export {
   type Comparison,

@@ -186,7 +186,7 @@ function addHistory(program: Command, report: Report): void {
     .action(async (runs, options) => report(await (await code()).addToHistory(runs, options)));
   history
     .command('list')
-    .description('the series, their steps and marks')
+    .description('the series, their shifts and marks')
     .addOption(folder())
     .addOption(json())
     .action(async (options) => report(await (await code()).showHistory(options)));

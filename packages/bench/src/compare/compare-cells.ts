@@ -69,6 +69,15 @@ export async function compareCells(
       rows.push({ measure, comparison: await compareMetric(measure, { base, head }, found, files) });
     }
   }
+  for (const [side, own, other] of [
+    ['base', base, head],
+    ['head', head, base],
+  ] as const) {
+    const alone = own[0]!.measures.filter(({ key }) => !other[0]!.measures.some((one) => one.key === key));
+    // A failed cell has no measures but that it failed, which is a row.
+    if (alone.length > 0 && other[0]!.failure === null)
+      refuse(alone.map(({ title }) => title).join(', '), `Only the ${side} has it.`);
+  }
   return { rows, refused };
 }
 

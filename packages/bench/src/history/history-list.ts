@@ -1,5 +1,5 @@
-import type { SeriesSteps } from '@kora-bench/comparison';
-import { detectSteps } from '@kora-bench/comparison';
+import type { SeriesShifts } from '@kora-bench/comparison';
+import { detectShifts } from '@kora-bench/comparison';
 import { measureText } from '../measures/measures.js';
 import { plainTable, plural } from '../table/text-table.js';
 import { damageText } from './history-cells.js';
@@ -13,7 +13,7 @@ export interface ListedMeasure {
   readonly values: readonly number[];
   readonly commits: readonly (string | null)[];
   readonly dates: readonly string[];
-  readonly steps: SeriesSteps;
+  readonly shifts: SeriesShifts;
 }
 
 export interface ListedSeries {
@@ -25,7 +25,7 @@ export interface ListedSeries {
   readonly marks: StoredSeries['marks'];
 }
 
-/** The series of a history with the steps of every measure. */
+/** The series of a history with the shifts of every measure. */
 export function listHistory({ series }: Pick<History, 'series'>): ListedSeries[] {
   return series.map(({ file, definition, entries, marks }) => ({
     file,
@@ -48,7 +48,7 @@ export function listHistory({ series }: Pick<History, 'series'>): ListedSeries[]
               values,
               commits: own.map(({ commit }) => commit),
               dates: own.map(({ date }) => date),
-              steps: detectSteps(values),
+              shifts: detectShifts(values),
             },
           ];
         }),
@@ -56,7 +56,7 @@ export function listHistory({ series }: Pick<History, 'series'>): ListedSeries[]
   }));
 }
 
-/** A history for a terminal: its series, their newest primary values, the steps, the marks and what is damaged. */
+/** A history for a terminal: its series, their newest primary values, the shifts, the marks and what is damaged. */
 export function historyText(history: History): string {
   const listed = listHistory(history);
   if (listed.length === 0) {
@@ -68,7 +68,7 @@ export function historyText(history: History): string {
     String(entries),
     measures[0]?.dates[0]?.slice(0, 10) ?? '',
     measures[0]?.dates.at(-1)?.slice(0, 10) ?? '',
-    String(measures.reduce((sum, { steps }) => sum + steps.steps.length, 0)),
+    String(measures.reduce((sum, { shifts }) => sum + shifts.shifts.length, 0)),
     String(marks.length),
   ]);
   const changes = listed.flatMap((series, i) =>
@@ -82,12 +82,12 @@ export function historyText(history: History): string {
         { title: 'entries', numeric: true },
         { title: 'first' },
         { title: 'last' },
-        { title: 'steps', numeric: true },
+        { title: 'shifts', numeric: true },
         { title: 'marks', numeric: true },
       ],
       rows,
     ),
-    ...(changes.length === 0 ? ['No measure has a step or drifts.'] : changes),
+    ...(changes.length === 0 ? ['No measure has a shift or drifts.'] : changes),
     ...listed.flatMap(({ name, marks }) =>
       marks.map(
         ({ commit, measure, text, by, date }) =>
@@ -100,7 +100,7 @@ export function historyText(history: History): string {
 
 function changesOf(
   series: ListedSeries,
-  { measure, title, seed, commits, dates, steps }: ListedMeasure,
+  { measure, title, seed, commits, dates, shifts }: ListedMeasure,
   { definition }: StoredSeries,
 ) {
   const shown = (value: number) => measureText(definition.measures[measure]!, value);
@@ -110,12 +110,12 @@ function changesOf(
       (mark) => commit?.startsWith(mark.commit) && (mark.measure === null || mark.measure === measure),
     );
   return [
-    ...steps.steps.map(({ at, before, after, change }) => {
+    ...shifts.shifts.map(({ at, before, after, change }) => {
       const commit = commits[at] ?? null;
       const percent = `${change > 0 ? '+' : ''}${(100 * change).toFixed(1)} %`;
-      return `Step of ${percent} in ${where}: ${shown(before)} to ${shown(after)} at ${commit?.slice(0, 10) ?? 'an unknown commit'}, ${dates[at]!.slice(0, 10)}${accepted(commit) ? ', accepted' : ''}`;
+      return `Shift of ${percent} in ${where}: ${shown(before)} to ${shown(after)} at ${commit?.slice(0, 10) ?? 'an unknown commit'}, ${dates[at]!.slice(0, 10)}${accepted(commit) ? ', accepted' : ''}`;
     }),
-    ...(steps.drift === null ? [] : [`Drift of ${(100 * steps.drift).toFixed(1)} % in ${where}`]),
+    ...(shifts.drift === null ? [] : [`Drift of ${(100 * shifts.drift).toFixed(1)} % in ${where}`]),
   ];
 }
 

@@ -55,7 +55,7 @@ async function append(folder: string, additions: Additions): Promise<void> {
   );
 }
 
-/** Shows the series, their steps and marks. */
+/** Shows the series, their shifts and marks. */
 export async function showHistory({
   history,
   json,

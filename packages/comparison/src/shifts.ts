@@ -13,7 +13,7 @@ export interface Segment {
 }
 
 /** A lasting change of a series. */
-export interface Step {
+export interface Shift {
   /** Index of the first value on the new level. */
   readonly at: number;
   readonly before: number;
@@ -22,19 +22,19 @@ export interface Step {
   readonly change: number;
 }
 
-export interface StepsOptions {
-  /** The relative change that is never called a step; 0.02 by default. */
+export interface ShiftsOptions {
+  /** The relative change that is never called a shift; 0.02 by default. */
   readonly floor?: number;
 }
 
-export interface SeriesSteps {
+export interface SeriesShifts {
   readonly segments: readonly Segment[];
-  readonly steps: readonly Step[];
+  readonly shifts: readonly Shift[];
   /** Indices of single values that the levels around them do not follow. */
   readonly outliers: readonly number[];
   /**
    * The relative change from the first value to the last of a steady drift; null for none. What drifts is no series of
-   * steps, and has none here.
+   * shifts, and has none here.
    */
   readonly drift: number | null;
 }
@@ -43,7 +43,7 @@ export interface SeriesSteps {
 const longest = 1000;
 
 /**
- * The steps of a series: the piecewise constant signal with the smallest L1 distance, each further piece paid for as by
+ * The shifts of a series, lasting changes of its level: the piecewise constant signal with the smallest L1 distance, each further piece paid for as by
  * the Bayesian information criterion, found exactly by dynamic programming. The criterion is that of airspeed
  * velocity, β·pieces + ln(mean |distance|) with β = 4·ln n / n, which is robust to outliers: Friedrich, Kempe,
  * Liebscher and Winkler, "Complexity penalized M-estimation: fast computation" (2008). Of the pieces that it finds,
@@ -51,18 +51,18 @@ const longest = 1000;
  * floor are one level.
  * @param values in order of time; NaN and infinite ones are passed over
  */
-export function detectSteps(values: readonly number[], { floor = 0.02 }: StepsOptions = {}): SeriesSteps {
+export function detectShifts(values: readonly number[], { floor = 0.02 }: ShiftsOptions = {}): SeriesShifts {
   const places = values.map((_, i) => i).filter((i) => Number.isFinite(values[i]));
   const kept = places.slice(-longest);
   const series = kept.map((i) => values[i]!);
-  if (series.length === 0) return { segments: [], steps: [], outliers: [], drift: null };
+  if (series.length === 0) return { segments: [], shifts: [], outliers: [], drift: null };
   const levels = mergeClose(series, potts(series), floor);
   const drift = driftOf(series, levels, floor);
   const found = drift === null ? levels : [piece(series, 0, series.length)];
   const at = (i: number) => (i === series.length ? values.length : kept[i]!);
   return {
     segments: found.map(({ start, end, level }) => ({ start: at(start), end: at(end), level })),
-    steps: found.slice(1).map(({ start, level: after }, i) => {
+    shifts: found.slice(1).map(({ start, level: after }, i) => {
       const before = found[i]!.level;
       return { at: at(start), before, after, change: after / before - 1 };
     }),
@@ -142,7 +142,7 @@ function distances(series: readonly number[]): (start: number, end: number) => n
   return (start, end) => table[start]![end - start - 1]!;
 }
 
-/** Joins neighbours that are no step apart, the closest first, and pieces of one value with what they interrupt. */
+/** Joins neighbours that are no shift apart, the closest first, and pieces of one value with what they interrupt. */
 function mergeClose(series: readonly number[], pieces: readonly Segment[], floor: number): Segment[] {
   let found = [...pieces];
   const join = (i: number) => {
@@ -165,9 +165,9 @@ function mergeClose(series: readonly number[], pieces: readonly Segment[], floor
       .map((after, i) => ({
         i,
         size: sizeOf(found[i]!, after),
-        isStep: isStep(series, [found[i]!, after], Math.max(floor, noise), floor),
+        isShift: isShift(series, [found[i]!, after], Math.max(floor, noise), floor),
       }))
-      .filter((one) => !one.isStep)
+      .filter((one) => !one.isShift)
       .toSorted((a, b) => a.size - b.size)[0];
     if (weak === undefined) return found;
     join(weak.i);
@@ -177,10 +177,10 @@ function mergeClose(series: readonly number[], pieces: readonly Segment[], floor
 const sizeOf = (before: Segment, after: Segment) => Math.abs(after.level / before.level - 1);
 
 /** Cuts are sought among many places, so that a p-value has to be smaller than for a single comparison. */
-const stepSignificance = 0.001;
+const shiftSignificance = 0.001;
 
 /** By ranks where the values are enough; else the change has to be beyond the noise. */
-function isStep(
+function isShift(
   series: readonly number[],
   [before, after]: readonly [Segment, Segment],
   beyondNoise: number,
@@ -188,9 +188,9 @@ function isStep(
 ): boolean {
   const size = sizeOf(before, after);
   const lengths = [before.end - before.start, after.end - after.start] as const;
-  if (smallestRankP(...lengths) >= stepSignificance) return size > beyondNoise;
+  if (smallestRankP(...lengths) >= shiftSignificance) return size > beyondNoise;
   const values = ({ start, end }: Segment) => series.slice(start, end);
-  return size > floor && mannWhitney(values(before), values(after)).p < stepSignificance;
+  return size > floor && mannWhitney(values(before), values(after)).p < shiftSignificance;
 }
 
 /** The series' noise within its pieces; 0 where it is too short to show any. */
@@ -229,7 +229,7 @@ function driftOf(series: readonly number[], levels: readonly Segment[], floor: n
       trend += Math.sign(series[j]! - series[i]!);
     }
   const deviation = Math.sqrt((n * (n - 1) * (2 * n + 5)) / 18);
-  if (normalTails(Math.max(0, Math.abs(trend) - 1) / deviation) >= stepSignificance) return null;
+  if (normalTails(Math.max(0, Math.abs(trend) - 1) / deviation) >= shiftSignificance) return null;
   const slope = median(slopes);
   const start = median(series.map((value, i) => value - slope * i));
   const change = (slope * (n - 1)) / start;
