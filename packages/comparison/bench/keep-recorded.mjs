@@ -3,7 +3,7 @@
 //     node keep-recorded.mjs SPEEDS RUN... > recorded.json
 //
 // A run with several seeds or other settings of its engine adds models of the same configuration.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const [speeds, ...runs] = process.argv.slice(2);
@@ -14,6 +14,7 @@ if (runs.length === 0) {
 const json = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'));
 const models = runs.flatMap((run) =>
   json(run, 'run.json').cells.flatMap(({ id }) => {
+    if (!existsSync(join(run, 'records', `${id}.json`))) return [];
     const { status, cell, phases } = json(run, 'records', `${id}.json`);
     if (status !== 'done') return [];
     const { scores } = phases[0].draws[0].evaluations[0];
