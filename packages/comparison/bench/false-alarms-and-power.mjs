@@ -97,16 +97,21 @@ function verdicts(family) {
   return family.map((comparison, i) => verdictOf(comparison, adjusted[i]));
 }
 
-/** Accuracies gate; losses and speeds inform. A rerun repeats a deterministic training bit by bit, and measures anew. */
-function compareOnce(lost, factor, noise, drawn) {
-  const qualities = Array.from({ length: cells }, (_, i) => drawQuality(pick(drawn), i === 0 ? lost : 0));
-  const speeds = () => verdicts(qualities.map((_, i) => speedOf(drawSpeed(i === 0 ? factor : 1, noise))));
-  const again = speeds();
+/** Verdicts on accuracies, which gate, and on losses, which inform; the first cell loses something. */
+function judgeQuality(drawn, lost = 0) {
+  const found = Array.from({ length: cells }, (_, i) => drawQuality(pick(drawn), i === 0 ? lost : 0));
   return {
-    accuracy: verdicts(qualities.map(({ correct }) => quality(correct, true))),
-    loss: lost > 0 ? [] : verdicts(qualities.map(({ loss }) => quality(loss, false))),
-    speed: speeds().map((verdict, i) => confirmed(verdict, again[i])),
+    accuracy: verdicts(found.map(({ correct }) => quality(correct, true))),
+    loss: lost > 0 ? [] : verdicts(found.map(({ loss }) => quality(loss, false))),
   };
+}
+
+/** Verdicts on speeds after a rerun, which measures anew; the first cell is slower by a factor. */
+function judgeSpeed(factor, noise) {
+  const once = () =>
+    verdicts(Array.from({ length: cells }, (_, i) => speedOf(drawSpeed(i === 0 ? factor : 1, noise))));
+  const again = once();
+  return once().map((verdict, i) => confirmed(verdict, again[i]));
 }
 
 const count = (results, isHit) => results.filter(isHit).length;
@@ -126,44 +131,45 @@ console.log(
     `${speed.length} speeds. Each comparison: ${cells} cells, ${images} images, ${measurements} + ${measurements} measurements of speed by turns.`,
 );
 
-const equal = Array.from({ length: comparisons }, () => compareOnce(0, 1, null, [...ofSeeds, ...ofOrder]));
-const alarms = count(equal, ({ accuracy, loss, speed: fast }) =>
+// A rerun repeats a deterministic training bit by bit: it takes back no verdict on quality.
+const equal = Array.from({ length: comparisons }, () => ({
+  ...judgeQuality(ofSeeds),
+  speed: judgeSpeed(1, null),
+}));
+const inAnything = count(equal, ({ accuracy, loss, speed: fast }) =>
   [...accuracy, ...loss, ...fast].some(isWorse),
 );
 say(
   'Equal distributions that are called worse in anything',
-  alarms,
+  inAnything,
   comparisons,
   'at most 1 %',
-  alarms <= 0.01 * comparisons,
+  inAnything <= 0.01 * comparisons,
 );
-const gated = count(equal, ({ accuracy }) => accuracy.some(isWorse));
-console.log(
-  `  of these in accuracy, which gates: ${gated}; in loss: ${count(equal, ({ loss }) => loss.some(isWorse))}; in speed, after the rerun: ${count(equal, ({ speed: fast }) => fast.some(isWorse))}`,
+const inEach = ['accuracy', 'loss', 'speed'].map(
+  (what) => `${count(equal, (result) => result[what].some(isWorse))} in ${what}`,
 );
+console.log(`  of these: ${inEach.join(', ')}; accuracy alone fails a build`);
 
 for (const [what, drawn, required] of [
-  ['sums in another order', ofOrder, true],
-  ['another seed', ofSeeds, false],
+  ['the order of sums, as after a change of code', ofOrder, true],
+  ['their seed, as they never are in a comparison', ofSeeds, false],
 ]) {
-  if (drawn.length === 0) continue;
   const found = count(
-    Array.from({ length: comparisons }, () => compareOnce(0.01, 1, quiet, drawn)),
+    Array.from({ length: comparisons }, () => judgeQuality(drawn, 0.01)),
     ({ accuracy }) => isWorse(accuracy[0]),
   );
-  const label = `A loss of 1 point on ${images} images, found where models differ by ${what} (${discordance(drawn)} of the images)`;
+  const label = `A loss of 1 point on ${images} images, where models differ by ${what} (${discordance(drawn)} of the images right in one alone)`;
   if (required) say(label, found, comparisons, 'at least 95 %', found >= 0.95 * comparisons);
-  else console.log(`${label}: ${found} of ${comparisons}, ${percent(found / comparisons)}`);
+  else console.log(`${label}: found in ${found} of ${comparisons}, ${percent(found / comparisons)}`);
 }
 
-const slow = (noise) =>
+const slower = (noise) =>
   count(
-    Array.from({ length: comparisons }, () =>
-      compareOnce(0, 0.95, noise, ofOrder.length > 0 ? ofOrder : ofSeeds),
-    ),
-    ({ speed: fast }) => isWorse(fast[0]),
+    Array.from({ length: comparisons }, () => judgeSpeed(0.95, noise)),
+    (fast) => isWorse(fast[0]),
   );
-const atQuiet = slow(quiet);
+const atQuiet = slower(quiet);
 say(
   `5 % of speed, found twice, at the noise of a quiet machine (${percent(quiet)})`,
   atQuiet,
@@ -171,8 +177,9 @@ say(
   'at least 95 %',
   atQuiet >= 0.95 * comparisons,
 );
-const asRecorded = slow(null);
+const asRecorded = slower(null);
 const level = median(speed);
+const recordedNoise = 1.4826 * median(speed.map((value) => Math.abs(value / level - 1)));
 console.log(
-  `  at the noise as recorded (${percent(1.4826 * median(speed.map((value) => Math.abs(value / level - 1))))}, a machine with other work): ${asRecorded} of ${comparisons}, ${percent(asRecorded / comparisons)}`,
+  `  at the noise as recorded (${percent(recordedNoise)}, on a machine that was busy): found in ${asRecorded} of ${comparisons}, ${percent(asRecorded / comparisons)}`,
 );

@@ -76,7 +76,13 @@ export function comparePaired(scores: PairedScores, options: PairedOptions = {})
   const overSeeds = differences.length > 1 ? seedsVary(differences, level) : null;
   if (overSeeds !== null) return { ...shared, ...overSeeds, test: 'paired over seeds and images' };
   const perImage = kept.map((_, i) => meanOf(differences.map((row) => row[i]!)));
-  return { ...shared, ...bootstrap(perImage, level, options), test: 'paired bootstrap over images' };
+  const found = bootstrap(perImage, level, options);
+  // No image differs: nothing varies, and yet a few images say less than many.
+  const none = binary && perImage.every((value) => value === 0);
+  const interval = none
+    ? pairedShareInterval({ baseOnly: 0, headOnly: 0, examples: kept.length }, level)
+    : found.interval;
+  return { ...shared, ...found, interval, test: 'paired bootstrap over images' };
 }
 
 /** Widened so that it has the difference itself in it, which an adjusted interval of a few examples may miss. */

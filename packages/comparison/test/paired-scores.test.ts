@@ -82,6 +82,14 @@ describe('several seeds', () => {
     expect(found.p).toBeLessThan(0.001);
   });
 
+  test('no image differs under any seed: a few images say less than many', () => {
+    const rows = (n: number) =>
+      seeds.map((seed) => Array.from({ length: n }, (_, i) => Number((i + seed) % 3 === 0)));
+    const [few, many] = [100, 10_000].map((n) => comparePaired({ base: rows(n), head: rows(n) }).interval[1]);
+    expect(few).toBeGreaterThan(0.005);
+    expect(many).toBeLessThan(0.001);
+  });
+
   test('seeds that disagree: one large gain is no gain of the method', () => {
     const found = comparePaired({
       base: rows([0, 0, 0]),
