@@ -1,10 +1,40 @@
 export { type CkaResult, ckaResultSchema } from './analyses/cka.js';
 export { type MergeResult, mergeResultSchema } from './analyses/merge.js';
 export { type CellJob, type CellResources, openResources, runCell } from './cell/run-cell.js';
+export { type CompareOptions, compareRuns } from './compare/compare-runs.js';
+export { type Confirmation, type ConfirmSettings, confirmWorse } from './compare/confirm.js';
+export type {
+  CellPair,
+  ComparisonRow,
+  NoiseOf,
+  Refusal,
+  RunComparison,
+  UnmatchedCell,
+} from './compare/run-comparison.js';
+export { type ComparedSide, readSide } from './compare/sources.js';
 export { loadSuite } from './config/load-suite.js';
 export { type RunConfig, type RunConfigInput, runConfigSchema } from './config/run-config.js';
 export { checkSpace, estimateText, type RunEstimate } from './estimate/estimate-run.js';
+export { noiseOfHistory } from './history/history-cells.js';
+export {
+  type DamagedLine,
+  type History,
+  readHistory,
+  type StoredSeries,
+} from './history/history-files.js';
+export { type ListedMeasure, type ListedSeries, listHistory } from './history/history-list.js';
+export * from './history/history-schema.js';
 export { jsonSchemas } from './json-schemas.js';
+export type { ComparedCell } from './measures/compared-cell.js';
+export { type Measure, type MeasureKind, measuresOf, measureText } from './measures/measures.js';
+export { type Testbed, testbedOf } from './measures/testbed.js';
+export {
+  compareMethods,
+  type MethodComparison,
+  type PredictionComparison,
+  type RunMethodComparisons,
+} from './method-comparison/compare-methods.js';
+export { methodComparisonText } from './method-comparison/method-comparison-text.js';
 export { missingCells, runCells } from './orchestrator/run-cells.js';
 export { Watchdog } from './orchestrator/watchdog.js';
 export { planCells } from './plan/plan-cells.js';

@@ -1,7 +1,14 @@
 /* Tasks, metrics, protocols, optimisers, and whole training and evaluation programs. */
 export { meanSquaredError, scaleInvariantDepthLoss } from './training/losses.js';
 export { canMerge, mergeMethod } from './training/merge.js';
-export { errorMetric, formatMetric, type Metric, primaryMetric, shareMetric } from './training/metric.js';
+export {
+  errorMetric,
+  formatMetric,
+  type Metric,
+  type MetricScores,
+  primaryMetric,
+  shareMetric,
+} from './training/metric.js';
 export {
   countParameters,
   isTrainable,

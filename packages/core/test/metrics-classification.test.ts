@@ -32,6 +32,18 @@ function predicting(classes: number, predicted: readonly number[]): Float32Array
 }
 
 describe('ClassificationMetrics', () => {
+  it('says of each example its five most probable classes, of equal ones the first', () => {
+    const logits = Float32Array.of(0, 3, 1, 3, -1, 2, 0, 5, 4, 3, 2, 1, 0, -1);
+    const { topClasses, topProbabilities } = new ClassificationMetrics(7).add(logits, Int32Array.of(0, 0));
+    expect([...topClasses]).toEqual([1, 3, 5, 2, 0, 0, 1, 2, 3, 4]);
+    const sum = [0, 3, 1, 3, -1, 2, 0].reduce((total, logit) => total + Math.exp(logit), 0);
+    expect(topProbabilities[0]).toBeCloseTo(Math.exp(3) / sum, 12);
+    expect(topProbabilities[4]).toBeCloseTo(1 / sum, 12);
+    const few = new ClassificationMetrics(2).add(Float32Array.of(0, 1), Int32Array.of(0));
+    expect([...few.topClasses]).toEqual([1, 0]);
+    expect(few.topProbabilities[0]! + few.topProbabilities[1]!).toBeCloseTo(1, 12);
+  });
+
   // scikit-learn 1.9.1: f1_score(zero_division=0), top_k_accuracy_score, log_loss; the calibration
   // error by Guo's formula in NumPy 2.4.6.
   it("gives scikit-learn's numbers", () => {

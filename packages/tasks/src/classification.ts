@@ -1,4 +1,5 @@
 import { requireTarget } from '@kora-bench/core/data';
+import type { ExampleScores } from '@kora-bench/core/metrics';
 import { ClassificationMetrics, wilsonInterval } from '@kora-bench/core/metrics';
 import { crossEntropy, linear } from '@kora-bench/core/ops';
 import type { Evaluator, Metric, Task } from '@kora-bench/core/training';
@@ -48,6 +49,7 @@ const classificationMetrics: readonly Metric[] = [
     interval: 'wilson',
     primary: true,
     shown: 'table',
+    scores: { score: 'correct', pooledAs: 'mean' },
   }),
   errorMetric({
     key: 'macroF1',
@@ -56,6 +58,7 @@ const classificationMetrics: readonly Metric[] = [
     direction: 'higher',
     range: [0, 1],
     shown: 'table',
+    scores: { score: 'correct', pooledAs: 'related' },
   }),
   shareMetric({
     key: 'top5',
@@ -68,6 +71,7 @@ const classificationMetrics: readonly Metric[] = [
     description: 'Mean F1 weighted by each class’s number of images (scikit-learn).',
     direction: 'higher',
     range: [0, 1],
+    scores: { score: 'correct', pooledAs: 'related' },
   }),
   errorMetric({
     key: 'expectedCalibrationError',
@@ -75,7 +79,12 @@ const classificationMetrics: readonly Metric[] = [
     description: 'Expected calibration error over 15 bins of confidence (Guo et al. 2017).',
     range: [0, 1],
   }),
-  errorMetric({ key: 'loss', label: 'loss', description: 'Mean cross-entropy, nats.' }),
+  errorMetric({
+    key: 'loss',
+    label: 'loss',
+    description: 'Mean cross-entropy, nats.',
+    scores: { score: 'loss', pooledAs: 'mean' },
+  }),
 ];
 
 function classificationEvaluator(classes: number): Evaluator {
@@ -83,12 +92,14 @@ function classificationEvaluator(classes: number): Evaluator {
   return {
     add({ prediction, targets }) {
       const labels = Int32Array.from(targets.label!.data);
-      const { predicted, loss } = metrics.add(Float32Array.from(prediction.data), labels);
+      const scores = metrics.add(Float32Array.from(prediction.data), labels);
+      const { predicted, loss } = scores;
       return {
         label: labels,
         predicted,
         correct: labels.map((label, i) => Number(label === predicted[i])),
         loss,
+        ...topColumns(scores, labels.length),
       };
     },
     result() {
@@ -117,4 +128,25 @@ function classificationEvaluator(classes: number): Evaluator {
       };
     },
   };
+}
+
+/**
+ * The most probable classes and their probabilities, for averages of several models: `probability` of the predicted
+ * class, then `predicted2`, `probability2` and so on. Four decimals keep files of scores small.
+ */
+function topColumns(
+  { topClasses, topProbabilities }: ExampleScores,
+  examples: number,
+): Readonly<Record<string, ArrayLike<number>>> {
+  const kept = topClasses.length / examples;
+  const columns: Record<string, ArrayLike<number>> = {};
+  for (let place = 0; place < kept; place++) {
+    const of = <T>(values: ArrayLike<T>) =>
+      Array.from({ length: examples }, (_, i) => values[i * kept + place]!);
+    if (place > 0) columns[`predicted${place + 1}`] = of(topClasses);
+    columns[`probability${place === 0 ? '' : place + 1}`] = of(topProbabilities).map(
+      (probability) => Math.round(probability * 1e4) / 1e4,
+    );
+  }
+  return columns;
 }

@@ -17,18 +17,21 @@ export const depthMetrics: readonly Metric[] = [
     description: 'Root of the mean squared error over the measured pixels of all images together, metres.',
     primary: true,
     shown: 'table',
+    scores: { score: 'rmse', pooledAs: 'root-mean-square', weight: 'pixels' },
   }),
   errorMetric({
     key: 'absRel',
     label: 'AbsRel',
     description: 'Mean of |prediction − depth| / depth over the measured pixels of all images together.',
     shown: 'table',
+    scores: { score: 'absRel', pooledAs: 'mean', weight: 'pixels' },
   }),
   shareMetric({
     key: 'delta1',
     label: 'δ<1.25',
     description: 'Share of measured pixels with max(p/t, t/p) < 1.25.',
     shown: 'table',
+    scores: { score: 'delta1', pooledAs: 'mean', weight: 'pixels' },
   }),
   shareMetric({
     key: 'delta2',
@@ -60,11 +63,13 @@ export const depthMetrics: readonly Metric[] = [
     label: 'image RMSE',
     unit: 'm',
     description: 'RMSE of each image’s measured pixels, then the mean over the images, metres.',
+    scores: { score: 'rmse', pooledAs: 'mean' },
   }),
   errorMetric({
     key: 'imageAbsRel',
     label: 'image AbsRel',
     description: 'AbsRel of each image’s measured pixels, then the mean over the images.',
+    scores: { score: 'absRel', pooledAs: 'mean' },
   }),
 ];
 
@@ -94,6 +99,8 @@ export function depthEvaluator(maximum = Number.POSITIVE_INFINITY): Evaluator {
       const pixels = target.length / count;
       const rmse = new Float64Array(count).fill(Number.NaN);
       const absRel = new Float64Array(count).fill(Number.NaN);
+      const delta1 = new Float64Array(count).fill(Number.NaN);
+      const measured = new Float64Array(count);
       examples += count;
       for (let i = 0; i < count; i++) {
         const range = [i * pixels, (i + 1) * pixels] as const;
@@ -104,11 +111,13 @@ export function depthEvaluator(maximum = Number.POSITIVE_INFINITY): Evaluator {
         const scores = metrics.result();
         rmse[i] = scores.rmse;
         absRel[i] = scores.absRel;
+        delta1[i] = scores.delta1;
+        measured[i] = scores.validPixels;
         overImages.images++;
         overImages.rmse += scores.rmse;
         overImages.absRel += scores.absRel;
       }
-      return { rmse, absRel };
+      return { rmse, absRel, delta1, pixels: measured };
     },
     result() {
       const { scaleInvariantLogError, validPixels, clampedPixels, ...scores } = pooled.result();

@@ -12,12 +12,14 @@ export const regressionMetrics: readonly Metric[] = [
       'Root of the mean squared error of each number in its own unit, then the mean over the numbers.',
     primary: true,
     shown: 'table',
+    scores: { score: 'squaredError', pooledAs: 'root-mean' },
   }),
   errorMetric({
     key: 'mae',
     label: 'MAE',
     description: 'Mean absolute error of each number in its own unit, then the mean over the numbers.',
     shown: 'table',
+    scores: { score: 'absoluteError', pooledAs: 'mean' },
   }),
   errorMetric({
     key: 'r2',

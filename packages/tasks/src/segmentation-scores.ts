@@ -16,12 +16,14 @@ export const segmentationMetrics: readonly Metric[] = [
       'pixels of all images together (Pascal VOC; torchmetrics’ MulticlassJaccardIndex, macro).',
     primary: true,
     shown: 'table',
+    scores: { score: 'mIoU', pooledAs: 'related' },
   }),
   shareMetric({
     key: 'pixelAccuracy',
     label: 'pixel acc.',
     description: 'Share of the labelled pixels of all images that were given their class (Long et al. 2015).',
     shown: 'table',
+    scores: { score: 'pixelAccuracy', pooledAs: 'mean', weight: 'pixels' },
   }),
   shareMetric({
     key: 'meanClassAccuracy',
@@ -35,11 +37,13 @@ export const segmentationMetrics: readonly Metric[] = [
     description:
       'Mean over the images of the mIoU of the classes that occur or were predicted in each; smaller objects ' +
       'count for more than in mIoU.',
+    scores: { score: 'mIoU', pooledAs: 'mean' },
   }),
   errorMetric({
     key: 'loss',
     label: 'loss',
     description: 'Cross-entropy in nats: mean over each image’s labelled pixels, then over the images.',
+    scores: { score: 'loss', pooledAs: 'mean' },
   }),
 ];
 
@@ -128,6 +132,7 @@ function imageScores(predicted: Int32Array, mask: HostTensor, classes: number) {
   const pixels = mask.data.length / count;
   const mIoU = new Float64Array(count).fill(Number.NaN);
   const pixelAccuracy = new Float64Array(count).fill(Number.NaN);
+  const labelled = new Float64Array(count);
   for (let i = 0; i < count; i++) {
     const truth = mask.data.subarray(i * pixels, (i + 1) * pixels);
     if (truth.every((label) => label === ignoredPixel)) continue;
@@ -136,8 +141,9 @@ function imageScores(predicted: Int32Array, mask: HostTensor, classes: number) {
     const scores = own.result();
     mIoU[i] = scores.meanIoU;
     pixelAccuracy[i] = scores.pixelAccuracy;
+    labelled[i] = scores.labelledPixels;
   }
-  return { mIoU, pixelAccuracy };
+  return { mIoU, pixelAccuracy, pixels: labelled };
 }
 
 function argmax(values: Float64Array): number {

@@ -28,6 +28,8 @@ export function buildProgram(report: Report, cellEntry?: string | URL): Command 
   addAudit(program, report);
   addReport(program, report);
   addNewMethod(program, report);
+  addCompare(program, report, cellEntry);
+  addHistory(program, report);
   return program;
 }
 
@@ -203,6 +205,86 @@ function addReport(program: Command, report: Report): void {
     .action(async (run, options) =>
       report(await (await import('./commands/report.js')).report(run, options)),
     );
+}
+
+function addCompare(program: Command, report: Report, cellEntry?: string | URL): void {
+  program
+    .command('compare')
+    .description('what got better or worse from one run to others, with tests')
+    .argument('<base>', 'a run folder, a folder of records, a record, or HISTORY@COMMIT')
+    .argument('<heads...>', 'what to compare with it, likewise')
+    .option('--all', 'also show what did not change')
+    .option(
+      '--confirm',
+      'run the head’s cells again that have something worse; only what is worse again counts',
+    )
+    .option('--history <folder>', 'a history, whose series say how noisy measurements are')
+    .option('--ignore <settings>', 'settings that may differ, e.g. learningRate,training.learningRate', names)
+    .addOption(json())
+    .option('--markdown', 'print Markdown, for a pull request')
+    .option('--html <file>', 'also write a page')
+    .action(async (base, heads, options) =>
+      report(await (await import('./commands/compare.js')).compare(base, heads, options, cellEntry)),
+    );
+}
+
+function addHistory(program: Command, report: Report): void {
+  const history = program.command('history').description('results over time, in a folder that git can hold');
+  const folder = () => new Option('--history <folder>', 'the history’s folder').default('history');
+  const code = async () => import('./commands/history.js');
+  history
+    .command('add')
+    .description('add the finished cells of runs')
+    .argument('<runs...>', 'run folders, folders of records, or latest')
+    .addOption(folder())
+    .action(async (runs, options) => report(await (await code()).addToHistory(runs, options)));
+  history
+    .command('list')
+    .description('the series, their shifts and marks')
+    .addOption(folder())
+    .addOption(json())
+    .action(async (options) => report(await (await code()).showHistory(options)));
+  history
+    .command('accept')
+    .description('mark that the change at a commit is accepted')
+    .argument('<commit>', 'its beginning')
+    .argument('<text>', 'why')
+    .option('--series <name>', 'in this series alone')
+    .option('--measure <key>', 'of this measure alone, e.g. source/test/top1')
+    .option('--by <name>', 'who accepts it (default: git’s user.name)')
+    .addOption(folder())
+    .action(async (commit, text, options) =>
+      report(await (await code()).acceptInHistory(commit, text, options)),
+    );
+  history
+    .command('prune')
+    .description('remove entries; those of commits with a mark stay')
+    .option('--keep <n>', 'newest entries of each series and seed that stay', positiveInteger)
+    .option('--before <date>', 'remove what is older')
+    .option('--dirty', 'remove what was measured with changes that were not committed')
+    .addOption(folder())
+    .action(async (options) => report(await (await code()).pruneHistory(options)));
+  history
+    .command('export')
+    .description('write it in a format of others')
+    .addOption(
+      new Option('--format <name>', 'the format')
+        .choices(['bmf', 'github-action-benchmark', 'asv', 'csv', 'parquet'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--out <folder>', 'where the files go')
+    .addOption(folder())
+    .action(async (options) => report(await (await code()).exportHistory(options)));
+  history
+    .command('import')
+    .description('add results of asv or in Bencher’s format')
+    .argument('<path>', 'asv’s folder results, or a JSON file')
+    .addOption(new Option('--format <name>', 'the format').choices(['asv', 'bmf']).makeOptionMandatory())
+    .option('--testbed <name>', 'the machine, which BMF does not say')
+    .option('--commit <hash>', 'the commit, which BMF does not say')
+    .option('--date <date>', 'when it was measured, which BMF does not say (default: now)')
+    .addOption(folder())
+    .action(async (path, options) => report(await (await code()).importHistory(path, options)));
 }
 
 /** Comma-separated names; a flag that is given twice adds to the first. */

@@ -62,6 +62,19 @@ export function cellId(
   config: RunConfig,
   registry: Pick<Registry, 'plugins'>,
 ): string {
+  const used = pluginsOf(cell, config, registry);
+  const code = used.map(({ kind, digest }) => `${kind} ${digest}`).sort();
+  const decides = { ...decidingSettings(cell, config), ...(code.length > 0 && { code }) };
+  const digest = createHash('sha256').update(canonicalJson(decides)).digest('hex').slice(0, 8);
+  const several = config.models.length > 1 ? [cell.model.split(/[\\/]/).at(-1)!] : [];
+  const readable = [cell.label, ...several, cell.backend, cell.device, `s${cell.seed}`]
+    .map(slug)
+    .filter((part) => part !== '');
+  return [...readable, digest].join('-');
+}
+
+/** What decides a cell's numbers, but for code: its own settings and the configuration that it shares with others. */
+export function decidingSettings(cell: Omit<Cell, 'id'>, config: RunConfig) {
   const { label, learningRate, ...others } = cell;
   const settings =
     cell.learningRates === undefined
@@ -69,15 +82,7 @@ export function cellId(
       : { ...others, searchSeed: config.seeds[0] };
   const { $schema, description, plugins, methods, backends, seeds, models, ...rest } = config;
   const { learningRates, ratesChosenFor, ...shared } = rest;
-  const used = pluginsOf(cell, config, registry);
-  const code = used.map(({ kind, digest }) => `${kind} ${digest}`).sort();
-  const decides = { settings, shared, ...(code.length > 0 && { code }) };
-  const digest = createHash('sha256').update(canonicalJson(decides)).digest('hex').slice(0, 8);
-  const several = models.length > 1 ? [cell.model.split(/[\\/]/).at(-1)!] : [];
-  const readable = [label, ...several, cell.backend, cell.device, `s${cell.seed}`]
-    .map(slug)
-    .filter((part) => part !== '');
-  return [...readable, digest].join('-');
+  return { settings, shared };
 }
 
 /** The plugins that a cell uses: its method's, backend's and model's, and those of its phases. */

@@ -52,6 +52,14 @@ export const metricSchema = z.strictObject({
   primary: z.boolean(),
   shown: z.enum(['table', 'report']),
   description: z.string(),
+  scores: z
+    .strictObject({
+      score: z.string().describe('Column of the scores of every example.'),
+      pooledAs: z.enum(['mean', 'root-mean', 'root-mean-square', 'related']),
+      weight: z.string().optional().describe('Column that says what each example counts.'),
+    })
+    .optional()
+    .describe('How the metric follows from the scores of every example; absent where it does not.'),
 });
 export type RecordedMetric = z.infer<typeof metricSchema>;
 

@@ -16,7 +16,7 @@ export const logPath = (runDir: string, cellId: string) => join(runDir, 'logs', 
  * Writes a file of a run atomically.
  * @throws InputError when the folder cannot be written
  */
-export async function writeOutput(path: string, content: string): Promise<void> {
+export async function writeOutput(path: string, content: string | Uint8Array): Promise<void> {
   try {
     await writeFileAtomic(path, content);
   } catch (error) {

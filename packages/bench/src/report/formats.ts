@@ -1,4 +1,6 @@
 import { basename } from 'node:path';
+import type { RunMethodComparisons } from '../method-comparison/compare-methods.js';
+import { compareMethods } from '../method-comparison/compare-methods.js';
 import { readRecords } from '../records/record-files.js';
 import type { CellRecord, DoneRecord } from '../records/record-schema.js';
 import { reportPath, writeOutput } from '../records/run-files.js';
@@ -14,9 +16,14 @@ export const reportFormats = ['html', 'md', 'latex', 'csv', 'cells-csv'] as cons
 export type ReportFormat = (typeof reportFormats)[number];
 
 /** The report of some records. @param name of the run */
-export function formatReport(format: ReportFormat, name: string, records: readonly CellRecord[]): string {
+export function formatReport(
+  format: ReportFormat,
+  name: string,
+  records: readonly CellRecord[],
+  methods?: RunMethodComparisons,
+): string {
   const title = `KoRA Bench: ${name}`;
-  if (format === 'html') return runPage(title, records);
+  if (format === 'html') return runPage(title, records, methods);
   if (format === 'cells-csv')
     return cellsCsv(records.filter((record): record is DoneRecord => record.status === 'done'));
   const summary = summarizeRun('', null, records);
@@ -34,7 +41,8 @@ export async function reportOf(runDir: string, format: ReportFormat): Promise<st
     runDir,
     cells.map(({ id }) => id),
   );
-  return formatReport(format, basename(runDir), records);
+  const methods = format === 'html' ? await compareMethods(runDir, records) : undefined;
+  return formatReport(format, basename(runDir), records, methods);
 }
 
 /**

@@ -1,4 +1,6 @@
 import { mergeResultSchema } from '../analyses/merge.js';
+import type { RunMethodComparisons } from '../method-comparison/compare-methods.js';
+import { noMethodComparisons } from '../method-comparison/compare-methods.js';
 import type { CellRecord, DoneRecord, FailedRecord } from '../records/record-schema.js';
 import { costColumns, nameColumns, phaseTables } from '../table/phase-table.js';
 import { legend } from '../table/results-table.js';
@@ -7,13 +9,18 @@ import { summarizeRun } from '../table/run-summary.js';
 import { absent, learningRateText, megabytes, plural, rate } from '../table/text-table.js';
 import { rowsTable } from './fields.js';
 import { escapeHtml, folded, foldedJson, markup, style, table } from './html.js';
+import { methodComparisonSection } from './method-section.js';
 import type { PageContent } from './phase-section.js';
 import { curvesOf, phaseSection } from './phase-section.js';
 import { searchSection } from './search-section.js';
 import { similaritySection } from './similarity-section.js';
 
 /** The whole page: one file, no script, nothing loaded from elsewhere. */
-export function runPage(title: string, records: readonly CellRecord[]): string {
+export function runPage(
+  title: string,
+  records: readonly CellRecord[],
+  methods: RunMethodComparisons = noMethodComparisons,
+): string {
   const summary = summarizeRun('', null, records);
   const done = records.filter((record): record is DoneRecord => record.status === 'done');
   const failed = records.filter((record): record is FailedRecord => record.status === 'failed');
@@ -26,7 +33,7 @@ export function runPage(title: string, records: readonly CellRecord[]): string {
     first && `<p class="lead">${escapeHtml(describe(first, summary))}</p>`,
     noticesOf(summary),
     failed.length > 0 && failedTable(failed),
-    done.length > 0 && results(summary, { rows: summary.rows, records: done }),
+    done.length > 0 && results(summary, { rows: summary.rows, records: done }, methods),
   )}\n</main></body></html>\n`;
 }
 
@@ -58,7 +65,7 @@ function describe({ config, startedAt }: CellRecord, { rows }: RunSummary): stri
   return parts.filter(Boolean).join('; ');
 }
 
-function results(summary: RunSummary, content: PageContent): string {
+function results(summary: RunSummary, content: PageContent, methods: RunMethodComparisons): string {
   const { phases, rows, findings } = summary;
   const { records } = content;
   const whole = phaseTables(phases, rows, 'report');
@@ -66,6 +73,7 @@ function results(summary: RunSummary, content: PageContent): string {
     ...phaseTables(phases, rows, 'table').map((phase, index) =>
       phaseSection(phase, { whole: whole[index]!, content }),
     ),
+    methodComparisonSection(methods),
     '<h2>How to read the tables</h2>',
     `<ul>${legend(rows)
       .map((line) => `<li>${escapeHtml(line)}</li>`)

@@ -30,12 +30,16 @@ export interface ClassificationResult {
   readonly confusion: readonly ConfusionEntry[];
 }
 
-/** What a batch says of each of its examples, `[B]`. */
+/** What a batch says of each of its examples. */
 export interface ExampleScores {
-  /** The class of the largest logit. */
+  /** The class of the largest logit, `[B]`. */
   readonly predicted: Int32Array;
-  /** −ln softmax(logits)[label], nats. */
+  /** −ln softmax(logits)[label], nats, `[B]`. */
   readonly loss: Float64Array;
+  /** The min(5, C) most probable classes, the most probable first, `[B, min(5, C)]`. */
+  readonly topClasses: Int32Array;
+  /** Their probabilities in [0, 1], `[B, min(5, C)]`. */
+  readonly topProbabilities: Float64Array;
 }
 
 /**
@@ -73,12 +77,19 @@ export class ClassificationMetrics {
     this.#check(logits, labels);
     const predicted = new Int32Array(labels.length);
     const loss = new Float64Array(labels.length);
+    const kept = Math.min(5, this.classes);
+    const topClasses = new Int32Array(labels.length * kept);
+    const topProbabilities = new Float64Array(labels.length * kept);
     for (let example = 0; example < labels.length; example++) {
       const scores = this.#addExample(logits, example * this.classes, labels[example]!);
       predicted[example] = scores.predicted;
       loss[example] = scores.loss;
+      for (const [place, c] of scores.top.entries()) {
+        topClasses[example * kept + place] = c;
+        topProbabilities[example * kept + place] = scores.probability(c);
+      }
     }
-    return { predicted, loss };
+    return { predicted, loss, topClasses, topProbabilities };
   }
 
   /** @throws InputError when no example was added. */
@@ -107,11 +118,7 @@ export class ClassificationMetrics {
     };
   }
 
-  #addExample(
-    logits: Float32Array,
-    row: number,
-    label: number,
-  ): { readonly predicted: number; readonly loss: number } {
+  #addExample(logits: Float32Array, row: number, label: number): ExampleResult {
     const ofLabel = logits[row + label]!;
     let predicted = 0;
     let rank = 0;
@@ -130,7 +137,12 @@ export class ClassificationMetrics {
     this.#crossEntropy += loss;
     this.#confusion.add(label, predicted);
     this.#calibration.add(1 / sum, predicted === label);
-    return { predicted, loss };
+    return {
+      predicted,
+      loss,
+      top: largestFive(logits.subarray(row, row + this.classes)),
+      probability: (c) => Math.exp(logits[row + c]! - largest) / sum,
+    };
   }
 
   #check(logits: Float32Array, labels: Int32Array): void {
@@ -164,6 +176,28 @@ export class ClassificationMetrics {
       });
     }
   }
+}
+
+interface ExampleResult {
+  readonly predicted: number;
+  readonly loss: number;
+  /** The largest logits' classes, at most five. */
+  readonly top: readonly number[];
+  /** Of a class. */
+  probability(c: number): number;
+}
+
+/** Indices of the five largest values, the largest first; of equal ones the first is larger. */
+function largestFive(values: Float32Array): number[] {
+  const top: number[] = [];
+  for (let c = 0; c < values.length; c++) {
+    if (top.length === 5 && !(values[c]! > values[top[4]!]!)) continue;
+    let place = top.length;
+    while (place > 0 && values[c]! > values[top[place - 1]!]!) place--;
+    top.splice(place, 0, c);
+    if (top.length > 5) top.pop();
+  }
+  return top;
 }
 
 function firstFullyMaskedRow(logits: Float32Array, classes: number): number {

@@ -3,6 +3,19 @@
  * comparisons render that without knowing any task.
  */
 
+/** Which scores of single examples a metric comes from, so that two models can be compared on the same examples. */
+export interface MetricScores {
+  /** Name of the score, as the task's evaluator gives it; a larger one is better where a larger metric is. */
+  readonly score: string;
+  /**
+   * The metric is the scores' `mean`, the root of it (`root-mean`, of squared errors), or the root of the mean of their
+   * squares (`root-mean-square`); `related` where the scores only tell which of two models does better on an example.
+   */
+  readonly pooledAs: 'mean' | 'root-mean' | 'root-mean-square' | 'related';
+  /** Name of the score that says what each example counts, e.g. its measured pixels; all alike by default. */
+  readonly weight?: string | undefined;
+}
+
 export interface Metric {
   /** Name of the value in records, e.g. `top1`. */
   readonly key: string;
@@ -24,6 +37,8 @@ export interface Metric {
   readonly shown: 'table' | 'report';
   /** How it is defined, with its source, for people. */
   readonly description: string;
+  /** The scores behind it; a metric without any is compared by its value alone. */
+  readonly scores?: MetricScores | undefined;
 }
 
 const endless = Number.POSITIVE_INFINITY;

@@ -1,6 +1,8 @@
 import type { DataContext } from '@kora-bench/core/data';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { ratesChosenElsewhere } from '../../audits/rates-audit.js';
+import { compareMethods } from '../../method-comparison/compare-methods.js';
+import { methodComparisonText } from '../../method-comparison/method-comparison-text.js';
 import type { CellsResult, RunCellsOptions } from '../../orchestrator/run-cells.js';
 import { cellEntry, missingCells, runCells } from '../../orchestrator/run-cells.js';
 import { runSearch, searchFolder } from '../../orchestrator/run-search.js';
@@ -13,7 +15,7 @@ import { describeFailure, failureText } from '../../records/record-schema.js';
 import type { ContinuedRun, RunPlan } from '../../records/run-folder.js';
 import { continueRun, createRun, makeRunFolder } from '../../records/run-folder.js';
 import { summarizeRun, summaryText } from '../../table/run-summary.js';
-import { plural } from '../../table/text-table.js';
+import { plural, wrapText } from '../../table/text-table.js';
 import type { AskedRun, RunOptions, RunSettings } from './asked-run.js';
 import { resolveRun, splitOptions } from './asked-run.js';
 import { findingsCode } from './audit.js';
@@ -89,8 +91,13 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       return null;
     });
     const summary = summarizeRun(runDir, page, records);
-    if (json) printJson({ ...summary, ...(unfinished && { error: unfinished }) });
-    else printResult(summaryText(summary, outputWidth()));
+    const methods = await compareMethods(runDir, records);
+    if (json) printJson({ ...summary, methods, ...(unfinished && { error: unfinished }) });
+    else {
+      printResult(summaryText(summary, outputWidth()));
+      const differences = methodComparisonText(methods);
+      if (differences !== '') printResult(`\n${wrapText(differences, outputWidth())}`);
+    }
     if (unfinished !== undefined) printMessage(`${unfinished.message} To go on: ${unfinished.fix}`);
     if (page === null) return exitCode.lost;
     if (summary.failed.length > 0) return exitCode.failed;

@@ -1,0 +1,60 @@
+import type { Column } from '../report/html.js';
+import { escapeHtml, markup, style, table } from '../report/html.js';
+import { cellsText, readingHelp, remarks, rowTexts, sortedRows, verdictCounts } from './comparison-text.js';
+import type { ComparisonRow, RunComparison } from './run-comparison.js';
+
+/** Comparisons as one HTML file, with nothing loaded from elsewhere. */
+export function comparisonPage(comparisons: readonly RunComparison[]): string {
+  const title = `KoRA Bench: ${comparisons.map(({ base, head }) => `${base} → ${head}`).join(', ')}`;
+  return `${markup(
+    '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    `<title>${escapeHtml(title)}</title><style>${style} ${ownStyle}</style></head><body><main>`,
+    '<h1>Comparison</h1>',
+    `<p class="lead">${escapeHtml(readingHelp)}</p>`,
+    ...comparisons.map(section),
+  )}\n</main></body></html>\n`;
+}
+
+const ownStyle = `
+.verdict { border-radius: 10px; padding: 1px 8px; font-size: 13px; color: #ffffff; white-space: nowrap; }
+.worse { background: #b42318; } .better { background: #1a7f37; } .same { background: #57606a; } .undecided { background: #9a6700; }
+`.replaceAll('\n', ' ');
+
+function section(comparison: RunComparison): string {
+  const { shown, folded } = sortedRows(comparison);
+  const said = remarks(comparison);
+  return markup(
+    `<h2>${escapeHtml(comparison.base)} → ${escapeHtml(comparison.head)}</h2>`,
+    `<p><strong>${escapeHtml(verdictCounts(comparison.rows))}.</strong> ${escapeHtml(cellsText(comparison))}.</p>`,
+    shown.length > 0
+      ? table('What changed', columns, shown)
+      : '<p>Nothing has changed that can be told from chance.</p>',
+    folded.length > 0 &&
+      `<details><summary>${escapeHtml(verdictCounts(folded))}</summary>${table('What did not change, and what cannot be told', columns, folded)}</details>`,
+    said.length > 0 &&
+      `<h3>What was not compared</h3><ul>${said.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`,
+  );
+}
+
+const text = (of: (row: ReturnType<typeof rowTexts>) => string) => (row: ComparisonRow) =>
+  escapeHtml(of(rowTexts(row)));
+
+const columns: readonly Column<ComparisonRow>[] = [
+  {
+    title: 'verdict',
+    cell: (row) => `<span class="verdict ${row.verdict}">${escapeHtml(rowTexts(row).verdict)}</span>`,
+  },
+  { title: 'cell', cell: text(({ cell }) => cell) },
+  { title: 'measure', cell: text(({ measure }) => measure) },
+  { title: 'base', numeric: true, cell: text(({ base }) => base) },
+  { title: 'head', numeric: true, cell: text(({ head }) => head) },
+  {
+    title: 'difference',
+    numeric: true,
+    hint: 'head − base, 95 %',
+    cell: text(({ difference }) => difference),
+  },
+  { title: 'p', numeric: true, hint: 'after Holm', cell: text(({ p }) => p) },
+  { title: 'test', cell: text(({ test, note }) => [test, note].filter((part) => part !== '').join('. ')) },
+];

@@ -1,0 +1,167 @@
+import type { Direction } from '@kora-bench/comparison';
+import { primaryMetric } from '@kora-bench/core/training';
+import type { CellRecord, DoneRecord, PhaseRecord, RecordedMetric } from '../records/record-schema.js';
+
+/**
+ * What kind of number a measure is, which decides how two of them are compared: `quality` by the scores of examples,
+ * `count` exactly, `sample` as one measurement among several of a machine.
+ */
+export type MeasureKind = 'quality' | 'count' | 'sample';
+
+/** One number of a cell that can be compared with the same of another run. */
+export interface Measure {
+  /** Unique in the cell and stable, e.g. `source/test/top1`, `source/flopsPerStep`, `peakMemoryBytes`. */
+  readonly key: string;
+  readonly kind: MeasureKind;
+  readonly phase: string | null;
+  /** How a reader calls it, e.g. `source top-1`. */
+  readonly title: string;
+  readonly unit: string;
+  readonly direction: Direction;
+  /** How it is shown: multiplied by `scale`, with `digits` decimals. */
+  readonly format: { readonly scale: number; readonly digits: number };
+  /** Whether "worse" fails a gate. */
+  readonly gating: boolean;
+  readonly value: number;
+  /** 95 %, over the examples; null where there is none. */
+  readonly interval: readonly [low: number, high: number] | null;
+  /** Examples that it is of; null where it is of none. */
+  readonly examples: number | null;
+  /** Whether it is a share of examples. */
+  readonly isShare: boolean;
+  /** Of quality. */
+  readonly metric: RecordedMetric | null;
+  readonly evaluation: string | null;
+}
+
+/** All measures of a record. A failed cell has one alone: that it did not finish. */
+export function measuresOf(record: CellRecord): Measure[] {
+  const finished = count({
+    key: 'finished',
+    title: 'finished',
+    value: record.status === 'done' ? 1 : 0,
+    direction: 'higher',
+  });
+  if (record.status === 'failed') return [finished];
+  const several = record.phases.length > 1;
+  return [
+    finished,
+    ...record.phases.flatMap((phase) => qualityOf(phase)),
+    count({
+      key: 'trainableParameters',
+      title: 'trainable parameters',
+      value: record.model.trainableParameters,
+    }),
+    ...record.phases.flatMap((phase) => costsOf(phase, several)),
+    memoryOf(record),
+  ];
+}
+
+function qualityOf(phase: PhaseRecord): Measure[] {
+  const { name, metrics, draws } = phase;
+  const primary = primaryMetric(metrics);
+  return draws[0]!.evaluations.flatMap(({ name: evaluation, caveat }) =>
+    metrics.flatMap((metric) => {
+      const found = draws.flatMap(
+        ({ evaluations }) => evaluations.find((one) => one.name === evaluation) ?? [],
+      );
+      const values = found.flatMap(({ values: { [metric.key]: value } }) => value ?? []);
+      // A mean over some of the draws would compare other draws on the other side.
+      if (values.length === 0 || values.length < draws.length) return [];
+      return [
+        {
+          key: `${name}/${evaluation}/${metric.key}`,
+          kind: 'quality' as const,
+          phase: name,
+          title: `${name} ${evaluation === 'test' ? '' : `${evaluation} `}${metric.label}`,
+          unit: metric.unit,
+          direction: metric.direction,
+          format: metric.format,
+          gating: metric === primary && caveat === null,
+          value: values.reduce((sum, value) => sum + value, 0) / values.length,
+          interval: values.length === 1 ? (found[0]!.intervals[metric.key] ?? null) : null,
+          examples: found[0]!.examples,
+          isShare: metric.interval === 'wilson',
+          metric,
+          evaluation,
+        },
+      ];
+    }),
+  );
+}
+
+function costsOf({ name, draws }: PhaseRecord, several: boolean): Measure[] {
+  const [{ training }] = draws as [PhaseRecord['draws'][number]];
+  const title = (what: string) => (several ? `${name} ${what}` : what);
+  const rates = draws.map((draw) => draw.training.imagesPerSecond);
+  const memory = training.deviceMemory;
+  return [
+    count({
+      key: `${name}/flopsPerStep`,
+      phase: name,
+      title: title('FLOPs per step'),
+      value: training.flopsPerStep,
+    }),
+    ...(memory === undefined
+      ? []
+      : [
+          count({
+            key: `${name}/deviceMemoryBytes`,
+            phase: name,
+            title: title('device memory, planned'),
+            unit: 'MB',
+            format: { scale: 1e-6, digits: 1 },
+            value: memory.plannedBytes + memory.weightBytes + memory.stateBytes,
+          }),
+        ]),
+    {
+      ...count({
+        key: `${name}/imagesPerSecond`,
+        phase: name,
+        title: title('images/s'),
+        direction: 'higher',
+        format: { scale: 1, digits: 1 },
+        value: rates.reduce((sum, rate) => sum + rate, 0) / rates.length,
+      }),
+      kind: 'sample',
+      gating: false,
+    },
+  ];
+}
+
+function memoryOf({ peakMemoryBytes }: DoneRecord): Measure {
+  return {
+    ...count({
+      key: 'peakMemoryBytes',
+      title: 'peak memory',
+      unit: 'MB',
+      format: { scale: 1e-6, digits: 0 },
+      value: peakMemoryBytes,
+    }),
+    kind: 'sample',
+  };
+}
+
+/** A gating number that is exact unless said otherwise, and better where it is lower. */
+function count(of: Pick<Measure, 'key' | 'title' | 'value'> & Partial<Measure>): Measure {
+  return {
+    kind: 'count',
+    phase: null,
+    unit: '',
+    direction: 'lower',
+    format: { scale: 1, digits: 0 },
+    gating: true,
+    interval: null,
+    examples: null,
+    isShare: false,
+    metric: null,
+    evaluation: null,
+    ...of,
+  };
+}
+
+/** A measure's value as it is shown, with its unit. */
+export function measureText({ format, unit }: Pick<Measure, 'format' | 'unit'>, value: number): string {
+  const text = (value * format.scale).toFixed(format.digits);
+  return unit === '' ? text : `${text} ${unit}`;
+}
