@@ -1,0 +1,4 @@
+import definition from '@kora-bench/backend-tfjs';
+import { describeBackend } from '@kora-bench/conformance';
+
+describeBackend(definition, { device: process.env.KDEV ?? 'wasm' });
