@@ -5,6 +5,7 @@ import { defaultDevice, devices, requireDevice } from './devices/devices.js';
 import type { OpenTfjs } from './devices/open-tfjs.js';
 import { openTfjs } from './devices/open-tfjs.js';
 import { TfjsEngine } from './engine/tfjs-engine.js';
+import { peer } from './peer/usual-training.js';
 import { engineTraits } from './rewrite/engine-traits.js';
 import { prepareProgram } from './rewrite/prepare-program.js';
 
@@ -22,6 +23,7 @@ const definition: BackendDefinition<TfjsOptions> = {
   async create(device) {
     return createBackend(await openTfjs(requireDevice(device)));
   },
+  peer,
   probe: async () => [],
 };
 

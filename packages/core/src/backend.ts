@@ -21,4 +21,5 @@ export {
   runEager,
 } from './backend/eager-plan.js';
 export { ownState, PairedState, type StateStorage } from './backend/paired-state.js';
+export type { Peer, PeerDefinition, PeerTraining } from './backend/peer.js';
 export { checkWeights, RunQueue, runCheck } from './backend/runs.js';

@@ -121,7 +121,7 @@ async function openWebgpu(tf: Tfjs): Promise<Opened> {
   const { device, adapterInfo } = backend as unknown as WebgpuParts;
   let failed: unknown;
   device.addEventListener('uncapturederror', ({ error }) => {
-    failed ??= error;
+    failed ??= new Error(error.message);
   });
   void device.lost.then(({ message, reason }) => {
     if (reason !== 'destroyed') failed ??= new Error(`the device was lost: ${message}`);
@@ -132,7 +132,10 @@ async function openWebgpu(tf: Tfjs): Promise<Opened> {
     description,
     versions: { adapter: description },
     async finish() {
-      if ((backend as unknown as WebgpuParts).commandEncoder) backend.submitQueue();
+      if ((backend as unknown as WebgpuParts).commandEncoder) {
+        (backend as unknown as WebgpuParts).endComputePassEncoder();
+        backend.submitQueue();
+      }
       await device.queue.onSubmittedWorkDone();
       const cause = failed;
       failed = undefined;
@@ -147,6 +150,7 @@ interface WebgpuParts {
   readonly adapterInfo?: Partial<GPUAdapterInfo>;
   /** Absent while there is nothing to submit. */
   readonly commandEncoder?: GPUCommandEncoder | null;
+  endComputePassEncoder(): void;
 }
 
 function describe({ vendor, architecture, device, description }: Partial<GPUAdapterInfo>): string {

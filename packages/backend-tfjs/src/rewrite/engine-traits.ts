@@ -19,6 +19,8 @@ export interface EngineTraits {
   readonly exactSigns: boolean;
   /** Of two masks, one can be chosen element by element as of two numbers. */
   readonly choosesMasks: boolean;
+  /** Of results up to this rank, all kernels are right. */
+  readonly largestRank: number;
 }
 
 const plain: EngineTraits = {
@@ -29,6 +31,7 @@ const plain: EngineTraits = {
   comparesNaN: true,
   exactSigns: false,
   choosesMasks: true,
+  largestRank: Infinity,
 };
 
 const native: EngineTraits = { ...plain, fusesBias: false, broadcastsBatches: true, exactSigns: true };
@@ -36,7 +39,7 @@ const native: EngineTraits = { ...plain, fusesBias: false, broadcastsBatches: tr
 export const engineTraits: Readonly<Record<TfjsDevice, EngineTraits>> = {
   wasm: { ...plain, fusesBias: false, choosesMasks: false, readsTransposed: false, batchesProducts: false, comparesNaN: false },
   cpu: plain,
-  webgpu: { ...plain, comparesNaN: false },
+  webgpu: { ...plain, largestRank: 4 },
   node: native,
   'node-gpu': native,
 };

@@ -13,6 +13,7 @@ import {
 import type { EngineTraits } from './engine-traits.js';
 import { exactValues } from './exact-values.js';
 import { fitProducts } from './fit-products.js';
+import { lowerRanks } from './lower-ranks.js';
 
 /** Composites that engines of tfjs have kernels for. */
 const native = ['linear', 'softmax'] as const satisfies readonly CompositeKind[];
@@ -26,7 +27,7 @@ export function prepareProgram(given: Program, traits: EngineTraits): Program {
   const exact = rewriteProgram(rewriteProgram(stacked, exactValues(traits)), repeatOperands);
   const flat = rewriteProgram(exact, flattenRows(traits));
   const fitted = rewriteProgram(flat, fitProducts(traits));
-  return rewriteProgram(rewriteProgram(fitted, simplify), alignRanks);
+  return rewriteProgram(rewriteProgram(rewriteProgram(fitted, simplify), alignRanks), lowerRanks(traits));
 }
 
 /** The fused product takes matrices, and only helps where there is a bias and the engine fuses it. */
