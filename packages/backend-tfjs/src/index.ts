@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { defaultDevice, devices, requireDevice } from './devices/devices.js';
 import type { OpenTfjs } from './devices/open-tfjs.js';
 import { openTfjs } from './devices/open-tfjs.js';
+import { probeDevices } from './devices/probe.js';
 import { TfjsEngine } from './engine/tfjs-engine.js';
 import { peer } from './peer/usual-training.js';
 import { engineTraits } from './rewrite/engine-traits.js';
@@ -24,7 +25,7 @@ const definition: BackendDefinition<TfjsOptions> = {
     return createBackend(await openTfjs(requireDevice(device)));
   },
   peer,
-  probe: async () => [],
+  probe: probeDevices,
 };
 
 function createBackend(open: OpenTfjs): Backend {

@@ -2,6 +2,7 @@ import { BackendError, firstLine } from '@kora-bench/core/errors';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { failure, outOfMemory } from '../engine/failures.js';
+import { registerWasmSlice } from '../engine/wasm-slice.js';
 import type { TfjsDevice } from './devices.js';
 import { inNode, npmFix } from './devices.js';
 
@@ -22,12 +23,10 @@ export interface OpenTfjs {
   hasKernel(name: string): boolean;
   /** Where kernels return before they are done: see `EagerEngine.finish`. */
   finish?(): Promise<void>;
-  /** Where a tensor can be made without memory behind it: throws if `dataId` is one. */
-  checkMemory?(dataId: object): void;
 }
 
 /** What differs from engine to engine. */
-export type Opened = Pick<OpenTfjs, 'engineName' | 'description' | 'versions' | 'finish' | 'checkMemory'>;
+export type Opened = Pick<OpenTfjs, 'engineName' | 'description' | 'versions' | 'finish'>;
 
 /**
  * Loads tfjs and one of its engines.
@@ -93,7 +92,9 @@ async function start(device: keyof typeof npmFix, tf: Tfjs, name: string): Promi
 async function openWasm(tf: Tfjs): Promise<Opened> {
   const { getThreadsCount } = await import('@tensorflow/tfjs-backend-wasm');
   await start('wasm', tf, 'wasm');
-  const wasm = tf.engine().findBackend('wasm') as BackendWasm;
+  registerWasmSlice(tf);
+  const { wasm } = tf.engine().findBackend('wasm') as BackendWasm;
+  guardAllocations(wasm as unknown as WasmModule);
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   const threads = (await tf.env().getAsync('WASM_HAS_MULTITHREAD_SUPPORT')) ? getThreadsCount() : 1;
   const features = `${simd ? 'SIMD, ' : ''}${threads} thread${threads === 1 ? '' : 's'}`;
@@ -101,10 +102,31 @@ async function openWasm(tf: Tfjs): Promise<Opened> {
     engineName: 'wasm',
     description: `wasm (${features})`,
     versions: { features },
-    // The module's allocator answers with 0 where it has nothing left, and kernels would write there.
-    checkMemory(dataId) {
-      if (wasm.getMemoryOffset(dataId) === 0) throw outOfMemory('wasm', 'a kernel', 'no more WebAssembly memory');
-    },
+  };
+}
+
+interface WasmModule {
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+}
+
+const guarded = new WeakSet<WasmModule>();
+
+/**
+ * The module's allocator answers with 0 where it has nothing left, and takes sizes modulo 2³²; kernels would then
+ * write over what is at the start of the memory.
+ */
+function guardAllocations(module: WasmModule): void {
+  if (guarded.has(module)) return;
+  guarded.add(module);
+  // The first call replaces the function by the module's own.
+  module._free(module._malloc(1));
+  const allocate = module._malloc;
+  module._malloc = (bytes) => {
+    const address = bytes < 2 ** 32 ? allocate(bytes) : 0;
+    if (address === 0 && bytes > 0)
+      throw outOfMemory('wasm', 'an allocation', `no room for ${bytes} bytes in the memory of WebAssembly`);
+    return address;
   };
 }
 

@@ -63,7 +63,7 @@ const reduceKernel: Record<ReduceFn, string> = { sum: 'Sum', mean: 'Mean', max: 
 export function kernelOf(
   node: ComputedNode,
   operands: readonly GraphNode[],
-  { batchesProducts }: EngineTraits,
+  { batchesProducts, slice }: EngineTraits,
 ): NodeKernel {
   const op = node.op as Exclude<ComputedNode['op'], { kind: Replaced }>;
   switch (op.kind) {
@@ -81,7 +81,7 @@ export function kernelOf(
       return reduction(op);
     case 'matmul': {
       const { transposeA, transposeB } = op;
-      if (!batchesProducts && sizeOf(node.shape.slice(0, -2)) > 1) return oneByOne(op, node.shape);
+      if (!batchesProducts && sizeOf(node.shape.slice(0, -2)) > 1) return oneByOne(op, node.shape, slice);
       return single('BatchMatMul', ([a, b]) => ({ a: a!, b: b! }), { transposeA, transposeB });
     }
     case 'reshape':
@@ -95,7 +95,7 @@ export function kernelOf(
     }
     case 'slice': {
       const size = op.ends.map((end, axis) => end - op.starts[axis]!);
-      return single('Slice', ([x]) => ({ x: x! }), { begin: [...op.starts], size });
+      return single(slice, ([x]) => ({ x: x! }), { begin: [...op.starts], size });
     }
     case 'pad': {
       const paddings = op.before.map((before, axis) => [before, op.after[axis]!]);
@@ -145,10 +145,10 @@ function linear(shape: Shape): NodeKernel {
 }
 
 /** A batch of products as products of two matrices. An operand without a batch is in all of them. */
-function oneByOne({ transposeA, transposeB }: OpOf<'matmul'>, shape: Shape): NodeKernel {
+function oneByOne({ transposeA, transposeB }: OpOf<'matmul'>, shape: Shape, slice: string): NodeKernel {
   const count = sizeOf(shape.slice(0, -2));
   return {
-    calls: ['Reshape', 'Slice', 'BatchMatMul', 'Concat'],
+    calls: ['Reshape', slice, 'BatchMatMul', 'Concat'],
     compute(call, [a, b]) {
       const made: Tensor[] = [];
       const keep = (tensor: Tensor) => {
@@ -161,7 +161,7 @@ function oneByOne({ transposeA, transposeB }: OpOf<'matmul'>, shape: Shape): Nod
         return (i: number) =>
           batch.shape[0] === 1
             ? batch
-            : keep(call('Slice', { x: batch }, { begin: [i, 0, 0], size: [1, rows, columns] }));
+            : keep(call(slice, { x: batch }, { begin: [i, 0, 0], size: [1, rows, columns] }));
       };
       const [left, right] = [matrices(a!), matrices(b!)];
       const products = Array.from({ length: count }, (_, i) =>

@@ -70,9 +70,7 @@ export class TfjsEngine implements EagerEngine<Tensor> {
   /** Runs `work`, and makes an error of the suite of what the engine throws. */
   #attempt(what: string, work: () => Tensor): Tensor {
     try {
-      const result = work();
-      this.#open.checkMemory?.(result.dataId);
-      return result;
+      return work();
     } catch (cause) {
       throw failure(this.#open.device, what, cause);
     }

@@ -1,4 +1,5 @@
 import type { TfjsDevice } from '../devices/devices.js';
+import { wasmSlice } from '../engine/wasm-slice.js';
 
 /**
  * What an engine's kernels get wrong or are slow at, so that programs go around it. Found by the conformance
@@ -19,6 +20,8 @@ export interface EngineTraits {
   readonly exactSigns: boolean;
   /** Of two masks, one can be chosen element by element as of two numbers. */
   readonly choosesMasks: boolean;
+  /** The kernel that cuts a part out of a value. */
+  readonly slice: string;
   /** Of results up to this rank, all kernels are right. */
   readonly largestRank: number;
 }
@@ -31,13 +34,22 @@ const plain: EngineTraits = {
   comparesNaN: true,
   exactSigns: false,
   choosesMasks: true,
+  slice: 'Slice',
   largestRank: Infinity,
 };
 
 const native: EngineTraits = { ...plain, fusesBias: false, broadcastsBatches: true, exactSigns: true };
 
 export const engineTraits: Readonly<Record<TfjsDevice, EngineTraits>> = {
-  wasm: { ...plain, fusesBias: false, choosesMasks: false, readsTransposed: false, batchesProducts: false, comparesNaN: false },
+  wasm: {
+    ...plain,
+    fusesBias: false,
+    readsTransposed: false,
+    batchesProducts: false,
+    comparesNaN: false,
+    choosesMasks: false,
+    slice: wasmSlice,
+  },
   cpu: plain,
   webgpu: { ...plain, largestRank: 4 },
   node: native,
