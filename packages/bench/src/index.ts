@@ -19,6 +19,7 @@ export { summarizeRun, summaryText } from './table/run-summary.js';
 export {
   measureThroughput,
   type ThroughputCell,
-  type ThroughputSpec,
   throughputCellSchema,
 } from './throughput/measure-throughput.js';
+export type { PeerComparison } from './throughput/measure-peer.js';
+export type { ThroughputSpec } from './throughput/training-step.js';

@@ -24,6 +24,20 @@ export function nativeFolder(kind: NativeKind): string {
 export const addonFile = join('tensorflow', 'tfjs_binding.node');
 export const manifestFile = 'native.json';
 
+/** In a checkout of this repository, as opposed to a project that installed the package. */
+const inCheckout = existsSync(new URL('../../../../pnpm-workspace.yaml', import.meta.url));
+
+/** The command that builds the native engine, with what it needs before. */
+export function buildCommand(kind: NativeKind, ...flags: readonly string[]): string {
+  const all = [...(kind === 'gpu' ? ['--gpu'] : []), ...flags];
+  if (inCheckout) return ['pnpm tfjs:native', ...all].join(' ');
+  const build = ['npx kora-tfjs-native', ...all].join(' ');
+  return packageFolder(nodePackage) === undefined ? `${installCommand} && ${build}` : build;
+}
+
+/** Gets tfjs-node's JavaScript and sources; its install script would download a library. */
+export const installCommand = `npm install --ignore-scripts ${nodePackage}@${tfjsVersion}`;
+
 /** An addon that can be loaded. */
 export interface FoundAddon {
   readonly path: string;

@@ -6,7 +6,7 @@ import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { tfjsVersion } from '../devices/devices.js';
 import type { Opened, Tfjs } from '../devices/open-tfjs.js';
 import type { NativeKind } from './native-folder.js';
-import { findAddon, nodePackage, packageFolder } from './native-folder.js';
+import { buildCommand, findAddon, installCommand, nodePackage, packageFolder } from './native-folder.js';
 
 /** The device's name in tfjs. */
 const engineName = 'tensorflow';
@@ -19,12 +19,6 @@ interface Binding {
 
 const kinds = { node: 'cpu', 'node-gpu': 'gpu' } as const satisfies Record<string, NativeKind>;
 type NativeDevice = keyof typeof kinds;
-
-/** The command that makes a device available. */
-export const nativeFix: Readonly<Record<NativeDevice, string>> = {
-  node: `npm install --ignore-scripts ${nodePackage}@${tfjsVersion} && npx kora-tfjs-native`,
-  'node-gpu': `npm install --ignore-scripts ${nodePackage}@${tfjsVersion} && npx kora-tfjs-native --gpu`,
-};
 
 /** A process can hold one TensorFlow. */
 let loaded: { readonly device: NativeDevice; readonly opened: Opened } | undefined;
@@ -48,7 +42,7 @@ export async function openNative(device: NativeDevice, tf: Tfjs): Promise<Opened
     throw unavailable(device, {
       expected: `the addon of ${nodePackage} with ${device === 'node' ? '' : 'a GPU build of '}libtensorflow`,
       received: 'none',
-      fix: nativeFix[device],
+      fix: buildCommand(kinds[device]),
     });
   }
   // What it would print of itself while it loads and runs; errors come as exceptions.
@@ -89,7 +83,7 @@ function requirePackage(device: NativeDevice): string {
     throw unavailable(device, {
       expected: `the package ${nodePackage}`,
       received: 'it is not installed',
-      fix: nativeFix[device],
+      fix: buildCommand(kinds[device]),
     });
   }
   const { version } = createRequire(import.meta.url)(join(folder, 'package.json')) as { version: string };
@@ -97,7 +91,7 @@ function requirePackage(device: NativeDevice): string {
   throw unavailable(device, {
     expected: `${nodePackage} ${tfjsVersion}`,
     received: version,
-    fix: nativeFix[device],
+    fix: installCommand,
   });
 }
 
@@ -105,11 +99,10 @@ function loadBinding(device: NativeDevice, path: string, require: NodeJS.Require
   try {
     return require(path) as Binding;
   } catch (cause) {
-    const rebuild = `npx kora-tfjs-native --force${device === 'node' ? '' : ' --gpu'}`;
     throw unavailable(device, {
       expected: `an addon for Node ${process.versions.node} on ${process.platform} ${process.arch}, and the libtensorflow that it was built for`,
       received: firstLine(cause),
-      fix: `${rebuild}, or remove ${path}`,
+      fix: buildCommand(kinds[device], '--force'),
       cause,
     });
   }

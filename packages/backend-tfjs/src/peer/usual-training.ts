@@ -13,10 +13,21 @@ type Tf = typeof tfjs;
 const loraOptions = z.object({
   rank: z.int(),
   alpha: z.number(),
-  scaling: z.literal('alpha/r'),
+  scaling: z.enum(['alpha', 'alpha/r', 'alpha/sqrt(r)']),
   targets: z.literal('all-linear'),
-  includeUnusedClassifier: z.literal(false),
 });
+
+/** The factor on every adapter's output. */
+function scaleOf({ rank, alpha, scaling }: z.infer<typeof loraOptions>): number {
+  switch (scaling) {
+    case 'alpha':
+      return alpha;
+    case 'alpha/r':
+      return alpha / rank;
+    case 'alpha/sqrt(r)':
+      return alpha / Math.sqrt(rank);
+  }
+}
 
 /** A LoRA fine-tuning in tfjs alone: `tf.variableGrads` and `tf.train.adam`, on any of its engines. */
 export const peer: PeerDefinition = {
@@ -27,7 +38,7 @@ export const peer: PeerDefinition = {
     if (training.method.name !== 'lora' || !options.success || optimizer.kind !== 'adamw') {
       throw new InputError('The peer of tfjs has no such training.', {
         where: 'method',
-        expected: 'lora with its defaults, trained with AdamW',
+        expected: 'lora with the targets all-linear, trained with AdamW',
         received: `${training.method.name} ${JSON.stringify(training.method.options)}`,
         fix: 'Measure with --method lora.',
       });
@@ -35,7 +46,7 @@ export const peer: PeerDefinition = {
     const open = await openTfjs(requireDevice(device));
     const tf = await loadWhole();
     open.engine();
-    return startTraining(tf, training, { ...optimizer, scale: options.data.alpha / options.data.rank });
+    return startTraining(tf, training, { ...optimizer, scale: scaleOf(options.data) });
   },
 };
 
