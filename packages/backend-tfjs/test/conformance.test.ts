@@ -1,4 +1,5 @@
 import definition from '@kora-bench/backend-tfjs';
 import { describeBackend } from '@kora-bench/conformance';
 
-describeBackend(definition, { device: process.env.KDEV ?? 'wasm' });
+describeBackend(definition, { device: 'wasm' });
+describeBackend(definition, { device: 'cpu' });
