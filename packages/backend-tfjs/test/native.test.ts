@@ -86,18 +86,27 @@ describe('a native device that cannot be opened', () => {
 describe('the command that builds the native engine', () => {
   it.runIf(process.platform === 'linux')('says that pip is missing', async () => {
     const { code, stderr } = await run([bin], { PATH: pathWith('g++'), PYTHON: '' });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/Python with pip.*\n.*\n.*apt-get install python3-pip/)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/Python with pip.*\n.*\n.*apt-get install python3-pip/),
+    ]);
   });
 
   it.runIf(process.platform === 'linux')('says that the compiler is missing', async () => {
     const { code, stderr } = await run([bin], { PATH: pathWith('python3'), CXX: '' });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/a C\+\+ compiler.*\n.*\n.*apt-get install g\+\+/)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/a C\+\+ compiler.*\n.*\n.*apt-get install g\+\+/),
+    ]);
   });
 
   it('builds nothing where there is a build', async () => {
     pretend('cpu', '');
     const { code, stdout } = await run([bin]);
-    expect([code, stdout]).toEqual([0, expect.stringMatching(/TensorFlow 2\.18\.0 is there: .*4\.22\.0-cpu/)]);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/TensorFlow 2\.18\.0 is there: .*4\.22\.0-cpu/),
+    ]);
   });
 
   it('refuses arguments that it does not know, with exit code 2', async () => {

@@ -1,6 +1,6 @@
 import definition from '@kora-bench/backend-tfjs';
-import { hostTensor } from '@kora-bench/core/graph';
 import type { HostTensor } from '@kora-bench/core/graph';
+import { hostTensor } from '@kora-bench/core/graph';
 import { defaultAdamW, imagesFeed } from '@kora-bench/core/training';
 import { vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { toyVit } from '@kora-bench/testing/vit-configs';
@@ -49,5 +49,8 @@ it('the peer has the backend’s losses over five steps', async () => {
 
 it('the peer refuses a training that it does not have', async () => {
   const other = training({ rank: 2, alpha: 2, scaling: 'alpha/r', targets: ['attn.q'] });
-  await expect(definition.peer!.create('cpu', other)).rejects.toMatchObject({ code: 'INPUT', where: 'method' });
+  await expect(definition.peer!.create('cpu', other)).rejects.toMatchObject({
+    code: 'INPUT',
+    where: 'method',
+  });
 });

@@ -1,7 +1,17 @@
 import definition from '@kora-bench/backend-tfjs';
-import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
-import { add, broadcastTo, crossEntropy, gelu, linear, matmul, softmax, sub, sum } from '@kora-bench/core/ops';
 import { gradients } from '@kora-bench/core/autodiff';
+import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+import {
+  add,
+  broadcastTo,
+  crossEntropy,
+  gelu,
+  linear,
+  matmul,
+  softmax,
+  sub,
+  sum,
+} from '@kora-bench/core/ops';
 import { makeProgram } from '@kora-bench/core/passes';
 import { engine, memory } from '@tensorflow/tfjs-core';
 import { describe, expect, it, vi } from 'vitest';
@@ -22,7 +32,10 @@ function tinyStep() {
 }
 
 const ramp = (shape: readonly number[], size: number) =>
-  hostTensor(shape, Float32Array.from({ length: size }, (_, i) => Math.sin(i + 1)));
+  hostTensor(
+    shape,
+    Float32Array.from({ length: size }, (_, i) => Math.sin(i + 1)),
+  );
 
 describe('a training step', () => {
   it('holds as many tensors and bytes after 1,000 steps as after the first', async () => {
@@ -87,19 +100,25 @@ describe('what an engine cannot do', () => {
     }
   });
 
-  it.each(['wasm', 'cpu'])('memory that runs out on %s is an error with a fix, and the engine goes on', async (device) => {
-    const backend = await create(device);
-    const builder = new GraphBuilder();
-    const x = builder.feed('x', [1, 1024]);
-    const tooMuch = await backend.compile(makeProgram({ y: sum(broadcastTo(x, [2 ** 30, 1024])) }), new Map());
-    const small = await backend.compile(makeProgram({ y: sum(add(x, 1)) }), new Map());
-    const feeds = { x: hostTensor([1, 1024], new Float32Array(1024)) };
-    await expect(tooMuch.run({ feeds, fetch: ['y'] })).rejects.toMatchObject({
-      code: 'BACKEND',
-      message: 'TensorFlow.js has no memory left.',
-      fix: expect.stringMatching(/smaller batch/),
-    });
-    expect((await small.run({ feeds, fetch: ['y'] })).y!.data[0]).toBe(1024);
-    await backend.dispose();
-  });
+  it.each(['wasm', 'cpu'])(
+    'memory that runs out on %s is an error with a fix, and the engine goes on',
+    async (device) => {
+      const backend = await create(device);
+      const builder = new GraphBuilder();
+      const x = builder.feed('x', [1, 1024]);
+      const tooMuch = await backend.compile(
+        makeProgram({ y: sum(broadcastTo(x, [2 ** 30, 1024])) }),
+        new Map(),
+      );
+      const small = await backend.compile(makeProgram({ y: sum(add(x, 1)) }), new Map());
+      const feeds = { x: hostTensor([1, 1024], new Float32Array(1024)) };
+      await expect(tooMuch.run({ feeds, fetch: ['y'] })).rejects.toMatchObject({
+        code: 'BACKEND',
+        message: 'TensorFlow.js has no memory left.',
+        fix: expect.stringMatching(/smaller batch/),
+      });
+      expect((await small.run({ feeds, fetch: ['y'] })).y!.data[0]).toBe(1024);
+      await backend.dispose();
+    },
+  );
 });

@@ -16,10 +16,10 @@ export { lockRun } from './records/run-lock.js';
 export { loadRegistry } from './registry/registry.js';
 export { runPage } from './report/run-page.js';
 export { summarizeRun, summaryText } from './table/run-summary.js';
+export type { PeerComparison } from './throughput/measure-peer.js';
 export {
   measureThroughput,
   type ThroughputCell,
   throughputCellSchema,
 } from './throughput/measure-throughput.js';
-export type { PeerComparison } from './throughput/measure-peer.js';
 export type { ThroughputSpec } from './throughput/training-step.js';

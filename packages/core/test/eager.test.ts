@@ -111,7 +111,10 @@ describe('a program on an eager engine', () => {
   it('uploads weights once, computes what depends on them alone once, and frees them when disposed of', async () => {
     const builder = new GraphBuilder();
     const [w, x] = [builder.frozen('w', [2]), builder.feed('x', [2])];
-    const { engine, executable } = open(makeProgram({ y: add(exp(neg(w)), x) }), new Map([['w', vector(0, 0)]]));
+    const { engine, executable } = open(
+      makeProgram({ y: add(exp(neg(w)), x) }),
+      new Map([['w', vector(0, 0)]]),
+    );
     expect(engine.live).toBe(1);
     for (let i = 0; i < 3; i++) await executable.run({ feeds: { x: vector(1, 2) }, fetch: ['y'] });
     expect(engine.computed.filter((name) => name === 'exp')).toHaveLength(1);

@@ -14,5 +14,6 @@ export function provideWebgpu(): void {
   dawn ??= create([]);
   const holder = navigator ?? {};
   Object.defineProperty(holder, 'gpu', { value: dawn, enumerable: true, configurable: true });
-  if (navigator === undefined) Object.defineProperty(globalThis, 'navigator', { value: holder, configurable: true });
+  if (navigator === undefined)
+    Object.defineProperty(globalThis, 'navigator', { value: holder, configurable: true });
 }

@@ -17,7 +17,9 @@ export async function probeHere(device: TfjsDevice): Promise<DeviceProbe> {
   } catch (error) {
     if (!(error instanceof KoraError)) return { device, available: false, detail: firstLine(error) };
     const { message, expected, received, fix } = error;
-    const reason = [expected && `it needs ${expected}`, received && `found ${received}`].filter(Boolean).join(', ');
+    const reason = [expected && `it needs ${expected}`, received && `found ${received}`]
+      .filter(Boolean)
+      .join(', ');
     const detail = reason === '' ? message : `${message.replace(/\.$/, '')}: ${reason}`;
     return { device, available: false, detail, ...(fix !== undefined && { fix }) };
   }

@@ -1,7 +1,8 @@
 import { BackendError, firstLine } from '@kora-bench/core/errors';
 
 /** How engines say that there is no memory left. WebAssembly is aborted when its C++ finds none. */
-const memory = /out of memory|\bOOM\b|bad_alloc|allocation failed|array length|exceeds the max buffer size|^Aborted\(/i;
+const memory =
+  /out of memory|\bOOM\b|bad_alloc|allocation failed|array length|exceeds the max buffer size|^Aborted\(/i;
 
 /** What a failure inside the engine is for the user: out of memory, or a refusal. */
 export function failure(device: string, what: string, cause: unknown): BackendError {

@@ -5,7 +5,14 @@ import { makeFolder, temporaryPath } from '@kora-bench/platform-node/atomic-file
 import { runDriverCheck } from '@kora-bench/platform-node/driver-check';
 import { tfjsVersion } from '../devices/devices.js';
 import type { NativeKind } from './native-folder.js';
-import { addonFile, installCommand, manifestFile, nativeFolder, nodePackage, packageFolder } from './native-folder.js';
+import {
+  addonFile,
+  installCommand,
+  manifestFile,
+  nativeFolder,
+  nodePackage,
+  packageFolder,
+} from './native-folder.js';
 import type { Tools } from './tools.js';
 import { findTools, runTool, unavailable } from './tools.js';
 
@@ -44,7 +51,8 @@ export async function buildNative(kind: NativeKind, { wheel, say }: BuildOptions
     if (kind === 'gpu' && wheel === undefined) addNvidia(tools, file, work, say);
     if (tools.strip !== undefined) {
       const { strip } = tools;
-      for (const library of libraries) runTool(strip, ['--strip-unneeded', join(work, 'tensorflow', library)]);
+      for (const library of libraries)
+        runTool(strip, ['--strip-unneeded', join(work, 'tensorflow', library)]);
     }
     say('Compiling the addon ...');
     compile(tools, sources, work);
@@ -86,7 +94,14 @@ const architectures: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 
 
 function pipDownload({ python }: Tools, work: string, requirements: readonly string[]): void {
   const platform = `manylinux2014_${architectures[process.arch]}`;
-  const options = ['--no-deps', '--only-binary=:all:', '--python-version', wheelPython, '--platform', platform];
+  const options = [
+    '--no-deps',
+    '--only-binary=:all:',
+    '--python-version',
+    wheelPython,
+    '--platform',
+    platform,
+  ];
   // NVIDIA names its wheels by a later standard.
   const more = ['--platform', `manylinux_2_27_${architectures[process.arch]}`];
   const dest = join(work, 'wheels');
@@ -179,4 +194,3 @@ async function check(kind: NativeKind, folder: string, say: BuildOptions['say'])
   rmSync(join(folder, manifestFile), { force: true });
   throw unavailable({ where: fileURLToPath(entry), expected: 'a right product', received: reason });
 }
-

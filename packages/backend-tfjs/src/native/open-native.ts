@@ -48,7 +48,8 @@ export async function openNative(device: NativeDevice, tf: Tfjs): Promise<Opened
   // What it would print of itself while it loads and runs; errors come as exceptions.
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
   // Node 23 dropped it; tfjs-node 4.22 still calls it.
-  (util as { isNullOrUndefined?: (value: unknown) => boolean }).isNullOrUndefined ??= (value) => value == null;
+  (util as { isNullOrUndefined?: (value: unknown) => boolean }).isNullOrUndefined ??= (value) =>
+    value == null;
   const require = createRequire(join(folder, 'package.json'));
   const binding = loadBinding(device, addon.path, require);
   if (device === 'node-gpu' && !binding.isUsingGpuDevice()) {

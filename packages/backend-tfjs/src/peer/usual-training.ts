@@ -1,5 +1,5 @@
 import type { Peer, PeerDefinition, PeerTraining } from '@kora-bench/core/backend';
-import { BackendError, InputError, firstLine } from '@kora-bench/core/errors';
+import { BackendError, firstLine, InputError } from '@kora-bench/core/errors';
 import type { HostTensor, Weights } from '@kora-bench/core/graph';
 import type * as tfjs from '@tensorflow/tfjs';
 import { z } from 'zod';

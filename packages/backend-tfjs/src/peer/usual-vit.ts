@@ -21,7 +21,11 @@ export interface UsualVit {
  * in tfjs: plain operations, nothing fused and no gradient by hand.
  * @returns the logits `[B, C]` of images `[B, 3, H, W]`
  */
-export function usualVit(tf: Tf, images: tfjs.Tensor, { model, frozen, trained, scale }: UsualVit): tfjs.Tensor2D {
+export function usualVit(
+  tf: Tf,
+  images: tfjs.Tensor,
+  { model, frozen, trained, scale }: UsualVit,
+): tfjs.Tensor2D {
   const { patchSize: p, width, depth, heads, layerNormEps } = model;
   const [rows, columns] = model.imageSize.map((size) => size / p) as [number, number];
   const [batch, tokens] = [images.shape[0]!, rows * columns + 1];

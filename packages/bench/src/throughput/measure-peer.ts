@@ -11,7 +11,9 @@ export const peerComparisonSchema = z.strictObject({
   imagesPerSecond: z.number().positive().describe('Of the peer’s steps; median.'),
   ownImagesPerSecond: z.number().positive().describe('Of the backend’s steps between the peer’s; median.'),
   ratio: z.number().positive().describe('How many times as fast as the peer the backend is.'),
-  losses: z.strictObject({ own: z.array(z.number()), peer: z.array(z.number()) }).describe('Of the first steps.'),
+  losses: z
+    .strictObject({ own: z.array(z.number()), peer: z.array(z.number()) })
+    .describe('Of the first steps.'),
 });
 export type PeerComparison = z.infer<typeof peerComparisonSchema>;
 

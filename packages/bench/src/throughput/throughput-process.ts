@@ -3,9 +3,9 @@ import type { RunConfig } from '../config/run-config.js';
 import type { FailedRecord } from '../records/record-schema.js';
 import { describeFailure } from '../records/record-schema.js';
 import { loadRegistry } from '../registry/registry.js';
+import { measurePeer } from './measure-peer.js';
 import type { ThroughputCell } from './measure-throughput.js';
 import { measureThroughput } from './measure-throughput.js';
-import { measurePeer } from './measure-peer.js';
 import type { ThroughputSpec } from './training-step.js';
 
 /* The program of the process that measures one method on one backend, so that its peak memory is its own. */

@@ -46,15 +46,13 @@ export class EagerExecutable<Value> implements Executable {
     this.#program = prepared;
     this.#check = runCheck(given);
     this.#kernels = new Map(
-      prepared.nodes
-        .filter(isComputed)
-        .map((node) => [
-          node.id,
-          engine.kernel(
-            node,
-            node.inputs.map((id) => prepared.nodes[id]!),
-          ),
-        ]),
+      prepared.nodes.filter(isComputed).map((node) => [
+        node.id,
+        engine.kernel(
+          node,
+          node.inputs.map((id) => prepared.nodes[id]!),
+        ),
+      ]),
     );
     this.#held = this.#hold(weights);
   }
@@ -109,11 +107,7 @@ export class EagerExecutable<Value> implements Executable {
     if (known !== undefined) return known;
     const { outputs, updates } = this.#program;
     const roots = [...fetch.map((name) => outputs.get(name)!), ...updates.values()];
-    const plan = planEager(
-      this.#program,
-      roots,
-      ({ id, op }) => op.kind === 'state' || this.#held.has(id),
-    );
+    const plan = planEager(this.#program, roots, ({ id, op }) => op.kind === 'state' || this.#held.has(id));
     this.#plans.set(key, plan);
     return plan;
   }

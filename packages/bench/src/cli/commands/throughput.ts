@@ -30,7 +30,16 @@ const measureEntry = new URL('../../throughput/throughput-process.js', import.me
 
 /** Measures training steps of every method on every backend, each in a child process. */
 export async function throughput(options: ThroughputOptions): Promise<number> {
-  const { backend, method, model, batchSize: batch, classes, time: milliseconds, peers = false, json } = options;
+  const {
+    backend,
+    method,
+    model,
+    batchSize: batch,
+    classes,
+    time: milliseconds,
+    peers = false,
+    json,
+  } = options;
   const flags = {
     ...(backend && { backend }),
     ...(method && { method }),
@@ -58,7 +67,8 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
         milliseconds,
         peers,
       });
-      if (peers && engine.peer === undefined) printMessage(`${engine.name} has no peer to be measured beside.`);
+      if (peers && engine.peer === undefined)
+        printMessage(`${engine.name} has no peer to be measured beside.`);
       if (message.type === 'measured') cells.push(message.cell);
       else failed.push({ backend: engine.name, method: label, error: message.error });
     }
