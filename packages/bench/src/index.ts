@@ -16,7 +16,7 @@ export { lockRun } from './records/run-lock.js';
 export { loadRegistry } from './registry/registry.js';
 export { runPage } from './report/run-page.js';
 export { summarizeRun, summaryText } from './table/run-summary.js';
-export type { PeerComparison } from './throughput/measure-peer.js';
+export { measurePeer, type PeerComparison } from './throughput/measure-peer.js';
 export {
   measureThroughput,
   type ThroughputCell,

@@ -1,5 +1,6 @@
 import type { CellRecord, DoneRecord, FailedRecord, Finding } from '../records/record-schema.js';
 import { cellName, failureText } from '../records/record-schema.js';
+import { differencesText } from './backend-differences.js';
 import { resultsTable } from './results-table.js';
 import type { SummaryRow } from './summary-row.js';
 import { summarize } from './summary-row.js';
@@ -38,10 +39,11 @@ export function summaryText(
   width?: number,
 ): string {
   const severalModels = new Set(records.map(({ cell }) => cell.model)).size > 1;
+  const differences = differencesText(rows);
   return [
-    ...(rows.length === 0
-      ? []
-      : [resultsTable(rows, width), '', findingsText(findings, distinctLabels(rows)), '']),
+    ...(rows.length === 0 ? [] : [resultsTable(rows, width), '']),
+    ...(differences === '' ? [] : [differences, '']),
+    ...(rows.length === 0 ? [] : [findingsText(findings, distinctLabels(rows)), '']),
     ...(failed.length === 0 ? [] : [failuresText(failed, severalModels), '']),
     `Run:    ${run}`,
     ...(report === null ? [] : [`Report: ${report}`]),
