@@ -1,11 +1,11 @@
 import type { Backend, BackendDefinition } from '@kora-bench/core/backend';
+import { EagerExecutable, EagerState, RunQueue } from '@kora-bench/core/backend';
 import { BackendError } from '@kora-bench/core/errors';
 import type { CompositeKind } from '@kora-bench/core/graph';
 import { compositeKinds } from '@kora-bench/core/ops';
 import { lowerComposites } from '@kora-bench/core/passes';
 import { z } from 'zod';
-import { ReferenceExecutable } from './reference-executable.js';
-import { ReferenceState } from './reference-state.js';
+import { referenceEngine as engine } from './reference-engine.js';
 
 const optionsSchema = z.strictObject({
   /**
@@ -41,15 +41,17 @@ export const referenceBackend: BackendDefinition<ReferenceOptions> = {
 
 function createBackend({ lower }: ReferenceOptions): Backend {
   const composites: ReadonlySet<CompositeKind> = new Set(lower ? [] : compositeKinds);
+  const queue = new RunQueue();
   return {
     name: 'reference',
     device: 'cpu (float64 interpreter, 1 thread)',
     versions: {},
     async compile(program, weights) {
-      return new ReferenceExecutable(lowerComposites(program, composites), weights);
+      const prepared = lowerComposites(program, composites);
+      return new EagerExecutable({ engine, queue, given: program, prepared, weights });
     },
     async createState(values) {
-      return new ReferenceState(values);
+      return new EagerState(engine, queue, values);
     },
     async dispose() {},
   };

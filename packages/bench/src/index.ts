@@ -57,9 +57,10 @@ export { loadRegistry } from './registry/registry.js';
 export { formatReport, type ReportFormat } from './report/formats.js';
 export { runPage } from './report/run-page.js';
 export { summarizeRun, summaryText } from './table/run-summary.js';
+export { measurePeer, type PeerComparison } from './throughput/measure-peer.js';
 export {
   measureThroughput,
   type ThroughputCell,
-  type ThroughputSpec,
   throughputCellSchema,
 } from './throughput/measure-throughput.js';
+export type { ThroughputSpec } from './throughput/training-step.js';

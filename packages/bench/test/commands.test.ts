@@ -40,7 +40,7 @@ afterEach(() => rmSync(join(folder, 'kora.config.json'), { force: true }));
 describe('list', () => {
   const expected: Record<string, string[]> = {
     methods: ['linear-probe', 'full', 'lora', 'adapter-fusion', 'kora', 'kora-chain'],
-    backends: ['onnxruntime', 'webgpu', 'reference'],
+    backends: ['onnxruntime', 'webgpu', 'tfjs', 'reference'],
     models: ['vit_micro_patch8_64', 'vit_tiny_patch16_224', 'vit_base_patch16_224'],
     datasets: ['procedural-source', 'procedural-transfer', 'procedural-depth', 'tiny-imagenet', 'cifar100'],
     tasks: ['classification', 'depth', 'segmentation', 'regression'],

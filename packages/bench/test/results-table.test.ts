@@ -243,3 +243,20 @@ test('a run of several backbones: one row for each, with the backbone’s name',
   expect(text).toMatch(/method +model +learning/);
   expect(text).toMatch(/lora +large/);
 });
+
+test('several backends: where scores differ by more than rounding, method by method', () => {
+  const on = (backend: string, label: string, top1: number) => {
+    const { cell, ...rest } = record(label, 0, top1);
+    return { ...rest, cell: { ...cell, backend, device: 'cpu' } };
+  };
+  const one = [on('onnxruntime', 'lora', 0.5), on('onnxruntime', 'full', 0.61)];
+  const text = (records: DoneRecord[]) => summaryText(summarizeRun('x', null, records));
+  const same = [on('tfjs', 'lora', 0.5), on('tfjs', 'full', 0.610001)];
+  expect(text([...one, ...same])).toContain('The backends differ by rounding at most.');
+  const other = text([...one, on('tfjs', 'lora', 0.51), on('tfjs', 'full', 0.61)]);
+  expect(other).toContain(
+    'Backends differ by more than rounding:\n  lora, source top-1: onnxruntime:cpu 50.0, tfjs:cpu 51.0\n',
+  );
+  expect(other).not.toMatch(/ {2}full, source/);
+  expect(text(one)).not.toContain('differ by');
+});

@@ -9,6 +9,7 @@ export {
   type Partition,
   partitionFrozenPrefix,
 } from './passes/frozen-prefix.js';
+export { mergeLowRank } from './passes/merge-low-rank.js';
 export {
   inputsOf,
   lowerComposites,
@@ -17,6 +18,7 @@ export {
   rewriteProgram,
   type Visit,
 } from './passes/rewrite.js';
+export { floatScales, scalarConstant } from './passes/scale-factors.js';
 export { simplify } from './passes/simplify.js';
 export { stackParallel } from './passes/stack-parallel.js';
 export { applyWeightForms, type WeightFormOptions } from './passes/weight-forms.js';

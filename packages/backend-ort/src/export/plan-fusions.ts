@@ -1,7 +1,7 @@
 import type { GraphNode, NodeId, Program } from '@kora-bench/core/graph';
 import { sameShape, sizeOf } from '@kora-bench/core/graph';
+import { scalarConstant } from '@kora-bench/core/passes';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
-import { scalarConstant } from '../rewrite/scale-factors.js';
 import { emitProduct } from './emit-primitive.js';
 
 /** How a node becomes ONNX operators: what it reads, and what writes it. */

@@ -4,15 +4,15 @@ import type { BatchSplit } from '@kora-bench/core/passes';
 import {
   batchOf,
   cutBatch,
+  floatScales,
   lowerComposites,
+  mergeLowRank,
   rewriteProgram,
   simplify,
   splitBatch,
   stackParallel,
 } from '@kora-bench/core/passes';
 import { lowerForSpeed } from './lower-for-speed.js';
-import { mergeLowRank } from './merge-low-rank.js';
-import { floatScales } from './scale-factors.js';
 
 /** Composites that onnxruntime has an operator for, or that profit from one. */
 const native = [

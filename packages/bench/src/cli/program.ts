@@ -123,6 +123,7 @@ function addThroughput(program: Command, report: Report): void {
     .option('--batch-size <n>', 'images per step', positiveInteger, 16)
     .option('--classes <n>', 'outputs of the head', positiveInteger, 100)
     .option('--time <ms>', 'how long each method is measured, milliseconds', positiveInteger, 3000)
+    .option('--peers', 'beside the same step in the engine’s own library, where a backend has one')
     .addOption(json())
     .action(async (options) => report(await (await import('./commands/throughput.js')).throughput(options)));
 }

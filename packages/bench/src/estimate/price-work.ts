@@ -6,7 +6,7 @@ import { sizeOf } from '@kora-bench/core/graph';
 import { joinFlat, optimizerFeeds } from '@kora-bench/core/training';
 import { firstBatch, openSession } from '@kora-bench/trainer';
 import { hashesPath } from '../cache/content-hashes.js';
-import { startValue } from '../throughput/measure-throughput.js';
+import { startValue } from '../throughput/training-step.js';
 import type { CellWork, CountedProgram, Pass } from './count-work.js';
 
 /* From counted work to seconds, by what a few steps of its programs take here. */

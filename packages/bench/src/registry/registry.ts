@@ -78,6 +78,7 @@ export const defaultPackages: Readonly<
   backends: [
     { name: '@kora-bench/backend-ort', exportName: 'default' },
     { name: '@kora-bench/backend-webgpu', exportName: 'default' },
+    { name: '@kora-bench/backend-tfjs', exportName: 'default' },
     { name: '@kora-bench/backend-reference', exportName: 'default' },
   ],
   models: [{ name: '@kora-bench/models', exportName: 'models' }],

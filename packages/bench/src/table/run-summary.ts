@@ -1,5 +1,6 @@
 import type { CellRecord, DoneRecord, FailedRecord, Finding } from '../records/record-schema.js';
 import { cellName, failureText } from '../records/record-schema.js';
+import { differencesText } from './backend-differences.js';
 import type { PhaseFacts } from './phase-facts.js';
 import { notesOf, phaseFacts } from './phase-facts.js';
 import { resultsTable } from './results-table.js';
@@ -49,6 +50,7 @@ export function summaryText(
   width = Number.POSITIVE_INFINITY,
 ): string {
   const severalModels = new Set(records.map(({ cell }) => cell.model)).size > 1;
+  const differences = differencesText(rows);
   return [
     ...(rows.length === 0
       ? []
@@ -56,6 +58,7 @@ export function summaryText(
           ...(description === '' ? [] : [wrapText(description, width), '']),
           resultsTable(phases, rows, width),
           '',
+          ...(differences === '' ? [] : [wrapText(differences, width), '']),
           ...notes.map((note) => wrapText(`Note: ${note}`, width, '  ')),
           ...(notes.length > 0 ? [''] : []),
           findingsText(findings, distinctLabels(rows), width),

@@ -1,27 +1,16 @@
 import type { Backend } from '@kora-bench/core/backend';
-import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
-import { GraphBuilder, sizeOf } from '@kora-bench/core/graph';
-import type { Architecture } from '@kora-bench/core/nn';
+import { GraphBuilder } from '@kora-bench/core/graph';
 import { matmul, sum } from '@kora-bench/core/ops';
 import { makeProgram, programCost } from '@kora-bench/core/passes';
-import type { ConfiguredMethod } from '@kora-bench/core/peft';
-import { initialValue, noiseFeeds, stagesOf } from '@kora-bench/core/peft';
+import { noiseFeeds } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
-import type { Task } from '@kora-bench/core/training';
-import {
-  buildTrainProgram,
-  defaultAdamW,
-  imagesFeed,
-  joinFlat,
-  modelParameters,
-  optimizerFeeds,
-  trainsInStage,
-} from '@kora-bench/core/training';
-import { classificationTask } from '@kora-bench/tasks';
-import { exampleWeights, openSession } from '@kora-bench/trainer';
+import { defaultAdamW, optimizerFeeds } from '@kora-bench/core/training';
 import { Bench } from 'tinybench';
 import { z } from 'zod';
 import { programMemorySchema } from '../records/record-schema.js';
+import { peerComparisonSchema } from './measure-peer.js';
+import type { ThroughputSpec } from './training-step.js';
+import { openTrainingStep } from './training-step.js';
 
 /** Speed of one method's training step on one backend. */
 export const throughputCellSchema = z.strictObject({
@@ -47,49 +36,21 @@ export const throughputCellSchema = z.strictObject({
   deviceMemory: programMemorySchema
     .optional()
     .describe('What the step takes on the device; absent where the backend does not tell.'),
+  peer: peerComparisonSchema
+    .optional()
+    .describe(
+      'The same step in the words of the engine’s own library, by turns; absent where it was not asked for.',
+    ),
 });
 export type ThroughputCell = z.infer<typeof throughputCellSchema>;
-
-export interface ThroughputSpec {
-  readonly backend: Backend;
-  readonly method: ConfiguredMethod;
-  readonly label: string;
-  readonly model: Architecture;
-  readonly classes: number;
-  readonly batch: number;
-  /** How long training steps are measured, milliseconds. */
-  readonly milliseconds: number;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now?: () => number;
-}
 
 /**
  * Measures whole training steps of a method's last stage on random images and weights, next to the best
  * matrix product of the same backend, measured before and after in the same process.
  */
 export async function measureThroughput(spec: ThroughputSpec): Promise<ThroughputCell> {
-  const { backend, method, model, batch, now = () => performance.now() } = spec;
-  const task: Task = classificationTask(spec.classes);
-  const stage = stagesOf(method).at(-1)!;
-  const parameters = modelParameters(model, method, task);
-  const { program, layout, noise } = buildTrainProgram({
-    model,
-    method,
-    task,
-    batchSize: batch,
-    stage: stage.name,
-    trains: (parameter) => trainsInStage(parameter, method, stage),
-    optimizer: defaultAdamW,
-  });
-  const start = new Map(parameters.map((parameter) => [parameter.name, startValue(parameter)]));
-  const session = await openSession({
-    backend,
-    program,
-    weights: start,
-    parameters: joinFlat((name) => start.get(name)!.data, layout),
-    optimizer: defaultAdamW,
-  });
-  const feeds = randomFeeds(model, task, batch);
+  const { backend, model, batch, now = () => performance.now() } = spec;
+  const { program, feeds, noise, session } = await openTrainingStep(spec);
   const before = await peakGflops(backend, { now });
   let step = 0;
   try {
@@ -124,32 +85,6 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
   } finally {
     await session.close();
   }
-}
-
-/** Any value of a parameter's shape that keeps activations in a usual range. */
-export function startValue(parameter: ReturnType<typeof modelParameters>[number]): HostTensor {
-  const { shape, owner, name } = parameter;
-  if (owner !== 'backbone') return { dtype: 'f32', shape, data: initialValue(parameter, 0) };
-  if (name.includes('norm') && name.endsWith('.weight'))
-    return { dtype: 'f32', shape, data: new Float32Array(sizeOf(shape)).fill(1) };
-  return { dtype: 'f32', shape, data: initialValue({ name, shape, init: { kind: 'normal', std: 0.02 } }, 0) };
-}
-
-function randomFeeds(model: Architecture, task: Task, batch: number): HostTensors {
-  const images = randomStream(0, 'throughput/images');
-  const shape = [batch, 3, ...model.imageSize];
-  const targets = task
-    .targets(model, batch)
-    .map(({ kind, shape: of }) => [kind, { dtype: 'i32' as const, shape: of, data: new Int32Array(batch) }]);
-  return {
-    [imagesFeed]: {
-      dtype: 'f32',
-      shape,
-      data: Float32Array.from({ length: sizeOf(shape) }, () => 2 * images.uniform() - 1),
-    },
-    ...Object.fromEntries(targets),
-    ...exampleWeights(batch, batch),
-  };
 }
 
 /** Products x·W of activations with a frozen weight, as models run them: rows, inner extent, columns. */

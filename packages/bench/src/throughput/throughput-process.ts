@@ -3,8 +3,10 @@ import type { RunConfig } from '../config/run-config.js';
 import type { FailedRecord } from '../records/record-schema.js';
 import { describeFailure } from '../records/record-schema.js';
 import { loadRegistry } from '../registry/registry.js';
+import { measurePeer } from './measure-peer.js';
 import type { ThroughputCell } from './measure-throughput.js';
 import { measureThroughput } from './measure-throughput.js';
+import type { ThroughputSpec } from './training-step.js';
 
 /* The program of the process that measures one method on one backend, so that its peak memory is its own. */
 
@@ -20,6 +22,8 @@ export interface ThroughputJob {
   readonly classes: number;
   readonly batch: number;
   readonly milliseconds: number;
+  /** Whether to measure the backend's peer too, where it has one. */
+  readonly peers: boolean;
 }
 
 export type ThroughputMessage =
@@ -33,7 +37,7 @@ async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
     const engine = registry.backends.get(job.backend)!;
     const { model } = await resolveModel(job.model, [...registry.models.values()]);
     const backend = await engine.create(job.device, engine.options.parse(job.backendOptions));
-    const cell = await measureThroughput({
+    const spec: ThroughputSpec = {
       backend,
       method: { definition, options: definition.options.parse(job.methodOptions) },
       label: job.label,
@@ -41,9 +45,14 @@ async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
       classes: job.classes,
       batch: job.batch,
       milliseconds: job.milliseconds,
-    });
+    };
+    const cell = await measureThroughput(spec);
+    const peer =
+      job.peers && engine.peer !== undefined
+        ? await measurePeer(engine.peer, { ...spec, device: job.device })
+        : undefined;
     await backend.dispose();
-    return { type: 'measured', cell };
+    return { type: 'measured', cell: peer === undefined ? cell : { ...cell, peer } };
   } catch (error) {
     return { type: 'failed', error: describeFailure(error) };
   }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Program } from '../graph/graph.js';
 import type { HostTensor, HostTensors, Weights } from '../tensor/host-tensor.js';
+import type { PeerDefinition } from './peer.js';
 
 /**
  * Values that live on the device between runs: trainable parameters, optimiser moments.
@@ -97,6 +98,8 @@ export interface BackendDefinition<Options = unknown> {
   readonly options: z.ZodType<Options>;
   /** @throws BackendError with the fix when the device is not available */
   create(device: string, options: Options): Promise<Backend>;
+  /** What `bench throughput --peers` measures this backend beside. */
+  readonly peer?: PeerDefinition;
   /** Tries each device. Never throws. */
   probe(): Promise<readonly DeviceProbe[]>;
 }

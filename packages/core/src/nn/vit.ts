@@ -15,16 +15,37 @@ import { poolTokens } from './vit-pool.js';
 import { vitSites } from './vit-sites.js';
 import { activate, plainVit, type VitVariant } from './vit-variant.js';
 
+/** A Vision Transformer, with what it was made from. */
+export interface VitArchitecture extends Architecture {
+  readonly family: 'vit';
+  readonly config: VitConfig;
+}
+
+/** What a model was made from, where it is a Vision Transformer without any variant; `undefined` for all others. */
+export function plainVitConfig(model: Architecture): VitConfig | undefined {
+  if (!isVit(model)) return undefined;
+  const { config } = model;
+  const variants = Object.entries(plainVit) as [keyof VitVariant, unknown][];
+  return variants.every(([name, plain]) => config[name] === undefined || config[name] === plain)
+    ? config
+    : undefined;
+}
+
+function isVit(model: Architecture): model is VitArchitecture {
+  return model.family === 'vit' && 'config' in model;
+}
+
 /**
  * The Vision Transformer of Dosovitskiy et al. 2021 as timm builds it, with all that its `VisionTransformer` can be
  * told to do otherwise: see {@link VitVariant}.
  */
-export function vitArchitecture(config: VitConfig): Architecture {
+export function vitArchitecture(config: VitConfig): VitArchitecture {
   const sites = vitSites(config);
   const variant = { ...plainVit, ...config };
   return {
     name: config.name,
     family: 'vit',
+    config,
     imageSize: config.imageSize,
     width: config.width,
     featureWidth: config.width,

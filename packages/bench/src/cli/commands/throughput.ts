@@ -16,6 +16,7 @@ export interface ThroughputOptions {
   readonly batchSize: number;
   readonly classes: number;
   readonly time: number;
+  readonly peers?: boolean;
   readonly json?: boolean;
 }
 
@@ -29,7 +30,16 @@ const measureEntry = new URL('../../throughput/throughput-process.js', import.me
 
 /** Measures training steps of every method on every backend, each in a child process. */
 export async function throughput(options: ThroughputOptions): Promise<number> {
-  const { backend, method, model, batchSize: batch, classes, time: milliseconds, json } = options;
+  const {
+    backend,
+    method,
+    model,
+    batchSize: batch,
+    classes,
+    time: milliseconds,
+    peers = false,
+    json,
+  } = options;
   const flags = {
     ...(backend && { backend }),
     ...(method && { method }),
@@ -55,7 +65,10 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
         classes,
         batch,
         milliseconds,
+        peers,
       });
+      if (peers && engine.peer === undefined)
+        printMessage(`${engine.name} has no peer to be measured beside.`);
       if (message.type === 'measured') cells.push(message.cell);
       else failed.push({ backend: engine.name, method: label, error: message.error });
     }
@@ -114,7 +127,32 @@ function throughputText(cells: readonly ThroughputCell[]): string {
     ...(told
       ? ['On the device: weights and states, computed values as planned, and what no plan can go below.']
       : []),
+    ...peerText(cells),
   ].join('\n');
+}
+
+function peerText(cells: readonly ThroughputCell[]): readonly string[] {
+  const compared = cells.flatMap((cell) => (cell.peer === undefined ? [] : [{ cell, peer: cell.peer }]));
+  if (compared.length === 0) return [];
+  const table = plainTable(
+    [
+      { title: 'backend' },
+      { title: 'method' },
+      { title: 'peer' },
+      { title: 'images/s', numeric: true },
+      { title: 'the peer’s\nimages/s', numeric: true },
+      { title: 'times\nas fast', numeric: true },
+    ],
+    compared.map(({ cell, peer }) => [
+      `${cell.backend} ${cell.device}`,
+      cell.method,
+      peer.name,
+      rate(peer.ownImagesPerSecond),
+      rate(peer.imagesPerSecond),
+      peer.ratio.toFixed(2),
+    ]),
+  );
+  return ['', 'Beside the engine’s own library: the same training, by turns in one process; medians.', table];
 }
 
 const deviceColumns = ['weights,\nstates MB', 'values\nMB', 'at least\nMB', 'parts of\nbatch'].map(

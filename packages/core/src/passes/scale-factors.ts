@@ -1,7 +1,8 @@
-import type { GraphNode, Program, Tensor } from '@kora-bench/core/graph';
-import { sizeOf } from '@kora-bench/core/graph';
-import { mul } from '@kora-bench/core/ops';
-import { inputsOf, nodeOf, rewriteProgram } from '@kora-bench/core/passes';
+import type { GraphNode, Program } from '../graph/graph.js';
+import { sizeOf } from '../graph/shape.js';
+import { mul } from '../ops/elementwise.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { inputsOf, nodeOf, rewriteProgram } from './rewrite.js';
 
 /**
  * Moves a multiplication by a number behind what only rearranges elements, so that it meets the matrix
@@ -17,7 +18,7 @@ export function floatScales(program: Program): Program {
 }
 
 /** `tensor` as a tensor of the same shape times a number, where it is one. */
-export function scaledBy(tensor: Tensor): { readonly tensor: Tensor; readonly scale: number } | undefined {
+function scaledBy(tensor: Tensor): { readonly tensor: Tensor; readonly scale: number } | undefined {
   const { op } = nodeOf(tensor);
   if (op.kind !== 'binary' || op.fn !== 'mul') return undefined;
   const [x, y] = inputsOf(tensor);

@@ -1,7 +1,12 @@
-import type { GraphNode, Program, Tensor } from '@kora-bench/core/graph';
-import { countUses, sizeOf } from '@kora-bench/core/graph';
-import { add, linear, matmul, mul, reshape } from '@kora-bench/core/ops';
-import { inputsOf, nodeOf, rewriteProgram } from '@kora-bench/core/passes';
+import type { GraphNode, Program } from '../graph/graph.js';
+import { countUses } from '../graph/graph.js';
+import { sizeOf } from '../graph/shape.js';
+import { add, mul } from '../ops/elementwise.js';
+import { reshape } from '../ops/layout.js';
+import { linear } from '../ops/linear.js';
+import { matmul } from '../ops/matmul.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { inputsOf, nodeOf, rewriteProgram } from './rewrite.js';
 import { scalarConstant } from './scale-factors.js';
 
 /**
@@ -63,7 +68,7 @@ function onlyReadHere(program: Program, node: GraphNode, uses: Uint32Array): boo
 }
 
 /** `scale · rows · op(weight) + bias`, op exchanging the axes of a matrix where `transposed`. */
-export interface RowProduct {
+interface RowProduct {
   /** `[…, in]`; leading axes are rows, however many there are. */
   readonly rows: Tensor;
   readonly weight: Tensor;
@@ -73,13 +78,13 @@ export interface RowProduct {
 }
 
 /** A value without what only rearranges its rows or multiplies it by a number. */
-export interface Rows {
+interface Rows {
   readonly tensor: Tensor;
   readonly scale: number;
 }
 
 /** Strips reshapes that keep the last axis, and products with a number. */
-export function rowsOf(tensor: Tensor): Rows {
+function rowsOf(tensor: Tensor): Rows {
   let scale = 1;
   let current = tensor;
   for (;;) {
@@ -101,7 +106,7 @@ export function rowsOf(tensor: Tensor): Rows {
 }
 
 /** Reads `tensor` as a product of rows with one matrix, or `undefined` where it is none. */
-export function rowProductOf(tensor: Tensor): RowProduct | undefined {
+function rowProductOf(tensor: Tensor): RowProduct | undefined {
   const outer = rowsOf(tensor);
   const { op } = nodeOf(outer.tensor);
   const [x, weight, bias] = inputsOf(outer.tensor);

@@ -1,0 +1,98 @@
+import type { Backend } from '@kora-bench/core/backend';
+import type { HostTensor, HostTensors, Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
+import type { Architecture } from '@kora-bench/core/nn';
+import type { ConfiguredMethod, NoiseSpec } from '@kora-bench/core/peft';
+import { initialValue, stagesOf } from '@kora-bench/core/peft';
+import { randomStream } from '@kora-bench/core/random';
+import type { ParameterLayout, Task } from '@kora-bench/core/training';
+import {
+  buildTrainProgram,
+  defaultAdamW,
+  imagesFeed,
+  joinFlat,
+  modelParameters,
+  trainsInStage,
+} from '@kora-bench/core/training';
+import { classificationTask } from '@kora-bench/tasks';
+import type { Session } from '@kora-bench/trainer';
+import { exampleWeights, openSession } from '@kora-bench/trainer';
+
+/** What a speed is measured of. */
+export interface ThroughputSpec {
+  readonly backend: Backend;
+  readonly method: ConfiguredMethod;
+  readonly label: string;
+  readonly model: Architecture;
+  readonly classes: number;
+  readonly batch: number;
+  /** How long training steps are measured, milliseconds. */
+  readonly milliseconds: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
+}
+
+/** A training step of a method's last stage on random images and weights, ready to run with AdamW. */
+export interface TrainingStep {
+  readonly program: Program;
+  readonly layout: ParameterLayout;
+  /** Start values of the backbone and of all that trains, by name. */
+  readonly start: ReadonlyMap<string, HostTensor>;
+  /** What the method asks for in every step. */
+  readonly noise: readonly NoiseSpec[];
+  /** All feeds but the optimiser's and the noise. */
+  readonly feeds: HostTensors;
+  readonly session: Session;
+}
+
+/** Traces and opens the step that `spec` says. */
+export async function openTrainingStep(spec: ThroughputSpec): Promise<TrainingStep> {
+  const { backend, method, model, batch } = spec;
+  const task: Task = classificationTask(spec.classes);
+  const stage = stagesOf(method).at(-1)!;
+  const parameters = modelParameters(model, method, task);
+  const { program, layout, noise } = buildTrainProgram({
+    model,
+    method,
+    task,
+    batchSize: batch,
+    stage: stage.name,
+    trains: (parameter) => trainsInStage(parameter, method, stage),
+    optimizer: defaultAdamW,
+  });
+  const start = new Map(parameters.map((parameter) => [parameter.name, startValue(parameter)]));
+  const session = await openSession({
+    backend,
+    program,
+    weights: start,
+    parameters: joinFlat((name) => start.get(name)!.data, layout),
+    optimizer: defaultAdamW,
+  });
+  return { program, layout, start, noise, feeds: randomFeeds(model, task, batch), session };
+}
+
+/** Any value of a parameter's shape that keeps activations in a usual range. */
+export function startValue(parameter: ReturnType<typeof modelParameters>[number]): HostTensor {
+  const { shape, owner, name } = parameter;
+  if (owner !== 'backbone') return { dtype: 'f32', shape, data: initialValue(parameter, 0) };
+  if (name.includes('norm') && name.endsWith('.weight'))
+    return { dtype: 'f32', shape, data: new Float32Array(sizeOf(shape)).fill(1) };
+  return { dtype: 'f32', shape, data: initialValue({ name, shape, init: { kind: 'normal', std: 0.02 } }, 0) };
+}
+
+function randomFeeds(model: Architecture, task: Task, batch: number): HostTensors {
+  const images = randomStream(0, 'throughput/images');
+  const shape = [batch, 3, ...model.imageSize];
+  const targets = task
+    .targets(model, batch)
+    .map(({ kind, shape: of }) => [kind, { dtype: 'i32' as const, shape: of, data: new Int32Array(batch) }]);
+  return {
+    [imagesFeed]: {
+      dtype: 'f32',
+      shape,
+      data: Float32Array.from({ length: sizeOf(shape) }, () => 2 * images.uniform() - 1),
+    },
+    ...Object.fromEntries(targets),
+    ...exampleWeights(batch, batch),
+  };
+}

@@ -1,0 +1,62 @@
+import { referenceBackend } from '@kora-bench/backend-reference';
+import tfjs from '@kora-bench/backend-tfjs';
+import { measurePeer } from '@kora-bench/bench';
+import type { BackendDefinition, PeerDefinition } from '@kora-bench/core/backend';
+import type { MethodDefinition } from '@kora-bench/core/peft';
+import lora from '@kora-bench/method-lora';
+import { toyVit } from '@kora-bench/testing/vit-configs';
+import { expect, test } from 'vitest';
+
+async function measure(definition: BackendDefinition<never>, device: string, peer: PeerDefinition) {
+  const options = definition.options.parse({}) as never;
+  const backend = await definition.create(device, options);
+  try {
+    return await measurePeer(peer, {
+      backend,
+      device,
+      method: { definition: lora as MethodDefinition, options: lora.options.parse({}) },
+      label: 'lora',
+      model: { ...toyVit, numClasses: 0 },
+      classes: 5,
+      batch: 2,
+      milliseconds: 50,
+    });
+  } finally {
+    await backend.dispose();
+  }
+}
+
+test('a backend and its peer take the same steps by turns, and their rates and ratio are told', async () => {
+  const { name, losses, imagesPerSecond, ownImagesPerSecond, ratio } = await measure(
+    tfjs as BackendDefinition<never>,
+    'cpu',
+    tfjs.peer!,
+  );
+  expect(name).toBe('tfjs, tf.variableGrads');
+  expect(losses.own).toHaveLength(3);
+  losses.own.forEach((loss, i) => {
+    expect(losses.peer[i]).toBeCloseTo(loss, 4);
+  });
+  expect(losses.own[2]).toBeLessThan(losses.own[0]!);
+  expect(ratio).toBeCloseTo(ownImagesPerSecond / imagesPerSecond, 9);
+});
+
+test('a peer that trains something else is refused, and disposed of', async () => {
+  let disposed = false;
+  const other: PeerDefinition = {
+    name: 'other',
+    create: async () => ({
+      step: async () => 1,
+      dispose: async () => {
+        disposed = true;
+      },
+    }),
+  };
+  const measured = measure(referenceBackend as BackendDefinition<never>, 'cpu', other);
+  await expect(measured).rejects.toMatchObject({
+    code: 'TRAINING',
+    message: 'The peer does not train as the backend does.',
+    received: '1.00000, 1.00000, 1.00000',
+  });
+  expect(disposed).toBe(true);
+});
