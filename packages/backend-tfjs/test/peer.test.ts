@@ -2,12 +2,12 @@ import definition from '@kora-bench/backend-tfjs';
 import type { HostTensor } from '@kora-bench/core/graph';
 import { hostTensor } from '@kora-bench/core/graph';
 import { defaultAdamW, imagesFeed } from '@kora-bench/core/training';
-import { vitTrainStep } from '@kora-bench/testing/timed-programs';
+import { vitLoraStep } from '@kora-bench/testing/timed-programs';
 import { toyVit, toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { expect, it } from 'vitest';
 
 const learningRate = 1e-3;
-const step = vitTrainStep(2, { model: toyVit, rank: 2, classes: 5, learningRate });
+const step = vitLoraStep(2, { model: toyVit, rank: 2, classes: 5, learningRate });
 
 /** The step's start values by the names of the method `lora`. */
 function trainedValues(): Map<string, HostTensor> {

@@ -1,9 +1,10 @@
 import type { NodeId, Program } from '@kora-bench/core/graph';
 import { GraphBuilder } from '@kora-bench/core/graph';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { add, layerNorm, matmul } from '@kora-bench/core/ops';
 import { makeProgram } from '@kora-bench/core/passes';
 import { vitLoraStep } from '@kora-bench/testing/timed-programs';
-import { vitTiny } from '@kora-bench/testing/vit-configs';
+import { vitTinyConfig } from '@kora-bench/testing/vit-configs';
 import { describe, expect, it } from 'vitest';
 import { arrangeProgram, lowerProgram } from '../src/compile/prepare-program.js';
 import type { KernelTarget } from '../src/kernels/kernel-target.js';
@@ -30,7 +31,8 @@ function dispatchesOf(given: Program, target: KernelTarget) {
 }
 
 /** A training step of two blocks. */
-const step = (batch: number) => vitLoraStep(batch, { model: { ...vitTiny, depth: 2 } }).program;
+const step = (batch: number) =>
+  vitLoraStep(batch, { model: vitArchitecture({ ...vitTinyConfig, depth: 2 }) }).program;
 
 describe.each([
   ['GPUs', gpu],

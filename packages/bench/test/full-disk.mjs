@@ -2,16 +2,17 @@
 import { join } from 'node:path';
 import reference from '@kora-bench/backend-reference';
 import { loadRegistry, runCell, runConfigSchema } from '@kora-bench/bench';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import { createProceduralDataset } from '@kora-bench/datasets';
 import method from '@kora-bench/method-linear-probe';
-import { toyVit } from '@kora-bench/testing/vit-configs';
+import { toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { initialCheckpoint } from '@kora-bench/trainer';
 
 // A file-size limit stands in for a full disk; its signal would end the process before it sees the error.
 process.on('SIGXFSZ', () => undefined);
 
 const cacheDir = process.argv[2];
-const model = { ...toyVit, depth: 1, numClasses: 0 };
+const model = vitArchitecture({ ...toyVitConfig, depth: 1, numClasses: 0 });
 const half = [0.5, 0.5, 0.5];
 const preprocessing = {
   imageSize: model.imageSize,

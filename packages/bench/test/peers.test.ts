@@ -2,9 +2,10 @@ import { referenceBackend } from '@kora-bench/backend-reference';
 import tfjs from '@kora-bench/backend-tfjs';
 import { measurePeer } from '@kora-bench/bench';
 import type { BackendDefinition, PeerDefinition } from '@kora-bench/core/backend';
+import { vitArchitecture } from '@kora-bench/core/nn';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import lora from '@kora-bench/method-lora';
-import { toyVit } from '@kora-bench/testing/vit-configs';
+import { toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { expect, test } from 'vitest';
 
 async function measure(definition: BackendDefinition<never>, device: string, peer: PeerDefinition) {
@@ -16,7 +17,7 @@ async function measure(definition: BackendDefinition<never>, device: string, pee
       device,
       method: { definition: lora as MethodDefinition, options: lora.options.parse({}) },
       label: 'lora',
-      model: { ...toyVit, numClasses: 0 },
+      model: vitArchitecture({ ...toyVitConfig, numClasses: 0 }),
       classes: 5,
       batch: 2,
       milliseconds: 50,
