@@ -317,6 +317,15 @@ describe('findings on learning rates', () => {
   });
 });
 
+test('the default suite’s rates were chosen for its own model and data, on val', async () => {
+  const { config } = await loadSuite('default');
+  expect(config.ratesChosenFor).toEqual({
+    model: config.models[0],
+    data: config.phases[0]!.data,
+    split: 'val',
+  });
+});
+
 test.concurrent('before anything trains, a run says that its rates were chosen for something else', async () => {
   const folder = temporaryFolder();
   const suite = fakeSuite(folder, ['done'], {
