@@ -103,12 +103,16 @@ test('worse needs a rerun that is worse too', () => {
 });
 
 test('bit by bit: identical, last digits, another class', () => {
-  expect(compareBits([1, 0.5, Number.NaN], [1, 0.5, Number.NaN])).toEqual({
+  const likeness = (a: readonly number[], b: readonly number[]) => compareBits([a], [b]).likeness;
+  expect(compareBits([[1, 0.5, Number.NaN]], [[1, 0.5, Number.NaN]])).toEqual({
     likeness: 'identical',
     largest: 0,
   });
-  expect(compareBits([1, 0.5], [1, 0.500001]).likeness).toBe('differs in the last digits');
-  expect(compareBits([1, 0.5], [1, 0.51]).likeness).toBe('differs');
-  expect(compareBits([70001, 0.5], [70002, 0.5]).likeness).toBe('differs');
-  expect(compareBits([0.5], [Number.NaN]).likeness).toBe('differs');
+  expect(likeness([1, 0.5], [1, 0.500001])).toBe('differs in the last digits');
+  // Relative to the largest of its list: small numbers that were rounded are no more different than large ones.
+  expect(likeness([0.9, 0.0481], [0.9, 0.0482])).toBe('differs in the last digits');
+  expect(likeness([1, 0.5], [1, 0.51])).toBe('differs');
+  expect(likeness([70001, 0.5], [70002, 0.5])).toBe('differs');
+  expect(likeness([0.5], [Number.NaN])).toBe('differs');
+  expect(compareBits([[1]], [[1, 2]]).likeness).toBe('differs');
 });

@@ -1,4 +1,4 @@
-import type { Comparison, LikenessResult } from '@kora-bench/comparison';
+import type { Comparison, Likeness, LikenessResult } from '@kora-bench/comparison';
 import {
   compareBits,
   compareExact,
@@ -182,6 +182,10 @@ async function scoresOf(
   );
 }
 
+const likenesses: readonly Likeness[] = ['identical', 'differs in the last digits', 'differs'];
+/** The less alike, the higher. */
+const rank = ({ likeness }: LikenessResult) => likenesses.indexOf(likeness);
+
 /**
  * How alike all losses, values and scores of a pair are over its seeds; null where they are not known, or where the data
  * differ.
@@ -201,10 +205,9 @@ export async function likenessOf(
     const [ofA, ofB] = [await numbersOf(a, files), await numbersOf(b, files)];
     // Later versions may keep more.
     const common = [...ofA.keys()].filter((key) => ofB.has(key));
-    const all = (numbers: ReadonlyMap<string, readonly number[]>) =>
-      common.flatMap((key) => numbers.get(key)!);
+    const all = (numbers: ReadonlyMap<string, readonly number[]>) => common.map((key) => numbers.get(key)!);
     const own = compareBits(all(ofA), all(ofB));
-    if (result === null || own.largest >= result.largest) result = own;
+    if (result === null || rank(own) > rank(result)) result = own;
   }
   return result;
 }

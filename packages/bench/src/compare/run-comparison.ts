@@ -51,7 +51,7 @@ export interface RunComparison {
     readonly seeds: readonly number[];
     /** Null where one side is an entry of a history, or was run with other data. */
     readonly likeness: Likeness | null;
-    /** The largest relative difference of all numbers; null as above, and where their counts differ. */
+    /** The largest difference of all numbers, relative to the largest of their list; null as above, and where their counts differ. */
     readonly largest: number | null;
   }[];
   readonly rows: readonly ComparisonRow[];

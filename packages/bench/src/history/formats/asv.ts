@@ -6,8 +6,8 @@ import { entryLine } from '../history-cells.js';
 import type { HistoryRow } from '../history-rows.js';
 import { benchmarkNames } from '../history-rows.js';
 import type { HistoryLine } from '../history-schema.js';
-import { importedFile, importedSeries } from './bmf.js';
 import type { ExportFormat, FormatFile } from './format-file.js';
+import { importedFile, importedSeries } from './imported-series.js';
 
 /*
  * airspeed velocity's results: `MACHINE/machine.json`, `MACHINE/HASH-ENV.json` and `benchmarks.json`, as version 0.6
@@ -16,6 +16,7 @@ import type { ExportFormat, FormatFile } from './format-file.js';
 
 const environment = 'kora-bench';
 
+/** A folder that asv publishes. */
 export const asv: ExportFormat = {
   name: 'asv',
   holds: 'history',

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { FormatError } from '@kora-bench/core/errors';
 import { z } from 'zod';
 import { entryLine } from '../history-cells.js';
 import { benchmarkNames, newestRows } from '../history-rows.js';
-import type { HistoryLine, SeriesLine } from '../history-schema.js';
+import type { HistoryLine } from '../history-schema.js';
 import type { ExportFormat } from './format-file.js';
+import { importedFile, importedSeries } from './imported-series.js';
 
 /* Bencher Metric Format: `{ benchmark: { measure: { value, lower_value?, upper_value? } } }`. It knows no time. */
 
@@ -20,6 +20,7 @@ const bmfSchema = z.record(
   ),
 );
 
+/** Bencher’s format. */
 export const bmf: ExportFormat = {
   name: 'bmf',
   holds: 'newest',
@@ -110,53 +111,3 @@ function notBmf(where: string, received: string): FormatError {
 const directionOf = (key: string) =>
   /throughput|accuracy|score|per-?second|top-?1|f1/i.test(key) ? ('higher' as const) : ('lower' as const);
 const unitOf = (key: string) => (key === 'latency' ? 'ns' : '');
-
-export interface ImportedMeasure {
-  readonly key: string;
-  readonly unit: string;
-  readonly direction: 'higher' | 'lower';
-}
-
-/** A series of someone else's benchmark: its name is all of its configuration that is known. */
-export function importedSeries(
-  name: string,
-  testbed: string,
-  measures: readonly ImportedMeasure[],
-): SeriesLine {
-  return {
-    historyVersion: 1,
-    kind: 'series',
-    name,
-    label: name,
-    model: '',
-    backend: '',
-    device: '',
-    configuration: createHash('sha256').update(`imported\n${name}`).digest('hex'),
-    settings: null,
-    testbed: { id: folderName(testbed), description: testbed },
-    measures: Object.fromEntries(
-      measures.map(({ key, unit, direction }) => [
-        key,
-        {
-          kind: 'sample' as const,
-          title: key,
-          phase: null,
-          unit,
-          direction,
-          format: { scale: 1, digits: 6 },
-          gating: false,
-          isShare: false,
-        },
-      ]),
-    ),
-  };
-}
-
-/** A name as a folder's. */
-export const folderName = (text: string) =>
-  text.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^\.+/, '') || 'unnamed';
-
-/** The file of an imported series. */
-export function importedFile({ name, configuration, testbed }: SeriesLine): string {
-  return `${testbed.id}/${folderName(name).slice(0, 90)}-${configuration.slice(0, 8)}.jsonl`;
-}

@@ -3,6 +3,7 @@ import type { ExportFormat } from './format-file.js';
 
 /* github-action-benchmark's custom tools take a list of numbers; one direction holds for a whole file, so two files. */
 
+/** Two lists of numbers, one for each direction. */
 export const githubActionBenchmark: ExportFormat = {
   name: 'github-action-benchmark',
   holds: 'newest',

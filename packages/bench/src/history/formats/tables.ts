@@ -26,6 +26,7 @@ const columns = {
 } as const satisfies Record<keyof HistoryRow, string>;
 const keys = Object.keys(columns) as (keyof HistoryRow)[];
 
+/** One line for each value. */
 export const csv: ExportFormat = {
   name: 'csv',
   holds: 'history',
@@ -44,6 +45,7 @@ export const csv: ExportFormat = {
   ],
 };
 
+/** One row for each value, typed. */
 export const parquet: ExportFormat = {
   name: 'parquet',
   holds: 'history',
