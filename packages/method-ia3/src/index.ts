@@ -21,10 +21,10 @@ const options = z
         error: 'names attn.qkv together with one of its own parts attn.q, attn.k, attn.v',
       })
       .default(['attn.k', 'attn.v', 'mlp.fc2']),
-    /** Those of them whose inputs are scaled, instead of their outputs. */
-    feedforward: layers.default(['mlp.fc2']),
+    /** Those of them whose inputs are scaled, instead of their outputs; absent: `mlp.fc2`, where it is a target. */
+    feedforward: layers.optional(),
   })
-  .refine(({ targets, feedforward }) => feedforward.every((name) => targets.includes(name)), {
+  .refine(({ targets, feedforward = [] }) => feedforward.every((name) => targets.includes(name)), {
     path: ['feedforward'],
     error: 'names a layer that is not among the targets',
   });
@@ -42,7 +42,7 @@ export default defineMethod<Ia3Options>({
   options,
   presets: {
     published: { targets: ['attn.k', 'attn.v', 'mlp.fc2'], feedforward: ['mlp.fc2'] },
-    attention: { targets: ['attn.k', 'attn.v'], feedforward: [] },
+    attention: { targets: ['attn.k', 'attn.v'] },
   },
   parameters: (model, options) =>
     scaledLayers(model, options).map(({ site, ofInput }) => ({
@@ -69,7 +69,7 @@ export default defineMethod<Ia3Options>({
 });
 
 /** The scaled layers, and whether it is their input that is scaled. @throws InputError for a layer that is not there */
-function scaledLayers(model: Architecture, { targets, feedforward }: Ia3Options) {
+function scaledLayers(model: Architecture, { targets, feedforward = ['mlp.fc2'] }: Ia3Options) {
   return requireSites(model, targets).map((site) => ({
     site,
     ofInput: feedforward.some((kind) => kind === site.kind),

@@ -10,11 +10,12 @@ import { expect, test } from 'vitest';
 describeMethod(ia3, {
   forms: {
     'on inputs and outputs': { targets: ['attn.qkv', 'attn.proj', 'mlp.fc1'], feedforward: ['attn.proj'] },
+    'on outputs alone': { targets: ['mlp.fc2'], feedforward: [] },
   },
   refused: [
     [{ targets: [] }, /targets/],
-    [{ targets: ['attn.k', 'attn.k'], feedforward: [] }, /names a layer twice/],
-    [{ targets: ['attn.qkv', 'attn.v'], feedforward: [] }, /one of its own parts/],
+    [{ targets: ['attn.k', 'attn.k'] }, /names a layer twice/],
+    [{ targets: ['attn.qkv', 'attn.v'] }, /one of its own parts/],
     [{ targets: ['attn.k'], feedforward: ['mlp.fc2'] }, /not among the targets/],
     [{ targets: ['mlp.act'] }, /targets/],
     [{ init: 1 }, /init/],

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { DataContext } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
+import type { Architecture } from '@kora-bench/core/nn';
 import { resolveModel } from '@kora-bench/models';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
 import { analyses } from '../analyses/index.js';
@@ -58,9 +59,24 @@ export async function resolveConfig(
   const backends = config.backends.map((entry, index) =>
     configureBackend(registry.backends, entry, `backends[${index}]`, flags),
   );
-  for (const model of resolved.models) await resolveModel(model, [...registry.models.values()]);
+  for (const name of resolved.models) {
+    const { model } = await resolveModel(name, [...registry.models.values()]);
+    for (const method of methods) requireFit(method, model);
+  }
   const phases = await resolvePhases(resolved, registry, flags);
   return { config: resolved, methods, backends, phases, analyses: chooseAnalyses(resolved), registry };
+}
+
+/**
+ * A method says what does not fit a model, e.g. a width larger than a layer, where it lists its parameters.
+ * @throws InputError where it says so; what else goes wrong there is a fault of the method, for its cells' records
+ */
+function requireFit({ definition, options }: ChosenMethod, model: Architecture): void {
+  try {
+    definition.parameters(model, options);
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+  }
 }
 
 function chooseAnalyses({ analyses: entries, phases }: RunConfig): readonly ChosenAnalysis[] {
