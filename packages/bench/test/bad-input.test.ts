@@ -321,6 +321,16 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
     /an integer from 1 to 1024/,
     /received: 0/,
   ],
+  'a method that is wider than a layer of the model': [
+    ['--suite', extending('wide.json', { methods: [{ name: 'repadapter', options: { bottleneck: 512 } }] })],
+    /do not fit blocks\.0\.attn\.qkv of fake-model/,
+    /expected: +at most [0-9]+, what the layer reads/,
+  ],
+  'a method on a site that the model does not have': [
+    ['--suite', extending('site.json', { methods: [{ name: 'ssf', options: { targets: ['fc_norm'] } }] })],
+    /fake-model has no site "fc_norm"/,
+    /expected: +patch_embed, /,
+  ],
   'a method’s unknown option': [
     ['--suite', extending('rnak.json', { methods: [{ name: 'lora', options: { rnak: 4 } }] })],
     /methods\[0\]\.options\.rnak/,

@@ -61,6 +61,14 @@ describe('list', () => {
     expect(stdout).toContain(first.description);
   });
 
+  test('the suite all-methods runs every method that ships', async () => {
+    await main(['list', 'methods', '--json']);
+    const listed = JSON.parse(stdout) as { name: string }[];
+    const path = new URL('../suites/all-methods.json', import.meta.url);
+    const suite = JSON.parse(readFileSync(path, 'utf8')) as { methods: { name: string }[] };
+    expect(new Set(suite.methods.map(({ name }) => name))).toEqual(new Set(listed.map(({ name }) => name)));
+  });
+
   test('shows the targets of data sets and tasks, so that a reader sees which go together', async () => {
     await main(['list', 'datasets']);
     expect(stdout).toMatch(/procedural-depth .*\n +targets: depth/);

@@ -65,7 +65,6 @@ export async function resolveConfig(
   const backends = config.backends.map((entry, index) =>
     configureBackend(registry.backends, entry, `backends[${index}]`, flags),
   );
-  for (const model of resolved.models) await resolveModel(model, [...registry.models.values()]);
   const phases = await resolvePhases(resolved, registry, flags);
   return { config: resolved, methods, backends, phases, analyses: chooseAnalyses(resolved), registry };
 }

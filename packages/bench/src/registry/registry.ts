@@ -74,6 +74,12 @@ export const defaultPackages: Readonly<
     { name: '@kora-bench/method-adapter-fusion', exportName: 'default' },
     { name: '@kora-bench/method-kora', exportName: 'default' },
     { name: '@kora-bench/method-kora-chain', exportName: 'default' },
+    { name: '@kora-bench/method-bitfit', exportName: 'default' },
+    { name: '@kora-bench/method-vpt', exportName: 'default' },
+    { name: '@kora-bench/method-ssf', exportName: 'default' },
+    { name: '@kora-bench/method-ia3', exportName: 'default' },
+    { name: '@kora-bench/method-adaptformer', exportName: 'default' },
+    { name: '@kora-bench/method-repadapter', exportName: 'default' },
   ],
   backends: [
     { name: '@kora-bench/backend-ort', exportName: 'default' },

@@ -2,7 +2,7 @@ import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
 import { hostTensor } from '@kora-bench/core/graph';
 import type { Architecture } from '@kora-bench/core/nn';
 import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
-import { initialValue, stagesOf } from '@kora-bench/core/peft';
+import { initialValue, noiseFeeds, stagesOf } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
 import type { OptimizerConfig, OwnedParameter, Task } from '@kora-bench/core/training';
 import {
@@ -15,11 +15,17 @@ import {
   trainsInStage,
 } from '@kora-bench/core/training';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
+import adaptFormer from '@kora-bench/method-adaptformer';
+import bitfit from '@kora-bench/method-bitfit';
 import full from '@kora-bench/method-full';
+import ia3 from '@kora-bench/method-ia3';
 import kora from '@kora-bench/method-kora';
 import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
+import repAdapter from '@kora-bench/method-repadapter';
+import ssf from '@kora-bench/method-ssf';
+import vpt from '@kora-bench/method-vpt';
 import { classificationTask, depthTask } from '@kora-bench/tasks';
 import { toyVariants, toyVit } from '@kora-bench/testing/vit-configs';
 import { exampleWeights, initialState } from '@kora-bench/trainer';
@@ -30,6 +36,8 @@ export interface MethodRecipe {
   readonly name: string;
   readonly method: ConfiguredMethod;
   readonly stage: string;
+  /** Trained on classification alone, where what the method does is the same for all tasks. */
+  readonly classificationAlone?: boolean;
 }
 
 function recipes(label: string, definition: MethodDefinition, given: object): MethodRecipe[] {
@@ -40,6 +48,11 @@ function recipes(label: string, definition: MethodDefinition, given: object): Me
     method,
     stage,
   }));
+}
+
+/** {@link recipes} for classification alone. */
+function classifying(...recipe: Parameters<typeof recipes>): MethodRecipe[] {
+  return recipes(...recipe).map((one) => ({ ...one, classificationAlone: true }));
 }
 
 /** Every method package, in every form whose graph differs, stage by stage. */
@@ -56,6 +69,14 @@ export const methodRecipes: readonly MethodRecipe[] = [
   ...recipes('kora', kora, { rank: 3, dComp: 4 }),
   ...recipes('kora-chain published', koraChain, { ...koraChain.presets!.published, rank: 3 }),
   ...recipes('kora-chain', koraChain, { rank: 3, trainFinalProjection: true }),
+  ...classifying('bitfit', bitfit, {}),
+  ...classifying('vpt shallow', vpt, { depth: 'shallow', tokens: 3 }),
+  ...classifying('vpt deep with dropout', vpt, { depth: 'deep', tokens: 2, dropout: 0.25 }),
+  ...classifying('ssf', ssf, {}),
+  ...classifying('ia3', ia3, {}),
+  ...classifying('adaptformer', adaptFormer, { bottleneck: 5, scale: 'learned' }),
+  ...classifying('repadapter', repAdapter, { bottleneck: 4, scale: 0.5 }),
+  ...classifying('repadapter with dropout', repAdapter, { bottleneck: 4, dropout: 0.25 }),
 ];
 
 const batchSize = 3;
@@ -66,6 +87,7 @@ const pixels = toyVit.imageSize[0] * toyVit.imageSize[1];
 /** How one task is trained; between them the recipes cover both optimisers, both schedules and clipping. */
 interface TaskRecipe {
   readonly name: string;
+  readonly classifies: boolean;
   readonly task: Task;
   readonly optimizer: OptimizerConfig;
   readonly clipNorm: number;
@@ -85,6 +107,7 @@ const adamw: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1
 const taskRecipes: readonly TaskRecipe[] = [
   {
     name: 'classification: AdamW, warm-up and cosine, label smoothing, clipping',
+    classifies: true,
     task: classificationTask(classes, 0.1),
     optimizer: adamw,
     clipNorm: 1,
@@ -93,6 +116,7 @@ const taskRecipes: readonly TaskRecipe[] = [
   },
   {
     name: 'depth: SGD with momentum and weight decay, clipping',
+    classifies: false,
     task: depthTask(),
     optimizer: { kind: 'sgd', momentum: 0.9, weightDecay: 1e-2 },
     clipNorm: 0.5,
@@ -103,10 +127,12 @@ const taskRecipes: readonly TaskRecipe[] = [
 
 /** A whole training step of every method on every task; every fourth batch is partial. */
 export const methodTrainingCases: readonly TrainingCase[] = taskRecipes.flatMap((taskRecipe) =>
-  methodRecipes.map((methodRecipe) => ({
-    name: `${methodRecipe.name}, ${taskRecipe.name}`,
-    build: () => buildMethodTraining(methodRecipe, taskRecipe),
-  })),
+  methodRecipes
+    .filter(({ classificationAlone }) => classificationAlone !== true || taskRecipe.classifies)
+    .map((methodRecipe) => ({
+      name: `${methodRecipe.name}, ${taskRecipe.name}`,
+      build: () => buildMethodTraining(methodRecipe, taskRecipe),
+    })),
 );
 
 /** Full fine-tuning and LoRA on the kinds of Vision Transformers: every gradient of every part. */
@@ -127,7 +153,7 @@ function buildMethodTraining(
 ): Training {
   const stageOf = stagesOf(method).find(({ name }) => name === stage)!;
   const trains = (parameter: OwnedParameter) => trainsInStage(parameter, method, stageOf);
-  const { program, layout } = buildTrainProgram({
+  const { program, layout, noise } = buildTrainProgram({
     model,
     method,
     task,
@@ -154,6 +180,7 @@ function buildMethodTraining(
         ...target(step, real),
         [imagesFeed]: images(step, real),
         ...exampleWeights(real, batchSize),
+        ...noiseFeeds(noise, 1, step),
       };
     },
   };

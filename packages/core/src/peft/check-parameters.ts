@@ -1,5 +1,5 @@
 import { closest } from 'fastest-levenshtein';
-import { KoraError, MethodError } from '../errors/kora-error.js';
+import { InputError, KoraError, MethodError } from '../errors/kora-error.js';
 import type { Architecture } from '../nn/architecture.js';
 import { authorLine } from '../ops/requirements.js';
 import type { ConfiguredMethod } from './method.js';
@@ -17,7 +17,8 @@ export function runMethod<T>(method: string, part: string, run: (where: string) 
   try {
     return run(where);
   } catch (error) {
-    if (error instanceof MethodError) throw error;
+    // What a method refuses where it lists its parameters is about its options on this model, not about its code.
+    if (error instanceof MethodError || (error instanceof InputError && part === 'parameters')) throw error;
     const line = authorLine(error);
     const known = error instanceof KoraError ? error : undefined;
     const message = error instanceof Error ? error.message : String(error);
