@@ -59,7 +59,8 @@ def record(script, config, own_name, prepare=lambda model: {}, learning_rates=la
     tensors = {f"start.{name}": value for name, value in (base.state_dict() | frozen | more).items()}
     tensors |= {f"start.{own[name]}": parameter.detach().clone() for name, parameter in trained.items()}
     groups = [{"params": [p], "lr": learning_rate * learning_rates(name)} for name, p in trained.items()]
-    optimizer = torch.optim.AdamW(groups, eps=1e-6, weight_decay=0.0)
+    # Where a gradient is exactly zero, as behind a norm, a smaller eps would make whole steps of its rounding.
+    optimizer = torch.optim.AdamW(groups, eps=1e-4, weight_decay=0.0)
     losses = []
     for _ in range(STEPS):
         optimizer.zero_grad()

@@ -25,6 +25,8 @@ import { toyVit, vitBase } from './vit-configs.js';
 
 /** What is particular to a method; without it the suite tests the defaults and every preset. */
 export interface MethodSuiteOptions {
+  /** Options that the defaults and every preset get besides, where theirs are too large for the toy ViT. */
+  readonly onToy?: object;
   /** More sets of options to test, by title: every form whose program differs. */
   readonly forms?: Readonly<Record<string, object>>;
   /** Parameters that are there but that the forward pass never uses; no gradient may reach them. None by default. */
@@ -79,9 +81,12 @@ export function methodChecks(
   options: MethodSuiteOptions = {},
 ): Readonly<Record<string, readonly MethodCheck[]>> {
   const forms: Readonly<Record<string, object>> = {
-    'the defaults': {},
+    'the defaults': { ...options.onToy },
     ...Object.fromEntries(
-      Object.entries(definition.presets ?? {}).map(([name, preset]) => [`preset ${name}`, preset]),
+      Object.entries(definition.presets ?? {}).map(([name, preset]) => [
+        `preset ${name}`,
+        { ...preset, ...options.onToy },
+      ]),
     ),
     ...options.forms,
   };

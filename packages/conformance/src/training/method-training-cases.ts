@@ -1,7 +1,7 @@
 import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
 import { hostTensor } from '@kora-bench/core/graph';
 import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
-import { initialValue, stagesOf } from '@kora-bench/core/peft';
+import { initialValue, noiseFeeds, stagesOf } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
 import type { OptimizerConfig, OwnedParameter, Task } from '@kora-bench/core/training';
 import {
@@ -14,11 +14,15 @@ import {
   trainsInStage,
 } from '@kora-bench/core/training';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
+import dora from '@kora-bench/method-dora';
+import fourierft from '@kora-bench/method-fourierft';
 import full from '@kora-bench/method-full';
 import kora from '@kora-bench/method-kora';
 import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
+import oft from '@kora-bench/method-oft';
+import vera from '@kora-bench/method-vera';
 import { classificationTask, depthTask } from '@kora-bench/tasks';
 import { toyVit } from '@kora-bench/testing/vit-configs';
 import { exampleWeights, initialState } from '@kora-bench/trainer';
@@ -55,6 +59,15 @@ export const methodRecipes: readonly MethodRecipe[] = [
   ...recipes('kora', kora, { rank: 3, dComp: 4 }),
   ...recipes('kora-chain published', koraChain, { ...koraChain.presets!.published, rank: 3 }),
   ...recipes('kora-chain', koraChain, { rank: 3, trainFinalProjection: true }),
+];
+
+/** Method packages whose graphs hold nothing that a task could change; they are trained on one alone. */
+const classifiedMethodRecipes: readonly MethodRecipe[] = [
+  ...recipes('lora with dropout and LoRA+', lora, { rank: 2, dropout: 0.25, loraPlus: 4 }),
+  ...recipes('dora', dora, { rank: 3 }),
+  ...recipes('vera', vera, { rank: 5, targets: 'all-linear' }),
+  ...recipes('fourierft', fourierft, { frequencies: 20, scaling: 40 }),
+  ...recipes('oft', oft, { blockSize: 4 }),
 ];
 
 const batchSize = 3;
@@ -100,9 +113,9 @@ const taskRecipes: readonly TaskRecipe[] = [
   },
 ];
 
-/** A whole training step of every method on every task; every fourth batch is partial. */
-export const methodTrainingCases: readonly TrainingCase[] = taskRecipes.flatMap((taskRecipe) =>
-  methodRecipes.map((methodRecipe) => ({
+/** A whole training step of every method on every task, or on the first one alone; every fourth batch is partial. */
+export const methodTrainingCases: readonly TrainingCase[] = taskRecipes.flatMap((taskRecipe, index) =>
+  [...methodRecipes, ...(index === 0 ? classifiedMethodRecipes : [])].map((methodRecipe) => ({
     name: `${methodRecipe.name}, ${taskRecipe.name}`,
     build: () => buildMethodTraining(methodRecipe, taskRecipe),
   })),
@@ -114,7 +127,7 @@ function buildMethodTraining(
 ): Training {
   const stageOf = stagesOf(method).find(({ name }) => name === stage)!;
   const trains = (parameter: OwnedParameter) => trainsInStage(parameter, method, stageOf);
-  const { program, layout } = buildTrainProgram({
+  const { program, layout, noise } = buildTrainProgram({
     model: toyVit,
     method,
     task,
@@ -141,6 +154,7 @@ function buildMethodTraining(
         ...target(step, real),
         [imagesFeed]: images(step, real),
         ...exampleWeights(real, batchSize),
+        ...noiseFeeds(noise, 1, step),
       };
     },
   };
