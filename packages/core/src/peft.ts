@@ -30,3 +30,13 @@ export {
   type ParameterSpec,
   type UpdateFactors,
 } from './peft/parameter.js';
+export {
+  allLinear,
+  type LinearSite,
+  type LinearTarget,
+  type LinearTargets,
+  linearTargetNames,
+  linearTargets,
+  requireRank,
+  targetLayers,
+} from './peft/targets.js';

@@ -1,6 +1,7 @@
 import { InputError } from '@kora-bench/core/errors';
 import type { HostTensor, Weights } from '@kora-bench/core/graph';
 import type { Architecture } from '@kora-bench/core/nn';
+import type { LinearSite } from '@kora-bench/core/peft';
 import type { LoraOptions } from './options.js';
 import { scaleOf } from './options.js';
 import { adaptedLayers, matrixA, matrixB } from './parameters.js';
@@ -18,26 +19,39 @@ export function mergeLora(
 ): Weights {
   const scale = scaleOf(options);
   const merged = new Map<string, HostTensor>();
-  for (const { name, weight, rows, inFeatures, outFeatures } of adaptedLayers(model, options)) {
-    const firstRow = rows?.[0] ?? 0;
-    const a = requireValue(parameters, `${name}.${matrixA}`).data;
-    const b = requireValue(parameters, `${name}.${matrixB}`).data;
-    const base = merged.get(weight!) ?? copy(requireValue(weights, weight!));
-    for (let row = 0; row < outFeatures; row++) {
-      for (let column = 0; column < inFeatures; column++) {
-        let delta = 0;
-        for (let k = 0; k < options.rank; k++)
-          delta += b[row * options.rank + k]! * a[k * inFeatures + column]!;
-        base.data[(firstRow + row) * inFeatures + column]! += scale * delta;
-      }
-    }
-    merged.set(weight!, base);
+  for (const layer of adaptedLayers(model, options)) {
+    const a = requireValue(parameters, `${layer.name}.${matrixA}`);
+    const b = requireValue(parameters, `${layer.name}.${matrixB}`);
+    addProduct(rowsOfLayer(merged, weights, layer), { a, b, factor: scale });
   }
   return merged;
 }
 
-function copy(tensor: HostTensor): HostTensor {
-  return { ...tensor, data: Float32Array.from(tensor.data) };
+/** A layer's own rows `[out·in]` of its weight in `changed`, which is copied there from `weights` first. */
+export function rowsOfLayer(
+  changed: Map<string, HostTensor>,
+  weights: Weights,
+  { weight, rows, inFeatures, outFeatures }: LinearSite,
+): Float32Array {
+  const from = requireValue(weights, weight);
+  const copy = changed.get(weight) ?? { ...from, data: Float32Array.from(from.data) };
+  changed.set(weight, copy);
+  const first = (rows?.[0] ?? 0) * inFeatures;
+  return copy.data.subarray(first, first + outFeatures * inFeatures) as Float32Array;
+}
+
+/** Adds `factor·B·A`, each element summed in float64, to a weight. */
+export function addProduct(
+  weight: Float32Array,
+  { a, b, factor }: { readonly a: HostTensor; readonly b: HostTensor; readonly factor: number },
+): void {
+  const [rank, inFeatures] = a.shape as [number, number];
+  for (let i = 0; i < weight.length; i++) {
+    const [row, column] = [Math.floor(i / inFeatures), i % inFeatures];
+    let delta = 0;
+    for (let k = 0; k < rank; k++) delta += b.data[row * rank + k]! * a.data[k * inFeatures + column]!;
+    weight[i]! += factor * delta;
+  }
 }
 
 function requireValue(values: Weights, name: string): HostTensor {

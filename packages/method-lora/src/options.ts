@@ -1,37 +1,9 @@
+import { linearTargets } from '@kora-bench/core/peft';
 import { z } from 'zod';
-
-/** What an adapter can sit on, by timm's names; `attn.q`, `attn.k`, `attn.v` are the parts of `attn.qkv`. */
-export const targetNames = [
-  'attn.qkv',
-  'attn.q',
-  'attn.k',
-  'attn.v',
-  'attn.proj',
-  'mlp.fc1',
-  'mlp.fc2',
-] as const;
-
-export type LoraTarget = (typeof targetNames)[number];
-
-/** The linear layers of a block, each once. */
-export const allLinear = [
-  'attn.qkv',
-  'attn.proj',
-  'mlp.fc1',
-  'mlp.fc2',
-] as const satisfies readonly LoraTarget[];
-
-const targets = z
-  .array(z.enum(targetNames))
-  .min(1)
-  .refine((list) => new Set(list).size === list.length, { error: 'names a target twice' })
-  .refine((list) => !(list.includes('attn.qkv') && list.some((name) => /^attn\.[qkv]$/.test(name))), {
-    error: 'names attn.qkv together with one of its own parts attn.q, attn.k, attn.v',
-  });
 
 /** Options of `lora`; unknown ones are rejected. */
 export const optionsSchema = z.strictObject({
-  /** r, the rank of every adapter: 1 … 1024. */
+  /** r, the rank of every adapter: 1 … 1024, and at most the smaller side of every layer. */
   rank: z.int().min(1).max(1024).default(8),
   /** α: above 0. */
   alpha: z.number().positive().default(8),
@@ -41,7 +13,16 @@ export const optionsSchema = z.strictObject({
    */
   scaling: z.enum(['alpha', 'alpha/r', 'alpha/sqrt(r)']).default('alpha/r'),
   /** Layers of every block that get an adapter; `all-linear` is qkv, proj, fc1 and fc2. */
-  targets: z.union([z.literal('all-linear'), targets]).default('all-linear'),
+  targets: linearTargets.default('all-linear'),
+  /**
+   * How A and B start: A Kaiming-uniform and B zero, or, as PiSSA (Meng et al. 2024, arXiv:2404.02948), from the
+   * weight's largest singular values, whose part the frozen weight then lacks.
+   */
+  init: z.enum(['kaiming', 'pissa']).default('kaiming'),
+  /** LoRA+'s λ (Hayou et al. 2024, arXiv:2402.12354): the learning rate of B over that of A; 1 or above. */
+  loraPlus: z.number().min(1).default(1),
+  /** Share of the adapters' inputs that is dropped while training: 0 … below 1. */
+  dropout: z.number().min(0).lt(1).default(0),
   /**
    * Also put an adapter on the checkpoint's own classifier, which the forward pass never uses: the
    * published form, where it is counted and never trained. No effect on a model without a classifier.
@@ -52,7 +33,7 @@ export const optionsSchema = z.strictObject({
 export type LoraOptions = z.infer<typeof optionsSchema>;
 
 /** The factor on every delta. */
-export function scaleOf({ rank, alpha, scaling }: LoraOptions): number {
+export function scaleOf({ rank, alpha, scaling }: Pick<LoraOptions, 'rank' | 'alpha' | 'scaling'>): number {
   switch (scaling) {
     case 'alpha':
       return alpha;

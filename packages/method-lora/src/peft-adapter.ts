@@ -2,9 +2,10 @@ import { FormatError, InputError } from '@kora-bench/core/errors';
 import type { HostTensor, Shape, Weights } from '@kora-bench/core/graph';
 import { formatShape, sameShape } from '@kora-bench/core/graph';
 import type { Architecture } from '@kora-bench/core/nn';
+import type { LinearTarget } from '@kora-bench/core/peft';
+import { allLinear } from '@kora-bench/core/peft';
 import { readSafetensors, writeSafetensors } from '@kora-bench/core/safetensors';
-import type { LoraOptions, LoraTarget } from './options.js';
-import { allLinear } from './options.js';
+import type { LoraOptions } from './options.js';
 import { loraParameters, unusedClassifier } from './parameters.js';
 import type { PeftLoraConfig } from './peft-config.js';
 import { parsePeftConfig, peftScaling } from './peft-config.js';
@@ -25,10 +26,10 @@ export interface PeftAdapter {
  * A trained adapter in the form that `PeftModel.from_pretrained` loads onto the timm model. A head
  * (`head.weight` `[C, D]` and `head.bias` `[C]` among `parameters`) is saved as peft's `modules_to_save`.
  * The adapter of the unused classifier is left out: the forward pass never uses it.
- * @throws InputError for a target that peft cannot address, or a missing or misshapen parameter
+ * @throws InputError for a target that peft cannot address, PiSSA’s start, or a missing or misshapen parameter
  */
 export function toPeftAdapter(parameters: Weights, model: Architecture, options: LoraOptions): PeftAdapter {
-  const targets: readonly LoraTarget[] = options.targets === 'all-linear' ? allLinear : options.targets;
+  const targets: readonly LinearTarget[] = options.targets === 'all-linear' ? allLinear : options.targets;
   const part = targets.find((target) => /^attn\.[qkv]$/.test(target));
   if (part !== undefined) {
     throw new InputError('peft has no adapter on a part of the fused qkv layer.', {
@@ -37,6 +38,17 @@ export function toPeftAdapter(parameters: Weights, model: Architecture, options:
       received: part,
       fix: 'Train with the target attn.qkv, or merge the adapter into the weights instead.',
     });
+  }
+  if (options.init === 'pissa') {
+    throw new InputError(
+      'An adapter that started as PiSSA needs its residual weights, which peft’s folder does not hold.',
+      {
+        where: 'options.init',
+        expected: 'kaiming',
+        received: options.init,
+        fix: 'Merge the adapter into the weights instead.',
+      },
+    );
   }
   const tensors = new Map<string, HostTensor>();
   for (const { name, shape } of adapterShapes(model, options)) {
@@ -57,7 +69,7 @@ export function toPeftAdapter(parameters: Weights, model: Architecture, options:
     base_model_name_or_path: model.name,
     inference_mode: true,
     ...peftScaling(options),
-    lora_dropout: 0,
+    lora_dropout: options.dropout,
     bias: 'none',
     fan_in_fan_out: false,
     target_modules: targets,
@@ -93,6 +105,9 @@ export function fromPeftAdapter(
     alpha: config.lora_alpha,
     scaling: config.use_rslora ? 'alpha/sqrt(r)' : 'alpha/r',
     targets: targetsOf([...parameters.keys()]),
+    init: 'kaiming',
+    loraPlus: 1,
+    dropout: config.lora_dropout,
     includeUnusedClassifier: false,
   };
   const expected = new Map<string, Shape>(

@@ -28,6 +28,7 @@ const configSchema = z.looseObject({
   peft_type: z.literal('LORA'),
   r: z.int().min(1).max(1024),
   lora_alpha: z.number().positive(),
+  lora_dropout: z.number().min(0).lt(1).default(0),
   use_rslora: z.boolean().default(false),
   modules_to_save: z.array(z.literal('head')).nullish(),
   bias: z.literal('none').default('none'),

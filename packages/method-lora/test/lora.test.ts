@@ -9,7 +9,11 @@ const everyTarget = ['attn.q', 'attn.k', 'attn.v', 'attn.proj', 'mlp.fc1', 'mlp.
 const onEveryTarget = { targets: everyTarget, rank: 2, scaling: 'alpha/sqrt(r)' };
 
 describeMethod(lora, {
-  forms: { 'every target': onEveryTarget },
+  forms: {
+    'every target': onEveryTarget,
+    'PiSSA on parts of qkv': { init: 'pissa', targets: ['attn.q', 'attn.v', 'mlp.fc2'], rank: 3, alpha: 2 },
+    dropout: { dropout: 0.2, loraPlus: 4 },
+  },
   unused: (name) => name.startsWith('unused_classifier.'),
   refused: [
     [{ rank: 0 }, /rank/],
@@ -20,7 +24,9 @@ describeMethod(lora, {
     [{ targets: ['attn.out'] }, /targets/],
     [{ targets: ['mlp.fc1', 'mlp.fc1'] }, /names a target twice/],
     [{ targets: ['attn.qkv', 'attn.v'] }, /one of its own parts/],
-    [{ dropout: 0.1 }, /dropout/],
+    [{ dropout: 1 }, /dropout/],
+    [{ loraPlus: 0.5 }, /loraPlus/],
+    [{ init: 'olora' }, /init/],
   ],
   counts: [
     [published, 1_270_692],
@@ -39,8 +45,14 @@ test.each([{}, onEveryTarget])('with %j merging changes the adapted weights alon
   );
 });
 
+test('a rank that is larger than a layer is refused by the layer’s name', () => {
+  expect(() => lora.parameters(toyVit, lora.options.parse({ rank: 13, targets: ['mlp.fc1'] }))).toThrow(
+    /rank 13 is larger than the layer blocks\.0\.mlp\.fc1/,
+  );
+});
+
 test('A starts in the range of Kaiming-uniform with a = √5 and fills it; B starts at zero', async () => {
-  const values = await startValues(lora, { rank: 64 });
+  const values = await startValues(lora, { rank: 12 });
   const a = values.get('blocks.0.mlp.fc2.lora_A.weight')!.data;
   const largest = Math.max(...a.map(Math.abs));
   expect(largest).toBeLessThanOrEqual(1 / Math.sqrt(toyVitConfig.mlpWidth));

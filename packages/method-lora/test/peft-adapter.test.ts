@@ -9,30 +9,21 @@ import { buildEvalProgram } from '@kora-bench/core/training';
 import lora, { fromPeftAdapter, toPeftAdapter } from '@kora-bench/method-lora';
 import { classificationTask } from '@kora-bench/tasks';
 import { largestDifference, startValues, trainedValues } from '@kora-bench/testing/method-questions';
-import { toyVitConfig } from '@kora-bench/testing/vit-configs';
+import { fixtureVit, fixtureVitConfig } from '@kora-bench/testing/replay-training';
 import { describe, expect, test } from 'vitest';
 
 const fixture = (name: string) => readFileSync(new URL(`fixtures/peft-toy/${name}`, import.meta.url));
 const config = fixture('adapter_config.json').toString();
 const adapter = new Uint8Array(fixture('adapter_model.safetensors'));
-/** The ViT that the adapter in `fixtures/peft-toy` was made for. */
-const fixtureConfig: VitConfig = {
-  ...toyVitConfig,
-  imageSize: [8, 8],
-  patchSize: 4,
-  width: 8,
-  mlpWidth: 16,
-};
-const fixtureModel = vitArchitecture(fixtureConfig);
 const head = (classes: number): [string, HostTensor][] => [
   ['head.weight', { dtype: 'f32', shape: [classes, 8], data: new Float32Array(classes * 8).fill(0.5) }],
   ['head.bias', { dtype: 'f32', shape: [classes], data: new Float32Array(classes).fill(-1) }],
 ];
 
 async function ownAdapter(given: object): Promise<Map<string, HostTensor>> {
-  const names = new Set(lora.parameters(fixtureModel, lora.options.parse(given)).map(({ name }) => name));
-  const start = await startValues(lora, given, fixtureModel);
-  const trained = trainedValues(start, lora, given, fixtureModel);
+  const names = new Set(lora.parameters(fixtureVit, lora.options.parse(given)).map(({ name }) => name));
+  const start = await startValues(lora, given, fixtureVit);
+  const trained = trainedValues(start, lora, given, fixtureVit);
   return new Map([...trained].filter(([name]) => names.has(name)));
 }
 
@@ -48,12 +39,15 @@ function failure(run: () => unknown): KoraError {
 
 test('an adapter trained and saved by peft gives peft’s own logits', async () => {
   const { tensors: expected } = readSafetensors(new Uint8Array(fixture('expected.safetensors')));
-  const { options, parameters } = fromPeftAdapter(config, adapter, fixtureModel);
+  const { options, parameters } = fromPeftAdapter(config, adapter, fixtureVit);
   expect(options).toEqual({
     rank: 2,
     alpha: 6,
     scaling: 'alpha/sqrt(r)',
     targets: 'all-linear',
+    init: 'kaiming',
+    loraPlus: 1,
+    dropout: 0,
     includeUnusedClassifier: false,
   });
   const base = [...expected].flatMap(([name, value]): [string, HostTensor][] =>
@@ -61,7 +55,7 @@ test('an adapter trained and saved by peft gives peft’s own logits', async () 
   );
   const method = { definition: lora, options };
   const spec = {
-    model: fixtureModel,
+    model: fixtureVit,
     method,
     task: classificationTask(3),
     batchSize: 2,
@@ -91,11 +85,12 @@ test.each([
     { rank: 4, alpha: 2, scaling: 'alpha' },
     { rank: 4, alpha: 8, scaling: 'alpha/r' },
   ],
+  [{ dropout: 0.25 }, { dropout: 0.25 }],
   [{ targets: ['attn.qkv', 'mlp.fc2'] }, { targets: ['attn.qkv', 'mlp.fc2'] }],
 ])('writing %j and reading it back keeps every value and the same factor', async (given, expected) => {
   const parameters = new Map([...(await ownAdapter(given)), ...head(3)]);
-  const written = toPeftAdapter(parameters, fixtureModel, lora.options.parse(given));
-  const read = fromPeftAdapter(JSON.stringify(written.config), written.safetensors, fixtureModel);
+  const written = toPeftAdapter(parameters, fixtureVit, lora.options.parse(given));
+  const read = fromPeftAdapter(JSON.stringify(written.config), written.safetensors, fixtureVit);
   expect(read.options).toMatchObject(expected);
   expect(read.parameters).toEqual(parameters);
 });
@@ -104,7 +99,7 @@ test('the names are peft’s, and the unused classifier’s adapter stays behind
   const given = { targets: ['attn.qkv'], includeUnusedClassifier: true };
   const written = toPeftAdapter(
     new Map([...(await ownAdapter(given)), ...head(3)]),
-    fixtureModel,
+    fixtureVit,
     lora.options.parse(given),
   );
   expect(written.config).toMatchObject({ target_modules: ['attn.qkv'], modules_to_save: ['head'] });
@@ -120,15 +115,21 @@ test('the names are peft’s, and the unused classifier’s adapter stays behind
 
 test('without a head nothing is left for modules_to_save', async () => {
   expect(
-    toPeftAdapter(await ownAdapter({}), fixtureModel, lora.options.parse({})).config.modules_to_save,
+    toPeftAdapter(await ownAdapter({}), fixtureVit, lora.options.parse({})).config.modules_to_save,
   ).toBeNull();
 });
 
 test('a target on a part of qkv cannot be written', async () => {
   const given = { targets: ['attn.q'] };
   const own = await ownAdapter(given);
-  const error = failure(() => toPeftAdapter(own, fixtureModel, lora.options.parse(given)));
+  const error = failure(() => toPeftAdapter(own, fixtureVit, lora.options.parse(given)));
   expect(error).toMatchObject({ code: 'INPUT', where: 'options.targets', received: 'attn.q' });
+});
+
+test('an adapter that started as PiSSA cannot be written', async () => {
+  const own = await ownAdapter({ init: 'pissa' });
+  const error = failure(() => toPeftAdapter(own, fixtureVit, lora.options.parse({ init: 'pissa' })));
+  expect(error).toMatchObject({ code: 'INPUT', where: 'options.init' });
 });
 
 describe('what is not readable says why', () => {
@@ -144,17 +145,17 @@ describe('what is not readable says why', () => {
     ['modules_to_save', ['norm']],
     ['r', 0],
   ])('%s: %j', (field, value) => {
-    const error = failure(() => fromPeftAdapter(withField(field, value), adapter, fixtureModel));
+    const error = failure(() => fromPeftAdapter(withField(field, value), adapter, fixtureVit));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.where).toContain(`adapter_config.json: ${field}`);
   });
 
   test('a configuration that is not JSON', () => {
-    expect(failure(() => fromPeftAdapter('{"r":', adapter, fixtureModel)).where).toBe('adapter_config.json');
+    expect(failure(() => fromPeftAdapter('{"r":', adapter, fixtureVit)).where).toBe('adapter_config.json');
   });
 
   test('truncated tensors', () => {
-    expect(failure(() => fromPeftAdapter(config, adapter.subarray(0, 1000), fixtureModel))).toBeInstanceOf(
+    expect(failure(() => fromPeftAdapter(config, adapter.subarray(0, 1000), fixtureVit))).toBeInstanceOf(
       FormatError,
     );
   });
@@ -165,7 +166,7 @@ describe('what is not readable says why', () => {
     ['more blocks', { depth: 3 }, /blocks\.2/],
   ])('a model with %s', (_, change: Partial<VitConfig>, where) => {
     const error = failure(() =>
-      fromPeftAdapter(config, adapter, vitArchitecture({ ...fixtureConfig, ...change })),
+      fromPeftAdapter(config, adapter, vitArchitecture({ ...fixtureVitConfig, ...change })),
     );
     expect(error).toBeInstanceOf(FormatError);
     expect(error.where).toMatch(where);
@@ -177,6 +178,6 @@ describe('what is not readable says why', () => {
   ])('%s', (_, name) => {
     const tensor: HostTensor = { dtype: 'f32', shape: [2, 8], data: new Float32Array(16) };
     const bytes = writeSafetensors(new Map([...readSafetensors(adapter).tensors, [name, tensor]]));
-    expect(failure(() => fromPeftAdapter(config, bytes, fixtureModel)).where).toContain(name);
+    expect(failure(() => fromPeftAdapter(config, bytes, fixtureVit)).where).toContain(name);
   });
 });

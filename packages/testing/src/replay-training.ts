@@ -1,5 +1,5 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import type { HostTensor, HostTensors, Weights } from '@kora-bench/core/graph';
 import { hostTensor } from '@kora-bench/core/graph';
 import type { Architecture, VitConfig } from '@kora-bench/core/nn';
 import { vitArchitecture } from '@kora-bench/core/nn';
@@ -44,18 +44,28 @@ export interface ReplayedTraining {
   readonly fixture: ReadonlyMap<string, HostTensor>;
 }
 
+export interface ReplayOptions {
+  readonly constants?: (start: ReadonlyMap<string, HostTensor>) => Weights;
+  /** 1e-6 by default. */
+  readonly eps?: number;
+}
+
 /**
  * Repeats a training that `python/peft_fixture.py` recorded: {@link fixtureVit} from the same weights, with the same
  * images and AdamW, on the float64 reference backend. A start that differs shows in the first loss, gradients and
  * updates in what the parameters end as.
  * @param given options of the method, as in a configuration
  * @param bytes the fixture's safetensors
+ * @param options.constants makes the method's constants of what the fixture holds to start from
+ * @param options.eps of the AdamW that the fixture was made with
  */
 export async function replayTraining(
   definition: MethodDefinition,
   given: object,
   bytes: Uint8Array,
+  { constants = () => new Map(), eps = 1e-6 }: ReplayOptions = {},
 ): Promise<ReplayedTraining> {
+  const optimizer: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps, weightDecay: 0 };
   const { tensors: fixture } = readSafetensors(bytes);
   const part = (prefix: string) =>
     new Map(
@@ -63,7 +73,8 @@ export async function replayTraining(
         name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
       ),
     );
-  const values = part('start.');
+  const start = part('start.');
+  const values = new Map([...start, ...constants(start)]);
   const labels = fixture.get('labels')!;
   const batchSize = labels.shape[0]!;
   const learningRate = fixture.get('learning_rate')!.data[0]!;
@@ -108,5 +119,3 @@ export async function replayTraining(
     fixture,
   };
 }
-
-const optimizer: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0 };

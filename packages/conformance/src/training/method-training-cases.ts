@@ -17,14 +17,18 @@ import {
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import adaptFormer from '@kora-bench/method-adaptformer';
 import bitfit from '@kora-bench/method-bitfit';
+import dora from '@kora-bench/method-dora';
+import fourierft from '@kora-bench/method-fourierft';
 import full from '@kora-bench/method-full';
 import ia3 from '@kora-bench/method-ia3';
 import kora from '@kora-bench/method-kora';
 import koraChain from '@kora-bench/method-kora-chain';
 import linearProbe from '@kora-bench/method-linear-probe';
 import lora from '@kora-bench/method-lora';
+import oft from '@kora-bench/method-oft';
 import repAdapter from '@kora-bench/method-repadapter';
 import ssf from '@kora-bench/method-ssf';
+import vera from '@kora-bench/method-vera';
 import vpt from '@kora-bench/method-vpt';
 import { classificationTask, depthTask } from '@kora-bench/tasks';
 import { toyVariants, toyVit } from '@kora-bench/testing/vit-configs';
@@ -69,6 +73,11 @@ export const methodRecipes: readonly MethodRecipe[] = [
   ...recipes('kora', kora, { rank: 3, dComp: 4 }),
   ...recipes('kora-chain published', koraChain, { ...koraChain.presets!.published, rank: 3 }),
   ...recipes('kora-chain', koraChain, { rank: 3, trainFinalProjection: true }),
+  ...classifying('lora with dropout and LoRA+', lora, { rank: 2, dropout: 0.25, loraPlus: 4 }),
+  ...classifying('dora', dora, { rank: 3 }),
+  ...classifying('vera', vera, { rank: 5, targets: 'all-linear' }),
+  ...classifying('fourierft', fourierft, { frequencies: 20, scaling: 40 }),
+  ...classifying('oft', oft, { blockSize: 4 }),
   ...classifying('bitfit', bitfit, {}),
   ...classifying('vpt shallow', vpt, { depth: 'shallow', tokens: 3 }),
   ...classifying('vpt deep with dropout', vpt, { depth: 'deep', tokens: 2, dropout: 0.25 }),

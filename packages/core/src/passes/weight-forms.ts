@@ -106,12 +106,11 @@ function formOf(weight: Tensor, context: FormContext): Form {
     const up = op.transposeA ? transpose(left, [1, 0]) : left;
     const down = op.transposeB ? transpose(right, [1, 0]) : right;
     const rank = down.shape[0]!;
+    const forms = together([inner(down), inner(up)]);
     return {
-      cost:
-        productCost(rows * into * rank, isTrained(down), context) +
-        productCost(rows * rank * out, isTrained(up), context),
-      making: productCost(out * rank * into, true, context),
-      apply: (x) => linear(linear(x, down), up),
+      cost: forms.cost,
+      making: forms.making + productCost(out * rank * into, true, context),
+      apply: (x) => inner(up).apply(inner(down).apply(x)),
     };
   }
   if (op.kind === 'concat' && op.axis === 0) {
