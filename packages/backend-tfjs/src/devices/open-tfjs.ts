@@ -64,6 +64,14 @@ async function open(device: TfjsDevice, tf: Tfjs): Promise<Opened> {
       return openWebgpu(tf);
     case 'node':
     case 'node-gpu': {
+      if (!inNode) {
+        throw new BackendError(`tfjs:${device} is not available in a page.`, {
+          where: `tfjs:${device}`,
+          expected: 'Node, which loads native libraries',
+          received: 'a browser',
+          fix: 'Choose webgpu or wasm.',
+        });
+      }
       // Bundlers for browsers must not follow this import: only Node has what it is of.
       const path: string = '../native/open-native.js';
       const { openNative }: typeof import('../native/open-native.js') = await import(/* @vite-ignore */ path);

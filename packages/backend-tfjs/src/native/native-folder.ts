@@ -61,8 +61,16 @@ export function findAddon(kind: NativeKind): FoundAddon | undefined {
 export function readManifest(folder: string): NativeManifest | undefined {
   const file = join(folder, manifestFile);
   if (!existsSync(file) || !existsSync(join(folder, addonFile))) return undefined;
-  const read = manifestSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+  const read = manifestSchema.safeParse(parsed(readFileSync(file, 'utf8')));
   return read.success && read.data.tfjs === tfjsVersion ? read.data : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The folder of an npm package as this package, or the working directory, would import it. */

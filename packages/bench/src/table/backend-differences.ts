@@ -35,7 +35,8 @@ function differencesOf(group: readonly SummaryRow[]): BackendDifference[] {
     if (!metric.primary || caveat !== null) return [];
     const found = group.flatMap((row) => {
       const own = row.scores.find(
-        (score) => score.phase === phase && score.evaluation === evaluation && score.metric.key === metric.key,
+        (score) =>
+          score.phase === phase && score.evaluation === evaluation && score.metric.key === metric.key,
       );
       const value = own?.estimate?.value;
       return value === undefined ? [] : [{ backend: `${row.backend}:${row.device}`, value }];
