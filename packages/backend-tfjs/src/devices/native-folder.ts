@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { z } from 'zod';
-import { tfjsVersion } from '../devices/devices.js';
+import { tfjsVersion } from './devices.js';
 
 /** Which build of TensorFlow: the one for CPUs, or the one that takes NVIDIA's GPUs. */
 export type NativeKind = 'cpu' | 'gpu';
