@@ -2,8 +2,8 @@ import type { Backend, BackendDefinition, Executable } from '@kora-bench/core/ba
 import { EagerExecutable, EagerState, RunQueue } from '@kora-bench/core/backend';
 import { z } from 'zod';
 import { defaultDevice, devices, requireDevice } from './devices/devices.js';
-import type { OpenTfjs } from './devices/open-tfjs.js';
 import { openTfjs } from './devices/open-tfjs.js';
+import type { OpenTfjs } from './devices/opened.js';
 import { probeDevices } from './devices/probe.js';
 import { TfjsEngine } from './engine/tfjs-engine.js';
 import { peer } from './peer/usual-training.js';

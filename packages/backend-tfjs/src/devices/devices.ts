@@ -28,7 +28,9 @@ export const inNode =
 
 /** What makes a device available that comes with npm, where it is not. */
 export const npmFix: Readonly<Record<Exclude<TfjsDevice, 'node' | 'node-gpu'>, string>> = {
-  wasm: `npm install @tensorflow/tfjs-backend-wasm@${tfjsVersion}`,
+  wasm: inNode
+    ? `npm install @tensorflow/tfjs-backend-wasm@${tfjsVersion}`
+    : 'Serve the .wasm files of @tensorflow/tfjs-backend-wasm and name their folder with its setWasmPaths.',
   cpu: `npm install @tensorflow/tfjs-backend-cpu@${tfjsVersion}`,
   webgpu:
     'Install a Vulkan driver. Without a GPU, Mesa 25’s lavapipe does (Debian 12: apt-get install -t ' +

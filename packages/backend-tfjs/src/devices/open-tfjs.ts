@@ -1,32 +1,11 @@
 import { BackendError, firstLine } from '@kora-bench/core/errors';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
-import { failure, outOfMemory } from '../engine/failures.js';
-import { registerWasmSlice } from '../engine/wasm-slice.js';
 import type { TfjsDevice } from './devices.js';
 import { inNode, npmFix } from './devices.js';
-
-/** The module `@tensorflow/tfjs-core`. */
-export type Tfjs = typeof import('@tensorflow/tfjs-core');
-
-/** One engine of tfjs, ready for kernels. */
-export interface OpenTfjs {
-  readonly device: TfjsDevice;
-  /** The name that its kernels are registered under. */
-  readonly engineName: string;
-  /** The device in words. */
-  readonly description: string;
-  /** Of all that can change numbers. */
-  readonly versions: Readonly<Record<string, string>>;
-  /** tfjs's engine, with this device's kernels in place: a process has one for all devices. */
-  engine(): ReturnType<Tfjs['engine']>;
-  hasKernel(name: string): boolean;
-  /** Where kernels return before they are done: see `EagerEngine.finish`. */
-  finish?(): Promise<void>;
-}
-
-/** What differs from engine to engine. */
-export type Opened = Pick<OpenTfjs, 'engineName' | 'description' | 'versions' | 'finish'>;
+import { failure, outOfMemory } from './failures.js';
+import type { Opened, OpenTfjs, Tfjs } from './opened.js';
+import { registerWasmSlice } from './wasm-slice.js';
 
 /**
  * Loads tfjs and one of its engines.
@@ -64,9 +43,17 @@ async function open(device: TfjsDevice, tf: Tfjs): Promise<Opened> {
       return openWebgpu(tf);
     case 'node':
     case 'node-gpu': {
+      if (!inNode) {
+        throw new BackendError(`tfjs:${device} is not available in a page.`, {
+          where: `tfjs:${device}`,
+          expected: 'Node, which loads native libraries',
+          received: 'a browser',
+          fix: 'Choose webgpu or wasm.',
+        });
+      }
       // Bundlers for browsers must not follow this import: only Node has what it is of.
-      const path: string = '../native/open-native.js';
-      const { openNative }: typeof import('../native/open-native.js') = await import(/* @vite-ignore */ path);
+      const path: string = './open-native.js';
+      const { openNative }: typeof import('./open-native.js') = await import(/* @vite-ignore */ path);
       return openNative(device, tf);
     }
   }

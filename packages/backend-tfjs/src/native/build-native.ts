@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { makeFolder, temporaryPath } from '@kora-bench/platform-node/atomic-file';
 import { runDriverCheck } from '@kora-bench/platform-node/driver-check';
 import { tfjsVersion } from '../devices/devices.js';
-import type { NativeKind } from './native-folder.js';
+import type { NativeKind } from '../devices/native-folder.js';
 import {
   addonFile,
   installCommand,
@@ -12,7 +12,7 @@ import {
   nativeFolder,
   nodePackage,
   packageFolder,
-} from './native-folder.js';
+} from '../devices/native-folder.js';
 import type { Tools } from './tools.js';
 import { findTools, runTool, unavailable } from './tools.js';
 

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { firstLine, InputError, KoraError } from '@kora-bench/core/errors';
+import { nativeFolder, readManifest } from '../devices/native-folder.js';
 import { buildNative } from './build-native.js';
-import { nativeFolder, readManifest } from './native-folder.js';
 
 const usage = `kora-tfjs-native [--gpu] [--force] [--wheel FILE]
 

@@ -1,5 +1,5 @@
 import type { TfjsDevice } from '../devices/devices.js';
-import { wasmSlice } from '../engine/wasm-slice.js';
+import { wasmSlice } from '../devices/wasm-slice.js';
 
 /**
  * What an engine's kernels get wrong or are slow at, so that programs go around it. Found by the conformance

@@ -83,17 +83,15 @@ export class EagerExecutable<Value> implements Executable {
       kernel: ({ id, op }) =>
         op.kind === 'feed' ? () => engine.upload(options.feeds[op.name]!) : this.#kernels.get(id)!,
     });
-    const kept = new Set<Value>();
+    let left = values;
     try {
       const fetched = await Promise.all(fetch.map((name, i) => this.#download(name, values[i]!)));
       await engine.finish?.();
-      const next = updates.map((name, i) => [name, values[fetch.length + i]!] as const);
-      for (const [, value] of next) kept.add(value);
-      state?.replace(new Map(next));
+      state?.replace(new Map(updates.map((name, i) => [name, values[fetch.length + i]!])));
+      left = values.slice(0, fetch.length);
       return Object.fromEntries(fetch.map((name, i) => [name, fetched[i]!]));
     } finally {
-      for (const value of values.slice(0, fetch.length)) engine.release(value);
-      for (const value of values.slice(fetch.length)) if (!kept.has(value)) engine.release(value);
+      for (const value of left) engine.release(value);
     }
   }
 
@@ -113,7 +111,6 @@ export class EagerExecutable<Value> implements Executable {
   }
 
   #hold(weights: Weights): Map<NodeId, Value> {
-    const { nodes } = this.#program;
     const wanted = heldNodes(this.#program);
     const engine = this.#engine;
     const upload = ({ op, dtype, shape }: GraphNode) => {
@@ -128,7 +125,7 @@ export class EagerExecutable<Value> implements Executable {
         kernel: (node) => this.#kernels.get(node.id) ?? (() => upload(node)!),
       },
     );
-    return new Map(wanted.map((id, i) => [nodes[id]!.id, values[i]!]));
+    return new Map(wanted.map((id, i) => [id, values[i]!]));
   }
 
   #ownState(state: DeviceState | undefined): EagerState<Value> | undefined {

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import util from 'node:util';
 import { BackendError, firstLine } from '@kora-bench/core/errors';
 import type { KernelBackend } from '@tensorflow/tfjs-core';
-import { tfjsVersion } from '../devices/devices.js';
-import type { Opened, Tfjs } from '../devices/open-tfjs.js';
+import { tfjsVersion } from './devices.js';
 import type { NativeKind } from './native-folder.js';
 import { buildCommand, findAddon, installCommand, nodePackage, packageFolder } from './native-folder.js';
+import type { Opened, Tfjs } from './opened.js';
 
 /** The device's name in tfjs. */
 const engineName = 'tensorflow';

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { z } from 'zod';
-import { tfjsVersion } from '../devices/devices.js';
+import { tfjsVersion } from './devices.js';
 
 /** Which build of TensorFlow: the one for CPUs, or the one that takes NVIDIA's GPUs. */
 export type NativeKind = 'cpu' | 'gpu';
@@ -61,8 +61,16 @@ export function findAddon(kind: NativeKind): FoundAddon | undefined {
 export function readManifest(folder: string): NativeManifest | undefined {
   const file = join(folder, manifestFile);
   if (!existsSync(file) || !existsSync(join(folder, addonFile))) return undefined;
-  const read = manifestSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+  const read = manifestSchema.safeParse(parsed(readFileSync(file, 'utf8')));
   return read.success && read.data.tfjs === tfjsVersion ? read.data : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The folder of an npm package as this package, or the working directory, would import it. */
