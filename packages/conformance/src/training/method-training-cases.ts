@@ -54,7 +54,7 @@ function classifying(...recipe: Parameters<typeof recipes>): MethodRecipe[] {
   return recipes(...recipe).map((one) => ({ ...one, classificationAlone: true }));
 }
 
-/** Every method package, in every form whose graph differs, stage by stage. */
+/** Every method package, in the forms whose graphs differ most, stage by stage. */
 export const methodRecipes: readonly MethodRecipe[] = [
   ...recipes('linear-probe', linearProbe, {}),
   ...recipes('full', full, {}),
@@ -69,13 +69,11 @@ export const methodRecipes: readonly MethodRecipe[] = [
   ...recipes('kora-chain published', koraChain, { ...koraChain.presets!.published, rank: 3 }),
   ...recipes('kora-chain', koraChain, { rank: 3, trainFinalProjection: true }),
   ...classifying('bitfit', bitfit, {}),
-  ...classifying('vpt shallow', vpt, { depth: 'shallow', tokens: 3 }),
-  ...classifying('vpt deep with dropout', vpt, { depth: 'deep', tokens: 2, dropout: 0.25 }),
+  ...classifying('vpt with dropout', vpt, { tokens: 2, dropout: 0.25 }),
   ...classifying('ssf', ssf, {}),
   ...classifying('ia3', ia3, {}),
   ...classifying('adaptformer', adaptFormer, { bottleneck: 5, scale: 'learned' }),
   ...classifying('repadapter', repAdapter, { bottleneck: 4, scale: 0.5 }),
-  ...classifying('repadapter with dropout', repAdapter, { bottleneck: 4, dropout: 0.25 }),
 ];
 
 const batchSize = 3;
