@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { isTrainable, modelParameters } from '@kora-bench/core/training';
+import { partitionFrozenPrefix } from '@kora-bench/core/passes';
+import {
+  buildTrainProgram,
+  defaultAdamW,
+  imagesFeed,
+  isTrainable,
+  modelParameters,
+} from '@kora-bench/core/training';
 import bitfit from '@kora-bench/method-bitfit';
 import { toyTask } from '@kora-bench/testing/method-questions';
 import { describeMethod } from '@kora-bench/testing/method-suite';
@@ -42,6 +49,22 @@ test('only what is named trains, without weight decay', () => {
     'norm.bias',
   ]);
   for (const { name, update } of trained) expect(update, name).toEqual({ weightDecay: 0 });
+});
+
+test('where only the last norm’s biases train, all blocks are a frozen prefix', () => {
+  const method = { definition: bitfit, options: bitfit.options.parse({ layers: ['norm'] }) };
+  const { program } = buildTrainProgram({
+    model: toyVit,
+    method,
+    task: toyTask,
+    batchSize: 2,
+    stage: 'train',
+    trains: (parameter) => isTrainable(parameter, method),
+    optimizer: defaultAdamW,
+  });
+  const { prefix, rest } = partitionFrozenPrefix(program, new Set([imagesFeed]))!;
+  const attends = ({ nodes }: typeof rest) => nodes.filter(({ op }) => op.kind === 'attention').length;
+  expect([attends(prefix), attends(rest)]).toEqual([2, 0]);
 });
 
 test('a layer without a bias, and a model without any, are refused by name', () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { patchTokens } from '@kora-bench/core/nn';
 import { initialValue } from '@kora-bench/core/peft';
-import { traceModel } from '@kora-bench/core/training';
+import { buildEvalProgram, traceModel } from '@kora-bench/core/training';
 import vpt from '@kora-bench/method-vpt';
 import { depthTask, segmentationTask } from '@kora-bench/tasks';
 import { logits, startValues, toyTask } from '@kora-bench/testing/method-questions';
@@ -60,6 +60,20 @@ test.each(['shallow', 'deep'])('%s: depth and segmentation predict from the patc
   expect(traced({ depth }, depthTask()).prediction.shape).toEqual([2, 16, 16]);
   const segmentation = segmentationTask({ classNames: ['a', 'b', 'c'], blocks: [0, -1] });
   expect(traced({ depth }, segmentation).prediction.shape).toEqual([2, 2, 2, 3]);
+});
+
+test.each(['shallow', 'deep'])('%s: CKA reads the class token of every block', (depth) => {
+  const spec = {
+    model: toyVit,
+    method: { definition: vpt, options: vpt.options.parse({ depth }) },
+    task: toyTask,
+    batchSize: 2,
+    stage: 'train',
+    trains: () => false,
+  };
+  const { nodes, outputs } = buildEvalProgram(spec, ['features', 'blockFeatures']).program;
+  expect(nodes[outputs.get('blockFeatures')!]!.shape).toEqual([2, 2, 12]);
+  expect(nodes[outputs.get('features')!]!.shape).toEqual([2, 12]);
 });
 
 test('deep prompts stand in the place of those of the block before, whose outputs nothing reads', async () => {

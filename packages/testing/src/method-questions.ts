@@ -55,7 +55,7 @@ export const plainBackbone: MethodDefinition = defineMethod({
 export async function startValues(
   definition: MethodDefinition,
   given: object = {},
-  model = toyVit,
+  model: Architecture = toyVit,
 ): Promise<Map<string, HostTensor>> {
   const method = { definition, options: definition.options.parse(given) };
   const weights = new WeightStore({ tensors: new Map(), fingerprint: '' });
@@ -72,7 +72,7 @@ export function trainedValues(
   values: Values,
   definition: MethodDefinition,
   given: object = {},
-  model = toyVit,
+  model: Architecture = toyVit,
 ): Map<string, HostTensor> {
   const own = definition.parameters(model, definition.options.parse(given));
   const names = new Set(own.filter(({ constant }) => constant !== true).map(({ name }) => name));

@@ -59,7 +59,7 @@ function classifying(...recipe: Parameters<typeof recipes>): MethodRecipe[] {
   return recipes(...recipe).map((one) => ({ ...one, classificationAlone: true }));
 }
 
-/** Every method package, in every form whose graph differs, stage by stage. */
+/** Every method package, in the forms whose graphs differ most, stage by stage. */
 export const methodRecipes: readonly MethodRecipe[] = [
   ...recipes('linear-probe', linearProbe, {}),
   ...recipes('full', full, {}),
@@ -79,13 +79,11 @@ export const methodRecipes: readonly MethodRecipe[] = [
   ...classifying('fourierft', fourierft, { frequencies: 20, scaling: 40 }),
   ...classifying('oft', oft, { blockSize: 4 }),
   ...classifying('bitfit', bitfit, {}),
-  ...classifying('vpt shallow', vpt, { depth: 'shallow', tokens: 3 }),
-  ...classifying('vpt deep with dropout', vpt, { depth: 'deep', tokens: 2, dropout: 0.25 }),
+  ...classifying('vpt with dropout', vpt, { tokens: 2, dropout: 0.25 }),
   ...classifying('ssf', ssf, {}),
   ...classifying('ia3', ia3, {}),
   ...classifying('adaptformer', adaptFormer, { bottleneck: 5, scale: 'learned' }),
   ...classifying('repadapter', repAdapter, { bottleneck: 4, scale: 0.5 }),
-  ...classifying('repadapter with dropout', repAdapter, { bottleneck: 4, dropout: 0.25 }),
 ];
 
 const batchSize = 3;
