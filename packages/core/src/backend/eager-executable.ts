@@ -139,8 +139,8 @@ export class EagerExecutable<Value> implements Executable {
     }
     const own = state as EagerState<Value>;
     const { nodes, updates } = this.#program;
-    for (const { op, shape } of nodes) if (op.kind === 'state') own.require(op.name, shape);
-    for (const [name, id] of updates) own.require(name, nodes[id]!.shape);
+    for (const { op, shape } of nodes) if (op.kind === 'state') own.requireState(op.name, shape);
+    for (const [name, id] of updates) own.requireState(name, nodes[id]!.shape);
     return own;
   }
 }
@@ -218,7 +218,7 @@ export class EagerState<Value> implements DeviceState {
   }
 
   /** @throws InputError unless the state has a value `name` of `shape` */
-  require(name: string, shape: Shape): void {
+  requireState(name: string, shape: Shape): void {
     const held = this.#get(name).node.shape;
     if (sameShape(held, shape)) return;
     throw new InputError(`The state "${name}" does not fit the program.`, {
