@@ -77,7 +77,7 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
   ],
   'an unknown backend': [
     ['--backend', 'onnx-runtime'],
-    /one of onnxruntime, webgpu, reference/,
+    /one of onnxruntime, webgpu, tfjs, reference/,
     /Did you mean onnxruntime\?/,
   ],
   'an unknown device': [
