@@ -1,5 +1,5 @@
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type { HostTensor, HostTensors } from '@kora-bench/core/graph';
+import type { HostTensor, HostTensors, Weights } from '@kora-bench/core/graph';
 import { hostTensor } from '@kora-bench/core/graph';
 import type { Architecture, VitConfig } from '@kora-bench/core/nn';
 import { vitArchitecture } from '@kora-bench/core/nn';
@@ -50,11 +50,13 @@ export interface ReplayedTraining {
  * updates in what the parameters end as.
  * @param given options of the method, as in a configuration
  * @param bytes the fixture's safetensors
+ * @param constants makes the method's constants of what the fixture holds to start from
  */
 export async function replayTraining(
   definition: MethodDefinition,
   given: object,
   bytes: Uint8Array,
+  constants: (start: ReadonlyMap<string, HostTensor>) => Weights = () => new Map(),
 ): Promise<ReplayedTraining> {
   const { tensors: fixture } = readSafetensors(bytes);
   const part = (prefix: string) =>
@@ -63,7 +65,8 @@ export async function replayTraining(
         name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
       ),
     );
-  const values = part('start.');
+  const start = part('start.');
+  const values = new Map([...start, ...constants(start)]);
   const labels = fixture.get('labels')!;
   const batchSize = labels.shape[0]!;
   const learningRate = fixture.get('learning_rate')!.data[0]!;
@@ -109,4 +112,4 @@ export async function replayTraining(
   };
 }
 
-const optimizer: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-6, weightDecay: 0 };
+const optimizer: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-4, weightDecay: 0 };

@@ -70,10 +70,18 @@ interface FormContext extends WeightFormOptions {
   isTrained(tensor: Tensor): boolean;
 }
 
+/** The form of a part of a weight, or the part made, whichever takes fewer multiplications. */
+function cheaperForm(part: Tensor, context: FormContext): Form {
+  const form = formOf(part, context);
+  const [out, into] = part.shape as [number, number];
+  const made = productCost(context.rows * into * out, context.isTrained(part), context) + form.making;
+  return form.cost <= made ? form : { cost: made, making: form.making, apply: (x) => linear(x, part) };
+}
+
 function formOf(weight: Tensor, context: FormContext): Form {
   const { rows, isTrained } = context;
   const [out, into] = weight.shape as [number, number];
-  const inner = (part: Tensor) => formOf(part, context);
+  const inner = (part: Tensor) => cheaperForm(part, context);
   const { op } = nodeOf(weight);
   const inputs = inputsOf(weight);
   if (
@@ -106,12 +114,11 @@ function formOf(weight: Tensor, context: FormContext): Form {
     const up = op.transposeA ? transpose(left, [1, 0]) : left;
     const down = op.transposeB ? transpose(right, [1, 0]) : right;
     const rank = down.shape[0]!;
+    const forms = together([inner(down), inner(up)]);
     return {
-      cost:
-        productCost(rows * into * rank, isTrained(down), context) +
-        productCost(rows * rank * out, isTrained(up), context),
-      making: productCost(out * rank * into, true, context),
-      apply: (x) => linear(linear(x, down), up),
+      cost: forms.cost,
+      making: forms.making + productCost(out * rank * into, true, context),
+      apply: (x) => inner(up).apply(inner(down).apply(x)),
     };
   }
   if (op.kind === 'concat' && op.axis === 0) {
