@@ -158,6 +158,27 @@ describe('a weight in another form', () => {
     expect(products(lowRank(add))).toBe(0);
   });
 
+  it('is applied beside the layer with a factor that is made where that is cheaper: W·(I + B·A)', () => {
+    const method = methodOf({
+      parameters: ({ width }) => [
+        { name: 'a', shape: [2, width], init: { kind: 'normal', std: 0.1 } },
+        { name: 'b', shape: [width, 2], init: { kind: 'normal', std: 0.1 } },
+      ],
+      attach: ({ parameter }) => ({
+        weight: ({ name }, weight) =>
+          name === 'blocks.0.mlp.fc1'
+            ? add(weight, matmul(matmul(weight, parameter('b')), parameter('a')))
+            : weight,
+      }),
+    });
+    expect(products(method)).toBe(0);
+    const wide = trained(method).program.nodes.filter(
+      ({ op, shape }) => op.kind === 'linear' && shape.at(-1) === 64,
+    );
+    // The layer itself in both blocks, and what is added to the first.
+    expect(wide.map(({ inputs }) => inputs.length).sort()).toEqual([2, 2, 3]);
+  });
+
   it('with its norm held constant, is made for the norm alone', () => {
     const dora = lowRank((weight, delta) => {
       const whole = add(weight, delta);

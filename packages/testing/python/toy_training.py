@@ -12,6 +12,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 LEARNING_RATE = 0.01
 STEPS = 3
+EPS = 1e-4  # what `replayTraining` trains with
 
 
 def draw(generator, shape, std, mean=0.0):
@@ -47,7 +48,7 @@ def record(path, forward, weights, trained, versions=None):
     images = draw(torch.Generator().manual_seed(1), (4, 3, 8, 8), 1.0)
     labels = torch.tensor([0, 2, 1, 2])
     tensors = {f"start.{name}": value.detach().clone() for name, value in (weights | trained).items()}
-    optimizer = torch.optim.AdamW(trained.values(), lr=LEARNING_RATE, eps=1e-6, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(trained.values(), lr=LEARNING_RATE, eps=EPS, weight_decay=0.0)
     losses = []
     for _ in range(STEPS):
         optimizer.zero_grad()

@@ -44,28 +44,20 @@ export interface ReplayedTraining {
   readonly fixture: ReadonlyMap<string, HostTensor>;
 }
 
-export interface ReplayOptions {
-  readonly constants?: (start: ReadonlyMap<string, HostTensor>) => Weights;
-  /** 1e-6 by default. */
-  readonly eps?: number;
-}
-
 /**
  * Repeats a training that `python/peft_fixture.py` recorded: {@link fixtureVit} from the same weights, with the same
  * images and AdamW, on the float64 reference backend. A start that differs shows in the first loss, gradients and
  * updates in what the parameters end as.
  * @param given options of the method, as in a configuration
  * @param bytes the fixture's safetensors
- * @param options.constants makes the method's constants of what the fixture holds to start from
- * @param options.eps of the AdamW that the fixture was made with
+ * @param constants makes the method's constants of what the fixture holds to start from
  */
 export async function replayTraining(
   definition: MethodDefinition,
   given: object,
   bytes: Uint8Array,
-  { constants = () => new Map(), eps = 1e-6 }: ReplayOptions = {},
+  constants: (start: ReadonlyMap<string, HostTensor>) => Weights = () => new Map(),
 ): Promise<ReplayedTraining> {
-  const optimizer: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps, weightDecay: 0 };
   const { tensors: fixture } = readSafetensors(bytes);
   const part = (prefix: string) =>
     new Map(
@@ -119,3 +111,5 @@ export async function replayTraining(
     fixture,
   };
 }
+
+const optimizer: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-4, weightDecay: 0 };

@@ -40,8 +40,6 @@ export interface MethodRecipe {
   readonly name: string;
   readonly method: ConfiguredMethod;
   readonly stage: string;
-  /** Trained on classification alone, where what the method does is the same for all tasks. */
-  readonly classificationAlone?: boolean;
 }
 
 function recipes(label: string, definition: MethodDefinition, given: object): MethodRecipe[] {
@@ -54,12 +52,7 @@ function recipes(label: string, definition: MethodDefinition, given: object): Me
   }));
 }
 
-/** {@link recipes} for classification alone. */
-function classifying(...recipe: Parameters<typeof recipes>): MethodRecipe[] {
-  return recipes(...recipe).map((one) => ({ ...one, classificationAlone: true }));
-}
-
-/** Every method package, in the forms whose graphs differ most, stage by stage. */
+/** Every method package, in every form whose graph differs, stage by stage. */
 export const methodRecipes: readonly MethodRecipe[] = [
   ...recipes('linear-probe', linearProbe, {}),
   ...recipes('full', full, {}),
@@ -94,7 +87,6 @@ const pixels = toyVit.imageSize[0] * toyVit.imageSize[1];
 /** How one task is trained; between them the recipes cover both optimisers, both schedules and clipping. */
 interface TaskRecipe {
   readonly name: string;
-  readonly classifies: boolean;
   readonly task: Task;
   readonly optimizer: OptimizerConfig;
   readonly clipNorm: number;
@@ -114,7 +106,6 @@ const adamw: OptimizerConfig = { kind: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1
 const taskRecipes: readonly TaskRecipe[] = [
   {
     name: 'classification: AdamW, warm-up and cosine, label smoothing, clipping',
-    classifies: true,
     task: classificationTask(classes, 0.1),
     optimizer: adamw,
     clipNorm: 1,
@@ -123,7 +114,6 @@ const taskRecipes: readonly TaskRecipe[] = [
   },
   {
     name: 'depth: SGD with momentum and weight decay, clipping',
-    classifies: false,
     task: depthTask(),
     optimizer: { kind: 'sgd', momentum: 0.9, weightDecay: 1e-2 },
     clipNorm: 0.5,
@@ -132,14 +122,12 @@ const taskRecipes: readonly TaskRecipe[] = [
   },
 ];
 
-/** A whole training step of every method on every task; every fourth batch is partial. */
-export const methodTrainingCases: readonly TrainingCase[] = taskRecipes.flatMap((taskRecipe) =>
-  methodRecipes
-    .filter(({ classificationAlone }) => classificationAlone !== true || taskRecipe.classifies)
-    .map((methodRecipe) => ({
-      name: `${methodRecipe.name}, ${taskRecipe.name}`,
-      build: () => buildMethodTraining(methodRecipe, taskRecipe),
-    })),
+/** A whole training step of every method on every task, or on the first one alone; every fourth batch is partial. */
+export const methodTrainingCases: readonly TrainingCase[] = taskRecipes.flatMap((taskRecipe, index) =>
+  [...methodRecipes, ...(index === 0 ? classifiedMethodRecipes : [])].map((methodRecipe) => ({
+    name: `${methodRecipe.name}, ${taskRecipe.name}`,
+    build: () => buildMethodTraining(methodRecipe, taskRecipe),
+  })),
 );
 
 /** Full fine-tuning and LoRA on the kinds of Vision Transformers: every gradient of every part. */

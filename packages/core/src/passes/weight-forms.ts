@@ -70,10 +70,18 @@ interface FormContext extends WeightFormOptions {
   isTrained(tensor: Tensor): boolean;
 }
 
+/** The form of a part of a weight, or the part made, whichever takes fewer multiplications. */
+function cheaperForm(part: Tensor, context: FormContext): Form {
+  const form = formOf(part, context);
+  const [out, into] = part.shape as [number, number];
+  const made = productCost(context.rows * into * out, context.isTrained(part), context) + form.making;
+  return form.cost <= made ? form : { cost: made, making: form.making, apply: (x) => linear(x, part) };
+}
+
 function formOf(weight: Tensor, context: FormContext): Form {
   const { rows, isTrained } = context;
   const [out, into] = weight.shape as [number, number];
-  const inner = (part: Tensor) => formOf(part, context);
+  const inner = (part: Tensor) => cheaperForm(part, context);
   const { op } = nodeOf(weight);
   const inputs = inputsOf(weight);
   if (
