@@ -39,7 +39,18 @@ afterEach(() => rmSync(join(folder, 'kora.config.json'), { force: true }));
 
 describe('list', () => {
   const expected: Record<string, string[]> = {
-    methods: ['linear-probe', 'full', 'lora', 'adapter-fusion', 'kora', 'kora-chain'],
+    methods: [
+      'linear-probe',
+      'full',
+      'lora',
+      'dora',
+      'vera',
+      'fourierft',
+      'oft',
+      'adapter-fusion',
+      'kora',
+      'kora-chain',
+    ],
     backends: ['onnxruntime', 'webgpu', 'reference'],
     models: ['vit_micro_patch8_64', 'vit_tiny_patch16_224', 'vit_base_patch16_224'],
     datasets: ['procedural-source', 'procedural-transfer', 'procedural-depth', 'tiny-imagenet', 'cifar100'],

@@ -9,9 +9,9 @@ import { drawFrequencies, frequencyTables } from '../src/frequency-tables.js';
 const fixture = new Uint8Array(readFileSync(new URL('fixtures/peft-toy.safetensors', import.meta.url)));
 
 describeMethod(fourierft, {
-  // The relative scaling is made for weights as small as those of large layers.
   onToy: { frequencies: 30, scaling: 40 },
   forms: {
+    'a scaling relative to the layer': { frequencies: 10, init: 'normal', targets: ['attn.proj'] },
     'every target': {
       frequencies: 10,
       scaling: 40,
