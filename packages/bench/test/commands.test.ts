@@ -39,7 +39,24 @@ afterEach(() => rmSync(join(folder, 'kora.config.json'), { force: true }));
 
 describe('list', () => {
   const expected: Record<string, string[]> = {
-    methods: ['linear-probe', 'full', 'lora', 'adapter-fusion', 'kora', 'kora-chain'],
+    methods: [
+      'linear-probe',
+      'full',
+      'lora',
+      'dora',
+      'vera',
+      'fourierft',
+      'oft',
+      'bitfit',
+      'vpt',
+      'ssf',
+      'ia3',
+      'adaptformer',
+      'repadapter',
+      'adapter-fusion',
+      'kora',
+      'kora-chain',
+    ],
     backends: ['onnxruntime', 'webgpu', 'tfjs', 'reference'],
     models: ['vit_micro_patch8_64', 'vit_tiny_patch16_224', 'vit_base_patch16_224'],
     datasets: ['procedural-source', 'procedural-transfer', 'procedural-depth', 'tiny-imagenet', 'cifar100'],

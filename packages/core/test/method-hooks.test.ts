@@ -179,6 +179,28 @@ describe('a weight in another form', () => {
     expect(wide.map(({ inputs }) => inputs.length).sort()).toEqual([2, 2, 3]);
   });
 
+  it('has factors inside its matrices applied beside the layer too: no gradient of a frozen matrix is made', () => {
+    const scaled = methodOf({
+      parameters: ({ width }) => [
+        { name: 'a', shape: [2, width], init: { kind: 'normal', std: 0.1 }, constant: true },
+        { name: 'b', shape: [64, 2], init: { kind: 'normal', std: 0.1 }, constant: true },
+        { name: 'inner', shape: [2, 1], init: { kind: 'constant', value: 1 } },
+        { name: 'outer', shape: [64, 1], init: { kind: 'constant', value: 1 } },
+      ],
+      attach: ({ parameter }) => ({
+        weight: ({ name }, weight) => {
+          if (name !== 'blocks.0.mlp.fc1') return weight;
+          const [a, b, inner, outer] = ['a', 'b', 'inner', 'outer'].map(parameter);
+          return add(weight, matmul(mul(b!, outer!), mul(a!, inner!)));
+        },
+      }),
+    });
+    const shapes = trained(scaled).program.nodes.flatMap(({ op, shape }) =>
+      op.kind === 'matmul' ? [shape.join('×')] : [],
+    );
+    for (const shape of ['64×16', '2×16', '16×2', '64×2', '2×64']) expect(shapes).not.toContain(shape);
+  });
+
   it('with its norm held constant, is made for the norm alone', () => {
     const dora = lowRank((weight, delta) => {
       const whole = add(weight, delta);

@@ -10,7 +10,10 @@ import { drawFrequencies, frequencyTables } from './frequency-tables.js';
 const optionsSchema = z.strictObject({
   /** n, the Fourier coefficients that train in each layer: 1 … out·in. */
   frequencies: z.int().min(1).default(1000),
-  /** The factor s on the inverse transform, or `relative`: the paper's 300 for 768 × 768, in proportion to out·in. */
+  /**
+   * The factor s on the inverse transform, or `relative`: out·in·√(2/(n·in)), with which coefficients of N(0, 1) make
+   * an update whose elements have the variance 1/in.
+   */
   scaling: z.union([z.literal('relative'), z.number().positive()]).default('relative'),
   /** How coefficients start: at zero, or as N(0, 1). */
   init: z.enum(['zeros', 'normal']).default('zeros'),
@@ -76,7 +79,7 @@ const fourierft = defineMethod<FourierftOptions>({
       weight({ name, outFeatures: out, inFeatures: into }, weight) {
         if (!adapted.has(name)) return weight;
         const names = tableNames(out, into);
-        const factor = scaling === 'relative' ? 300 / 768 ** 2 : scaling / (out * into);
+        const factor = scaling === 'relative' ? Math.sqrt(2 / (frequencies * into)) : scaling / (out * into);
         const coefficients = mul(parameter(`${name}.${spectrum}`), factor);
         const twice = reshape(concat([coefficients, coefficients], 0), [2 * frequencies, 1]);
         return add(weight, matmul(parameter(names.out), mul(parameter(names.in), twice)));

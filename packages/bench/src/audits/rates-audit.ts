@@ -38,7 +38,12 @@ export function ratesChosenElsewhere(
 ): string | undefined {
   if (learningRates !== undefined || ratesChosenFor === null) return undefined;
   const { data } = phases[0]!;
-  if (ratesChosenFor.model === model && ratesChosenFor.data === data) return undefined;
+  if (ratesChosenFor.model === model && ratesChosenFor.data === data) {
+    return ratesChosenFor.split === 'val'
+      ? undefined
+      : 'The learning rates were chosen on the split that is scored here, so the scores flatter the methods. ' +
+          '--learning-rates default chooses them on val.';
+  }
   return (
     `The learning rates were chosen for ${ratesChosenFor.model} on ${ratesChosenFor.data}, not for ${model} on ${data}: ` +
     'at others the order of the methods may be another. --learning-rates default chooses them anew.'

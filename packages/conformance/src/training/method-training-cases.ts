@@ -66,17 +66,21 @@ export const methodRecipes: readonly MethodRecipe[] = [
   ...recipes('kora', kora, { rank: 3, dComp: 4 }),
   ...recipes('kora-chain published', koraChain, { ...koraChain.presets!.published, rank: 3 }),
   ...recipes('kora-chain', koraChain, { rank: 3, trainFinalProjection: true }),
-  ...classifying('lora with dropout and LoRA+', lora, { rank: 2, dropout: 0.25, loraPlus: 4 }),
-  ...classifying('dora', dora, { rank: 3 }),
-  ...classifying('vera', vera, { rank: 5, targets: 'all-linear' }),
-  ...classifying('fourierft', fourierft, { frequencies: 20, scaling: 40 }),
-  ...classifying('oft', oft, { blockSize: 4 }),
-  ...classifying('bitfit', bitfit, {}),
-  ...classifying('vpt with dropout', vpt, { tokens: 2, dropout: 0.25 }),
-  ...classifying('ssf', ssf, {}),
-  ...classifying('ia3', ia3, {}),
-  ...classifying('adaptformer', adaptFormer, { bottleneck: 5, scale: 'learned' }),
-  ...classifying('repadapter', repAdapter, { bottleneck: 4, scale: 0.5 }),
+];
+
+/** Method packages whose graphs hold nothing that a task could change; they are trained on one alone. */
+const classifiedMethodRecipes: readonly MethodRecipe[] = [
+  ...recipes('lora with dropout and LoRA+', lora, { rank: 2, dropout: 0.25, loraPlus: 4 }),
+  ...recipes('dora', dora, { rank: 3 }),
+  ...recipes('vera', vera, { rank: 5, targets: 'all-linear' }),
+  ...recipes('fourierft', fourierft, { frequencies: 20, scaling: 40 }),
+  ...recipes('oft', oft, { blockSize: 4 }),
+  ...recipes('bitfit', bitfit, {}),
+  ...recipes('vpt with dropout', vpt, { tokens: 2, dropout: 0.25 }),
+  ...recipes('ssf', ssf, {}),
+  ...recipes('ia3', ia3, {}),
+  ...recipes('adaptformer', adaptFormer, { bottleneck: 5, scale: 'learned' }),
+  ...recipes('repadapter', repAdapter, { bottleneck: 4, scale: 0.5 }),
 ];
 
 const batchSize = 3;
