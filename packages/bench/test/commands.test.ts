@@ -100,7 +100,7 @@ describe('doctor', () => {
     writeFileSync(
       join(folder, `${name}.mjs`),
       `export default { name: '${name}', description: 'for tests', defaultDevice: 'gpu', devices: ['gpu'],
-        options: { safeParse: (data) => ({ success: true, data }) }, create() {}, probe: async () => { ${probe} } };`,
+        options: { _zod: {}, safeParse: (data) => ({ success: true, data }) }, create() {}, probe: async () => { ${probe} } };`,
     );
 
   test('tries every backend, and one whose driver crashes costs no other', async () => {
@@ -181,7 +181,7 @@ describe('throughput', () => {
     writeFileSync(
       join(folder, 'broken.mjs'),
       `export default { name: 'broken', description: 'for tests', defaultDevice: 'cpu', devices: ['cpu'],
-        options: { safeParse: (data) => ({ success: true, data }), parse: (data) => data },
+        options: { _zod: {}, safeParse: (data) => ({ success: true, data }), parse: (data) => data },
         create() { throw new Error('no such engine'); }, probe() {} };`,
     );
     plugins({ backends: ['./broken.mjs'] });

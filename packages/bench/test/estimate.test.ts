@@ -158,7 +158,7 @@ test('an engine that cannot be tried out does not keep others from it', async ()
   writeFileSync(
     join(folder, 'broken.mjs'),
     `export default { name: 'broken', description: 'for tests', defaultDevice: 'cpu', devices: ['cpu'],
-      options: { safeParse: (data) => ({ success: true, data }), parse: (data) => data },
+      options: { _zod: {}, safeParse: (data) => ({ success: true, data }), parse: (data) => data },
       create() { throw new Error('no such engine'); }, probe() {} };`,
   );
   const backends = [{ name: 'reference' }, { name: 'broken' }];

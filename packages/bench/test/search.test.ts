@@ -234,7 +234,7 @@ describe('the default rates', () => {
       writeFileSync(
         path,
         `export default { name: '${name}', description: 'for tests', source: 'tests', learningRates: ${rates},
-          options: { safeParse: (data) => ({ success: true, data }) }, parameters: () => [] };`,
+          options: { _zod: {}, safeParse: (data) => ({ success: true, data }) }, parameters: () => [] };`,
       );
       return path;
     };

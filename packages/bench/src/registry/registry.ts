@@ -134,7 +134,7 @@ const definitionSchemas = {
     trainsBackbone: callable.optional(),
     backboneUpdate: callable.optional(),
     attach: callable.optional(),
-    learningRates: z.array(z.number().positive()).min(1).optional(),
+    learningRates: z.array(z.number()).optional(),
     startsAtBackbone: callable.optional(),
     initialize: callable.optional(),
     stages: callable.optional(),
