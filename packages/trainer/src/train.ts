@@ -79,6 +79,8 @@ export interface TrainResult {
   readonly name: string;
   readonly epochs: number;
   readonly trainableParameters: number;
+  /** Those of them that have no weight decay: the backbone's vectors, positions and tokens, and what the method says. */
+  readonly undecayedParameters: number;
   readonly steps: number;
   readonly losses: readonly { readonly step: number; readonly loss: number; readonly learningRate: number }[];
   /** Wall-clock time of features, compilation and all steps. */
@@ -180,6 +182,10 @@ export async function train<B extends StepBatch = StepBatch>(
       name: spec.name,
       epochs: training.epochs,
       trainableParameters: layout.length,
+      undecayedParameters: layout.entries.reduce(
+        (sum, { size, update }) => (update?.weightDecay === 0 ? sum + size : sum),
+        0,
+      ),
       steps: totalSteps,
       losses: curve.points,
       images: ran.images,

@@ -8,6 +8,7 @@ import {
   changed,
   difference,
   everything,
+  model,
   ofMethodAndHead,
   preprocessing,
   staged,
@@ -328,6 +329,14 @@ describe('observers', () => {
     expect(rates).toEqual([0.01, 0.02, 0.02, 0.02]);
     expect(ends).toEqual([start.get('head.weight').data[0], weights.get('head.weight').data[0]]);
   });
+});
+
+it('counts what has no weight decay: of a backbone, its vectors, positions and tokens', async () => {
+  const context = await toyContext({ method: everything });
+  const { undecayedParameters } = await train(context, startWeights(everything), spec(), ownBatches(4, 4));
+  const vectors = [...model.weights.values()].filter(({ length }) => length === 1).map(([size]) => size!);
+  const positions = 12 + 5 * 12;
+  expect(undecayedParameters).toBe(vectors.reduce((sum, size) => sum + size, positions));
 });
 
 describe('numbers that are not finite', () => {

@@ -268,9 +268,10 @@ function summarizeStages(results: readonly TrainResult[], examples: number): Tra
   const last = results.at(-1)!;
   const cache = results.findLast((result) => result.cache !== null)?.cache ?? null;
   return {
-    stages: results.map(({ name, trainableParameters, epochs, steps, losses }) => ({
+    stages: results.map(({ name, trainableParameters, undecayedParameters, epochs, steps, losses }) => ({
       name,
       trainableParameters,
+      undecayedParameters,
       epochs,
       steps,
       losses: [...losses],

@@ -68,6 +68,9 @@ export const trainingResultSchema = z.strictObject({
     z.strictObject({
       name: z.string(),
       trainableParameters: count,
+      undecayedParameters: count
+        .optional()
+        .describe('Those without weight decay: as in timm, the backbone’s vectors, positions and tokens.'),
       epochs: z.number(),
       steps: count,
       /** One point per few steps: the loss of that step's batch. */
