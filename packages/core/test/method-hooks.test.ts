@@ -3,7 +3,14 @@ import { hostTensor, sizeOf } from '@kora-bench/core/graph';
 import { classToken } from '@kora-bench/core/nn';
 import { add, concat, div, matmul, mul, narrow, sqrt, stopGradient, sum } from '@kora-bench/core/ops';
 import type { ConfiguredMethod, MethodDefinition, MethodHooks } from '@kora-bench/core/peft';
-import { defineMethod, dropout, dropPath, initialValue, noiseFeeds } from '@kora-bench/core/peft';
+import {
+  defineMethod,
+  dropout,
+  dropPath,
+  initialValue,
+  lowRankDelta,
+  noiseFeeds,
+} from '@kora-bench/core/peft';
 import type { ModelSpec } from '@kora-bench/core/training';
 import {
   buildEvalProgram,
@@ -288,4 +295,21 @@ describe('updates', () => {
     expect(basis).toMatchObject({ uncounted: true });
     expect(isTrainable(basis!, method)).toBe(false);
   });
+});
+
+it('a mistake inside a building block of core names the author’s line', () => {
+  const method = methodOf({
+    parameters: ({ width }) => [{ name: 'narrow', shape: [2, width + 1], init: { kind: 'zeros' } }],
+    attach: ({ parameter }) => ({
+      value: ({ kind, input, value }) =>
+        kind === 'mlp.fc1' ? lowRankDelta(input, parameter('narrow'), parameter('narrow'), 1) : value,
+    }),
+  });
+  expect(() => trained(method)).toThrow(
+    expect.objectContaining({
+      code: 'METHOD',
+      message: expect.stringContaining('linear cannot apply this weight'),
+      where: expect.stringContaining('method-hooks.test.ts'),
+    }),
+  );
 });
