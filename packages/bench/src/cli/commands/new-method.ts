@@ -181,6 +181,8 @@ async function tarballs(checkout: string, folder: string): Promise<Record<string
   return found;
 }
 
+const suiteImport = "import { describeMethod } from '@kora-bench/testing/method-suite';";
+
 async function commonFiles(
   name: string,
   template: MethodTemplate,
@@ -191,7 +193,10 @@ async function commonFiles(
   const words: Readonly<Record<string, string>> = {
     name,
     package: place.packageName,
-    module: own ? '../index.js' : place.packageName,
+    imports: (own
+      ? [suiteImport, "import method from '../index.js';"]
+      : [`import method from '${place.packageName}';`, suiteImport]
+    ).join('\n'),
     bench: place.bench,
     test: place.testing,
     options: `| ${options.join(' | ')} |`,
@@ -230,8 +235,8 @@ async function checkName(name: string): Promise<void> {
       fix: 'Choose such a name.',
     });
   }
-  const { methods } = await readPluginsFile();
-  if (!(await loadKind('methods', methods)).has(name)) return;
+  // Plugins are not asked: one that was just made may not be built yet.
+  if (!(await loadKind('methods')).has(name)) return;
   throw new InputError(`There is a method "${name}" already.`, {
     where: 'the method’s name',
     expected: 'a name that is not registered',
