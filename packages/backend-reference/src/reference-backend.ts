@@ -1,11 +1,10 @@
-import type { Backend, BackendDefinition } from '@kora-bench/core/backend';
+import type { Backend, BackendDefinition, EagerEngine } from '@kora-bench/core/backend';
 import { EagerExecutable, EagerState, RunQueue } from '@kora-bench/core/backend';
 import { BackendError } from '@kora-bench/core/errors';
-import type { CompositeKind } from '@kora-bench/core/graph';
-import { compositeKinds } from '@kora-bench/core/ops';
+import type { CompositeKind, HostTensor } from '@kora-bench/core/graph';
+import { compositeKinds, definitionOf } from '@kora-bench/core/ops';
 import { lowerComposites } from '@kora-bench/core/passes';
 import { z } from 'zod';
-import { referenceEngine as engine } from './reference-engine.js';
 
 const optionsSchema = z.strictObject({
   /**
@@ -55,4 +54,25 @@ function createBackend({ lower }: ReferenceOptions): Backend {
     },
     async dispose() {},
   };
+}
+
+/** Each op by its own reference evaluation. Values are never written into, so handles may share their data. */
+const engine: EagerEngine<HostTensor> = {
+  upload: toFloat64,
+  download: toFloat64,
+  kernel: (node) => (operands) => definitionOf(node.op).evaluate(node.op, operands, node),
+  share: (value) => value,
+  release: () => undefined,
+};
+
+/** A copy of `tensor` in the storage that ops are evaluated in: float64 for real numbers. */
+function toFloat64({ dtype, shape, data }: HostTensor): HostTensor {
+  switch (dtype) {
+    case 'f32':
+      return { dtype, shape, data: Float64Array.from(data) };
+    case 'i32':
+      return { dtype, shape, data: Int32Array.from(data) };
+    case 'bool':
+      return { dtype, shape, data: Uint8Array.from(data) };
+  }
 }

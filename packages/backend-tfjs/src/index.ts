@@ -1,9 +1,9 @@
 import type { Backend, BackendDefinition, Executable } from '@kora-bench/core/backend';
 import { EagerExecutable, EagerState, RunQueue } from '@kora-bench/core/backend';
 import { z } from 'zod';
+import type { OpenTfjs } from './devices/devices.js';
 import { defaultDevice, devices, requireDevice } from './devices/devices.js';
 import { openTfjs } from './devices/open-tfjs.js';
-import type { OpenTfjs } from './devices/opened.js';
 import { probeDevices } from './devices/probe.js';
 import { TfjsEngine } from './engine/tfjs-engine.js';
 import { peer } from './peer/usual-training.js';

@@ -30,7 +30,7 @@ function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Prom
   });
 }
 
-/** Opens a device in a process of its own, and returns what the error says. */
+/** Opens a device in a separate process, and returns what the error says. */
 async function refusal(device: string): Promise<string> {
   const script = `
     const { default: definition } = await import(${JSON.stringify(import.meta.resolve('@kora-bench/backend-tfjs'))});

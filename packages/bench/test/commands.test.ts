@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { throughputCellSchema } from '@kora-bench/bench';
 import { main } from '@kora-bench/bench/cli';
 import { vitMicroFolder } from '@kora-bench/models';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { captureOutput } from './captured-output.js';
 import { temporaryFolder } from './fake-run.js';
 
 const folder = temporaryFolder();
 const home = process.cwd();
-let stdout = '';
-let stderr = '';
+const written = captureOutput();
 
 beforeAll(() => {
   process.chdir(folder);
@@ -19,19 +19,6 @@ beforeAll(() => {
   vi.stubEnv('KORA_CACHE_DIR', join(folder, 'cache'));
 });
 afterAll(() => process.chdir(home));
-beforeEach(() => {
-  stdout = '';
-  stderr = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += String(text);
-    return true;
-  });
-});
-afterEach(() => vi.restoreAllMocks());
 
 const plugins = (value: object) =>
   writeFileSync(join(folder, 'kora.config.json'), JSON.stringify({ plugins: value }));
@@ -68,19 +55,19 @@ describe('list', () => {
 
   test.each(Object.entries(expected))('%s: each with its description', async (kind, names) => {
     expect(await main(['list', kind, '--json'])).toBe(0);
-    const listed = JSON.parse(stdout) as { name: string; description: string }[];
+    const listed = JSON.parse(written.stdout) as { name: string; description: string }[];
     expect(listed.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
     for (const { description } of listed) expect(description).not.toBe('');
     const first = listed[0]!;
-    stdout = '';
+    written.stdout = '';
     expect(await main(['list', kind])).toBe(0);
-    expect(stdout).toContain(first.name);
-    expect(stdout).toContain(first.description);
+    expect(written.stdout).toContain(first.name);
+    expect(written.stdout).toContain(first.description);
   });
 
   test('the suite all-methods runs every method that ships', async () => {
     await main(['list', 'methods', '--json']);
-    const listed = JSON.parse(stdout) as { name: string }[];
+    const listed = JSON.parse(written.stdout) as { name: string }[];
     const path = new URL('../suites/all-methods.json', import.meta.url);
     const suite = JSON.parse(readFileSync(path, 'utf8')) as { methods: { name: string }[] };
     expect(new Set(suite.methods.map(({ name }) => name))).toEqual(new Set(listed.map(({ name }) => name)));
@@ -88,10 +75,10 @@ describe('list', () => {
 
   test('shows the targets of data sets and tasks, so that a reader sees which go together', async () => {
     await main(['list', 'datasets']);
-    expect(stdout).toMatch(/procedural-depth .*\n +targets: depth/);
-    stdout = '';
+    expect(written.stdout).toMatch(/procedural-depth .*\n +targets: depth/);
+    written.stdout = '';
     await main(['list', 'tasks']);
-    expect(stdout).toMatch(/segmentation .*\n +targets: mask/);
+    expect(written.stdout).toMatch(/segmentation .*\n +targets: mask/);
   });
 });
 
@@ -112,48 +99,50 @@ describe('doctor', () => {
     backend('crashing', "process.kill(process.pid, 'SIGKILL'); await new Promise(() => {});");
     plugins({ backends: ['./sound.mjs', './lost.mjs', './crashing.mjs'] });
     expect(await main(['doctor'])).toBe(0);
-    expect(stdout).toContain('✓ reference:cpu');
-    expect(stdout).toMatch(/✓ sound:gpu {2}a card\n +memory: 8 GB/);
-    expect(stdout).toMatch(/✗ lost:gpu {2}no card\n +fix: Buy one\./);
-    expect(stdout).toMatch(/✗ crashing:gpu {2}Trying it failed: The cell’s process was ended by SIGKILL/);
-    expect(stdout).toContain(`Data:   ${join(folder, 'data')} (does not exist; set KORA_DATA_DIR)`);
-    expect(stderr).toContain('Trying crashing ...');
+    expect(written.stdout).toContain('✓ reference:cpu');
+    expect(written.stdout).toMatch(/✓ sound:gpu {2}a card\n +memory: 8 GB/);
+    expect(written.stdout).toMatch(/✗ lost:gpu {2}no card\n +fix: Buy one\./);
+    expect(written.stdout).toMatch(
+      /✗ crashing:gpu {2}Trying it failed: The cell’s process was ended by SIGKILL/,
+    );
+    expect(written.stdout).toContain(`Data:   ${join(folder, 'data')} (does not exist; set KORA_DATA_DIR)`);
+    expect(written.stderr).toContain('Trying crashing ...');
   });
 });
 
 describe('data', () => {
   test('verify: data that comes with the suite is fine', async () => {
     expect(await main(['data', 'verify', 'procedural-transfer'])).toBe(0);
-    expect(stdout).toMatch(/SHA-256 of 8 sample images: [0-9a-f]{64}\n/);
-    expect(stdout).toContain('procedural-transfer is fine.');
+    expect(written.stdout).toMatch(/SHA-256 of 8 sample images: [0-9a-f]{64}\n/);
+    expect(written.stdout).toContain('procedural-transfer is fine.');
   });
 
   test('verify --json says of a checkpoint what it is', async () => {
     expect(await main(['data', 'verify', 'vit_micro_patch8_64', '--json'])).toBe(0);
-    const check = JSON.parse(stdout) as { ok: boolean; details: string[] };
+    const check = JSON.parse(written.stdout) as { ok: boolean; details: string[] };
     expect(check.ok).toBe(true);
     expect(check.details.join()).toMatch(/vit_micro_patch8_64: \d+ tensors.*sha256 [0-9a-f]{64}/);
   });
 
   test('verify: data that is not there is a problem with a way out, and exit code 1', async () => {
     expect(await main(['data', 'verify', 'vit_tiny_patch16_224'])).toBe(1);
-    expect(stdout).toMatch(/PROBLEM: [\s\S]*fix: +Download https:/);
-    expect(stdout).toContain('vit_tiny_patch16_224 is not as it should be.');
+    expect(written.stdout).toMatch(/PROBLEM: [\s\S]*fix: +Download https:/);
+    expect(written.stdout).toContain('vit_tiny_patch16_224 is not as it should be.');
   });
 
   test('get: nothing to do for what comes with the suite', async () => {
     expect(await main(['data', 'get', 'procedural-source'])).toBe(0);
-    expect(stdout).toContain('procedural-source comes with the suite: there is nothing to download.');
+    expect(written.stdout).toContain('procedural-source comes with the suite: there is nothing to download.');
   });
 
   test('get: what has no download says where to get it, with exit code 2', async () => {
     expect(await main(['data', 'get', 'tiny-imagenet'])).toBe(2);
-    expect(stderr).toMatch(/no automatic download of tiny-imagenet[\s\S]*fix: +Download http/);
+    expect(written.stderr).toMatch(/no automatic download of tiny-imagenet[\s\S]*fix: +Download http/);
   });
 
   test('get: an unknown name is answered with the nearest', async () => {
     expect(await main(['data', 'get', 'tiny-imagenett'])).toBe(2);
-    expect(stderr).toContain('Did you mean tiny-imagenet?');
+    expect(written.stderr).toContain('Did you mean tiny-imagenet?');
   });
 });
 
@@ -169,12 +158,12 @@ describe('throughput', () => {
       '--time',
       '50',
     ];
-    expect(await main(['throughput', ...flags, '--json']), stderr).toBe(0);
-    const { cells } = JSON.parse(stdout) as { cells: unknown[] };
+    expect(await main(['throughput', ...flags, '--json']), written.stderr).toBe(0);
+    const { cells } = JSON.parse(written.stdout) as { cells: unknown[] };
     const [cell] = cells.map((one) => throughputCellSchema.parse(one));
     expect(cells).toHaveLength(1);
     expect(cell).toMatchObject({ method: 'linear-probe', model: 'vit_micro_patch8_64', batch: 2 });
-    expect(stderr).toContain('Measuring linear-probe on onnxruntime:cpu ...');
+    expect(written.stderr).toContain('Measuring linear-probe on onnxruntime:cpu ...');
   });
 
   test('a measurement that fails is reported, and ends with exit code 1', async () => {
@@ -187,8 +176,8 @@ describe('throughput', () => {
     plugins({ backends: ['./broken.mjs'] });
     const flags = ['--method', 'linear-probe', '--backend', 'broken', '--time', '50'];
     expect(await main(['throughput', ...flags])).toBe(1);
-    expect(stderr).toContain('linear-probe on broken failed: no such engine');
-    expect(stdout).toBe('');
+    expect(written.stderr).toContain('linear-probe on broken failed: no such engine');
+    expect(written.stdout).toBe('');
   });
 });
 
@@ -220,7 +209,7 @@ describe('pretrain', () => {
     expect(
       await main(['params', '--model', out, '--classes', '5', '--method', 'linear-probe', '--json']),
     ).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ methods: [{ trainable: 5 * (96 + 1) }] });
+    expect(JSON.parse(written.stdout)).toMatchObject({ methods: [{ trainable: 5 * (96 + 1) }] });
   });
 
   test.each([

@@ -1,24 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main } from '@kora-bench/bench/cli';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { captureOutput } from './captured-output.js';
 import { temporaryFolder } from './fake-run.js';
 import { images, recordedRun } from './recorded-run.js';
 
-let stdout = '';
-let stderr = '';
-beforeEach(() => {
-  [stdout, stderr] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += String(text);
-    return true;
-  });
-});
-afterEach(() => vi.restoreAllMocks());
+const written = captureOutput();
 
 interface Row {
   readonly measure: { readonly key: string };
@@ -38,7 +26,7 @@ interface Compared {
 
 async function compared(...args: readonly string[]): Promise<{ code: number; result: Compared }> {
   const code = await main(['compare', ...args, '--json']);
-  return { code, result: (JSON.parse(stdout) as { comparisons: [Compared] }).comparisons[0] };
+  return { code, result: (JSON.parse(written.stdout) as { comparisons: [Compared] }).comparisons[0] };
 }
 const rowOf = ({ rows }: Compared, key: string) => rows.find(({ measure }) => measure.key === key)!;
 
@@ -145,7 +133,7 @@ describe('verdicts', () => {
         ...more.map((cell, i) => ({ ...cell, correct: cell.correct.with(i, false) })),
       ]);
     const alone = await compared(recordedRun([{ correct: base }]), recordedRun([{ correct: lost }]));
-    stdout = '';
+    written.stdout = '';
     const among = await compared(recordedRun([{ correct: base }, ...others]), run(lost, others));
     const [p, adjusted] = [alone, among].map(({ result }) => rowOf(result, 'source/test/top1').adjustedP!);
     expect(adjusted).toBeCloseTo(Math.min(1, 10 * p!), 10);
@@ -183,8 +171,8 @@ describe('what must not be compared', () => {
       { side: 'base', reason: 'learningRate is 0.005 here, 0.01 there' },
       { side: 'head', reason: 'learningRate is 0.01 here, 0.005 there' },
     ]);
-    expect(stderr).toContain('nothing was compared');
-    stdout = '';
+    expect(written.stderr).toContain('nothing was compared');
+    written.stdout = '';
     expect((await compared(...runs, '--ignore', 'learningRate')).code).toBe(0);
   });
 
@@ -212,7 +200,7 @@ describe('what must not be compared', () => {
 describe('bad input', () => {
   test('a folder that is no run', async () => {
     expect(await main(['compare', temporaryFolder(), temporaryFolder()])).toBe(2);
-    expect(stderr).toMatch(/nothing to compare here[\s\S]*neither run\.json nor records[\s\S]*fix:/);
+    expect(written.stderr).toMatch(/nothing to compare here[\s\S]*neither run\.json nor records[\s\S]*fix:/);
   });
 
   test('records of version 1: the rest is compared; a run of nothing else is refused', async () => {
@@ -223,14 +211,14 @@ describe('bad input', () => {
     expect(result.problems[0]).toMatch(/old-s0\.json: .*older version.*"schemaVersion": 1/);
     writeFileSync(join(run, 'records', 'lora-s0.json'), JSON.stringify({ schemaVersion: 1 }));
     expect(await main(['compare', run, run])).toBe(2);
-    expect(stderr).toContain('written by an older version');
+    expect(written.stderr).toContain('written by an older version');
   });
 
   test('a file of scores that is no CSV of scores', async () => {
     const run = recordedRun([{ correct: base }]);
     writeFileSync(join(run, 'scores', 'lora-s0.csv'), 'nonsense');
     expect(await main(['compare', run, recordedRun([{ correct: base }])])).toBe(2);
-    expect(stderr).toContain('A file of scores is not valid.');
+    expect(written.stderr).toContain('A file of scores is not valid.');
   });
 });
 
@@ -239,12 +227,12 @@ describe('outputs', () => {
 
   test('terminal: what changed is shown, the rest counted; --all shows it', async () => {
     await main(['compare', ...runs()]);
-    expect(stdout).toMatch(/worse +lora +source top-1 +80\.0 % +78\.9 % +-1\.\d \[-1\.\d, -0\.\d\]/);
-    expect(stdout).toMatch(/Not shown: .*same.*; --all shows them\./);
-    expect(stdout).not.toContain('trainable parameters');
-    stdout = '';
+    expect(written.stdout).toMatch(/worse +lora +source top-1 +80\.0 % +78\.9 % +-1\.\d \[-1\.\d, -0\.\d\]/);
+    expect(written.stdout).toMatch(/Not shown: .*same.*; --all shows them\./);
+    expect(written.stdout).not.toContain('trainable parameters');
+    written.stdout = '';
     await main(['compare', ...runs(), '--all']);
-    expect(stdout).toContain('trainable parameters');
+    expect(written.stdout).toContain('trainable parameters');
   });
 
   test('Markdown: a table, the rest folded, and nothing of a name is markup', async () => {
@@ -254,12 +242,12 @@ describe('outputs', () => {
       recordedRun([{ correct: worse, label: evil }]),
     ];
     expect(await main(['compare', a, b, '--markdown'])).toBe(1);
-    expect(stdout).toContain('| verdict | cell |');
-    expect(stdout).toContain('🔴 worse');
-    expect(stdout).toMatch(/<details><summary>3 same, 2 undecided<\/summary>/);
-    expect(stdout).not.toContain('<img');
-    expect(stdout).not.toContain('@team');
-    const row = stdout.split('\n').find((line) => line.includes('🔴 worse'))!;
+    expect(written.stdout).toContain('| verdict | cell |');
+    expect(written.stdout).toContain('🔴 worse');
+    expect(written.stdout).toMatch(/<details><summary>3 same, 2 undecided<\/summary>/);
+    expect(written.stdout).not.toContain('<img');
+    expect(written.stdout).not.toContain('@team');
+    const row = written.stdout.split('\n').find((line) => line.includes('🔴 worse'))!;
     expect(row.match(/(?<!\\)\|/g)).toHaveLength(9);
   });
 
@@ -274,7 +262,7 @@ describe('outputs', () => {
   test('several heads are each compared with the base', async () => {
     const [a, b] = runs();
     expect(await main(['compare', a, a, b, '--json'])).toBe(1);
-    const { comparisons } = JSON.parse(stdout) as { comparisons: { failed: boolean }[] };
+    const { comparisons } = JSON.parse(written.stdout) as { comparisons: { failed: boolean }[] };
     expect(comparisons.map(({ failed }) => failed)).toEqual([false, true]);
   });
 });

@@ -74,7 +74,7 @@ describe('the room that a run needs', () => {
     expected: { byCell: {}, inSeconds: true },
   };
 
-  test('is told with what is free', () => {
+  test('is shown beside what is free', () => {
     expect(estimateText(estimate)).toBe(
       'About 10 min for 3 cells, by a few steps of 2 of 3 kinds; without analyses, and with nothing in the cache.\n' +
         'Disk: up to 2.0 GB of kept features of 5.0 GB free, about 3 MB of results of 5.0 GB free.',

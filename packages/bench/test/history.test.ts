@@ -4,25 +4,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { main } from '@kora-bench/bench/cli';
 import { parquetReadObjects } from 'hyparquet';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { captureOutput } from './captured-output.js';
 import { fixture, temporaryFolder } from './fake-run.js';
 import type { RecordedCell } from './recorded-run.js';
 import { images, recordedRun } from './recorded-run.js';
 
-let stdout = '';
-let stderr = '';
-beforeEach(() => {
-  [stdout, stderr] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += String(text);
-    return true;
-  });
-});
-afterEach(() => vi.restoreAllMocks());
+const written = captureOutput();
 
 const correct = images(1000, (i) => i % 4 === 0);
 /** Runs of one configuration, one a day. */
@@ -34,7 +22,7 @@ const day = (n: number, more: Partial<RecordedCell> = {}): RecordedCell => ({
 });
 
 async function history(...args: readonly string[]): Promise<number> {
-  [stdout, stderr] = ['', ''];
+  Object.assign(written, { stdout: '', stderr: '' });
   return main(['history', ...args]);
 }
 const inFolder = (folder: string) => ['--history', folder];
@@ -67,7 +55,7 @@ interface Listed {
 }
 async function listed(folder: string): Promise<Listed> {
   expect(await history('list', ...inFolder(folder), '--json')).toBe(0);
-  return JSON.parse(stdout) as Listed;
+  return JSON.parse(written.stdout) as Listed;
 }
 
 describe('add and list', () => {
@@ -75,11 +63,11 @@ describe('add and list', () => {
     const folder = join(temporaryFolder(), 'history');
     const run = recordedRun([day(1), day(1, { seed: 1 }), day(1, { label: 'full' })]);
     await history('add', run, ...inFolder(folder));
-    expect(stdout).toContain('3 results added to 2 series');
+    expect(written.stdout).toContain('3 results added to 2 series');
     const before = readFileSync(seriesOf(folder), 'utf8');
     await history('add', run, ...inFolder(folder));
-    expect(stdout).toContain('0 results added to 0 series');
-    expect(stdout).toContain('3 known already');
+    expect(written.stdout).toContain('0 results added to 0 series');
+    expect(written.stdout).toContain('3 known already');
     expect(readFileSync(seriesOf(folder), 'utf8')).toBe(before);
     expect((await listed(folder)).series.map(({ entries }) => entries).sort()).toEqual([1, 2]);
   });
@@ -94,21 +82,21 @@ describe('add and list', () => {
       await history('accept', commit, 'for the better gradient', '--by', 'Ada', ...inFolder(folder)),
     ).toBe(0);
     await history('list', ...inFolder(folder));
-    expect(stdout).toMatch(/Shift of -\d+\.\d % in lora.*images\/s.*, accepted/);
-    expect(stdout).toContain('for the better gradient (Ada,');
+    expect(written.stdout).toMatch(/Shift of -\d+\.\d % in lora.*images\/s.*, accepted/);
+    expect(written.stdout).toContain('for the better gradient (Ada,');
     expect(await history('accept', 'ffff', 'x', ...inFolder(folder))).toBe(2);
-    expect(stderr).toContain('no such entry to accept');
+    expect(written.stderr).toContain('no such entry to accept');
   });
 
   test('an empty history and one that is not there', async () => {
     expect(await history('list', ...inFolder(join(temporaryFolder(), 'none')))).toBe(2);
-    expect(stderr).toContain('There is no history here.');
+    expect(written.stderr).toContain('There is no history here.');
     expect(await history('list', ...inFolder(temporaryFolder()))).toBe(0);
-    expect(stdout).toContain('The history is empty');
+    expect(written.stdout).toContain('The history is empty');
     expect(
       await history('export', '--format', 'csv', '--out', temporaryFolder(), ...inFolder(temporaryFolder())),
     ).toBe(2);
-    expect(stderr).toContain('The history is empty.');
+    expect(written.stderr).toContain('The history is empty.');
   });
 });
 
@@ -135,8 +123,8 @@ describe('damage', () => {
       [...lines.slice(0, 2), '<<<<<<< HEAD', lines[2], '=======', lines[3], '>>>>>>> branch', ''].join('\n'),
     );
     await history('list', ...inFolder(folder));
-    expect(stdout).toContain('3 lines are damaged, passed over and kept:');
-    expect(stdout).toContain('A marker of a merge with a conflict');
+    expect(written.stdout).toContain('3 lines are damaged, passed over and kept:');
+    expect(written.stdout).toContain('A marker of a merge with a conflict');
     expect((await listed(folder)).series[0]!.entries).toBe(3);
   });
 
@@ -216,7 +204,7 @@ describe('prune', () => {
     const folder = await filled(6);
     await history('accept', day(1).commit!, 'known', ...inFolder(folder));
     await history('prune', '--keep', '2', ...inFolder(folder));
-    expect(stdout).toContain('3 removed from 1 series.');
+    expect(written.stdout).toContain('3 removed from 1 series.');
     expect((await listed(folder)).series[0]!.entries).toBe(3);
     expect(await history('prune', ...inFolder(folder))).toBe(2);
   });
@@ -226,10 +214,10 @@ describe('compare with a history', () => {
   test('entries of a commit, unpaired; and its noise decides on speed', async () => {
     const folder = await filled(15);
     const head = recordedRun([day(16, { imagesPerSecond: 50 })]);
-    stdout = '';
+    written.stdout = '';
     expect(await main(['compare', `${folder}@latest`, head, '--history', folder, '--json'])).toBe(0);
     const [{ rows }] = (
-      JSON.parse(stdout) as {
+      JSON.parse(written.stdout) as {
         comparisons: [
           { rows: { measure: { key: string }; unconfirmed: string; comparison: { test: string } }[] },
         ];
@@ -242,7 +230,7 @@ describe('compare with a history', () => {
       comparison: { test: 'noise of the series' },
     });
     expect(await main(['compare', `${folder}@abcd`, head])).toBe(2);
-    expect(stderr).toContain('no entry of this commit');
+    expect(written.stderr).toContain('no entry of this commit');
   });
 });
 
@@ -288,7 +276,7 @@ describe('formats', () => {
     const folder = join(temporaryFolder(), 'history');
     expect(await history('import', fixture('asv-results'), '--format', 'asv', ...inFolder(folder))).toBe(0);
     // Two commits of five combinations, one of which failed once.
-    expect(stdout).toContain('9 results added to 5 series');
+    expect(written.stdout).toContain('9 results added to 5 series');
     expect((await listed(folder)).series.map(({ entries }) => entries).sort()).toEqual([1, 2, 2, 2, 2]);
   });
 
@@ -308,9 +296,9 @@ describe('formats', () => {
     const path = join(folder, 'x.json');
     writeFileSync(path, '[1]');
     expect(await history('import', path, '--format', 'bmf', ...inFolder(folder))).toBe(2);
-    expect(stderr).toContain('not in Bencher’s format');
+    expect(written.stderr).toContain('not in Bencher’s format');
     mkdirSync(join(folder, 'empty'));
     expect(await history('import', join(folder, 'empty'), '--format', 'asv', ...inFolder(folder))).toBe(2);
-    expect(stderr).toContain('no results of asv here');
+    expect(written.stderr).toContain('no results of asv here');
   });
 });

@@ -147,7 +147,7 @@ test
     expect((await ended).code).toBe(130);
   });
 
-test.concurrent('a run ends before the next cell where it is told to', async () => {
+test.concurrent('a run ends before the next cell when asked to stop', async () => {
   const folder = temporaryFolder();
   const run = join(folder, 'run');
   const flags = ['--suite', fakeSuite(folder, ['done', 'done too', 'done last']), '--out', run];

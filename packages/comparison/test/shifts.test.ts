@@ -40,7 +40,7 @@ test('outliers are named and are no shifts', () => {
   expect(named('among outliers').outliers).toEqual([5, 20, 60]);
 });
 
-test('a drift is told as one, with its size', () => {
+test('a drift is reported as one, with its size', () => {
   expect(named('drift').drift).toBeCloseTo(0.2, 1);
   expect(named('one shift of').drift).toBeNull();
 });

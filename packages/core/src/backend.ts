@@ -8,18 +8,13 @@ export type {
   ProgramMemory,
   RunOptions,
 } from './backend/backend.js';
-export { type EagerCompilation, EagerExecutable, EagerState } from './backend/eager-executable.js';
 export {
-  type ComputedNode,
+  type EagerCompilation,
   type EagerEngine,
-  type EagerPlan,
-  type EagerRun,
-  type EagerStep,
-  isSource,
-  type Kernel,
-  planEager,
-  runEager,
-} from './backend/eager-plan.js';
+  EagerExecutable,
+  EagerState,
+} from './backend/eager-executable.js';
 export { ownState, PairedState, type StateStorage } from './backend/paired-state.js';
 export type { Peer, PeerDefinition, PeerTraining } from './backend/peer.js';
 export { checkWeights, RunQueue, runCheck } from './backend/runs.js';
+export type { ComputedNode, Kernel, ValueStore } from './passes/eager-plan.js';

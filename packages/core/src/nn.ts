@@ -2,12 +2,12 @@
 export {
   type Architecture,
   type Checkpoint,
-  classToken,
   type ForwardContext,
   type ForwardOutput,
   type PrefixToken,
   patchTokens,
   pooledTokens,
+  prefixToken,
   requireSites,
   type TokenLayout,
   type Tokens,

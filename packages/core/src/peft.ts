@@ -9,7 +9,6 @@ export {
   gated,
   lowRankDelta,
 } from './peft/blocks.js';
-export { methodParameters, runMethod } from './peft/check-parameters.js';
 export {
   type ConfiguredMethod,
   defineMethod,
@@ -21,6 +20,7 @@ export {
   type MethodStage,
   stagesOf,
 } from './peft/method.js';
+export { methodParameters, runMethod } from './peft/method-faults.js';
 export { dropout, dropPath, noiseFeeds } from './peft/noise.js';
 export {
   type Initializer,
@@ -35,7 +35,9 @@ export {
   type LinearSite,
   type LinearTarget,
   type LinearTargets,
-  linearTargetNames,
+  layerList,
+  linearLayers,
+  linearTargetList,
   linearTargets,
   requireRank,
   targetLayers,

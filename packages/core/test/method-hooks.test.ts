@@ -1,6 +1,6 @@
 import type { HostTensor, Tensor } from '@kora-bench/core/graph';
 import { hostTensor, sizeOf } from '@kora-bench/core/graph';
-import { classToken } from '@kora-bench/core/nn';
+import { prefixToken } from '@kora-bench/core/nn';
 import { add, concat, div, matmul, mul, narrow, sqrt, stopGradient, sum } from '@kora-bench/core/ops';
 import type { ConfiguredMethod, MethodDefinition, MethodHooks } from '@kora-bench/core/peft';
 import {
@@ -151,7 +151,7 @@ describe('tokens', () => {
     const { output } = traceModel(specOf(prompted), { training: false });
     expect(output.tokens.value.shape).toEqual([4, 68, 16]);
     expect(output.blocks.map(({ value }) => value.shape[1])).toEqual([68, 68]);
-    expect(output.features.id).toBe(classToken(output.tokens)!.id);
+    expect(output.features.id).toBe(prefixToken(output.tokens, 'class')!.id);
   });
 });
 

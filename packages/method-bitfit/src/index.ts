@@ -1,6 +1,6 @@
 import { InputError } from '@kora-bench/core/errors';
 import type { Architecture } from '@kora-bench/core/nn';
-import { defineMethod } from '@kora-bench/core/peft';
+import { defineMethod, layerList } from '@kora-bench/core/peft';
 import { z } from 'zod';
 
 /** Options of `bitfit`; unknown ones are rejected. */
@@ -9,15 +9,7 @@ const options = z.strictObject({
    * Layers whose biases train: all that have one, or a list of timm's names within a block and outside
    * (`norm1`, `attn.qkv`, `attn.proj`, `norm2`, `mlp.fc1`, `mlp.fc2`; `patch_embed.proj`, `norm`).
    */
-  layers: z
-    .union([
-      z.literal('all'),
-      z
-        .array(z.string().min(1))
-        .min(1)
-        .refine((list) => new Set(list).size === list.length, { error: 'names a layer twice' }),
-    ])
-    .default('all'),
+  layers: z.union([z.literal('all'), layerList(z.string().min(1)).min(1)]).default('all'),
 });
 
 export type BitfitOptions = z.infer<typeof options>;

@@ -1,28 +1,16 @@
 import type { Architecture, SiteSpec } from '@kora-bench/core/nn';
 import { requireSites } from '@kora-bench/core/nn';
 import { mul, reshape } from '@kora-bench/core/ops';
-import { defineMethod } from '@kora-bench/core/peft';
+import { defineMethod, linearLayers, linearTargetList } from '@kora-bench/core/peft';
 import { z } from 'zod';
-
-/** What can be scaled, by timm's names; `attn.q`, `attn.k`, `attn.v` are the parts of `attn.qkv`. */
-const layerNames = ['attn.qkv', 'attn.q', 'attn.k', 'attn.v', 'attn.proj', 'mlp.fc1', 'mlp.fc2'] as const;
-
-const layers = z
-  .array(z.enum(layerNames))
-  .refine((list) => new Set(list).size === list.length, { error: 'names a layer twice' });
 
 /** Options of `ia3`; unknown ones are rejected. */
 const options = z
   .strictObject({
     /** Layers with scales. */
-    targets: layers
-      .min(1)
-      .refine((list) => !(list.includes('attn.qkv') && list.some((name) => /^attn\.[qkv]$/.test(name))), {
-        error: 'names attn.qkv together with one of its own parts attn.q, attn.k, attn.v',
-      })
-      .default(['attn.k', 'attn.v', 'mlp.fc2']),
+    targets: linearTargetList.default(['attn.k', 'attn.v', 'mlp.fc2']),
     /** Those of them whose inputs are scaled, instead of their outputs; absent: `mlp.fc2`, where it is a target. */
-    feedforward: layers.optional(),
+    feedforward: linearLayers.optional(),
   })
   .refine(({ targets, feedforward = [] }) => feedforward.every((name) => targets.includes(name)), {
     path: ['feedforward'],

@@ -22,7 +22,7 @@ describeMethod(lora, {
     [{ scaling: 'alpha*r' }, /scaling/],
     [{ targets: [] }, /targets/],
     [{ targets: ['attn.out'] }, /targets/],
-    [{ targets: ['mlp.fc1', 'mlp.fc1'] }, /names a target twice/],
+    [{ targets: ['mlp.fc1', 'mlp.fc1'] }, /names a layer twice/],
     [{ targets: ['attn.qkv', 'attn.v'] }, /one of its own parts/],
     [{ dropout: 1 }, /dropout/],
     [{ loraPlus: 0.5 }, /loraPlus/],

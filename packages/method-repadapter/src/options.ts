@@ -1,4 +1,5 @@
 import type { SiteSpec } from '@kora-bench/core/nn';
+import { layerList } from '@kora-bench/core/peft';
 import { z } from 'zod';
 
 /** The layers that read what an adapter gives, and the norms that they stand behind. */
@@ -17,11 +18,7 @@ export const optionsSchema = z
     /** Share of the hidden features that are zero in a training step: in [0, 1). */
     dropout: z.number().min(0).lt(1).default(0),
     /** Layers with an adapter before them: attention's, the MLP's, or both. */
-    targets: z
-      .array(z.enum(layerNames))
-      .min(1)
-      .refine((list) => new Set(list).size === list.length, { error: 'names a target twice' })
-      .default(['attn.qkv', 'mlp.fc1']),
+    targets: layerList(z.enum(layerNames)).min(1).default(['attn.qkv', 'mlp.fc1']),
   })
   .refine(({ bottleneck, groups }) => bottleneck % groups === 0, {
     path: ['bottleneck'],

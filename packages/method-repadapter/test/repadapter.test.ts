@@ -28,7 +28,7 @@ describeMethod(repAdapter, {
     [{ scale: 0 }, /scale/],
     [{ dropout: 1 }, /dropout/],
     [{ targets: ['mlp.fc2'] }, /targets/],
-    [{ targets: ['mlp.fc1', 'mlp.fc1'] }, /names a target twice/],
+    [{ targets: ['mlp.fc1', 'mlp.fc1'] }, /names a layer twice/],
     [{ rank: 8 }, /rank/],
   ],
   counts: [

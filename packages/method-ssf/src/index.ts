@@ -2,7 +2,7 @@ import type { Architecture, SiteSpec } from '@kora-bench/core/nn';
 import { requireSites } from '@kora-bench/core/nn';
 import { add, mul, reshape } from '@kora-bench/core/ops';
 import type { MethodHooks, ParameterSpec } from '@kora-bench/core/peft';
-import { defineMethod } from '@kora-bench/core/peft';
+import { defineMethod, layerList } from '@kora-bench/core/peft';
 import { z } from 'zod';
 
 /** Options of `ssf`; unknown ones are rejected. */
@@ -11,15 +11,7 @@ const options = z.strictObject({
    * Where features are scaled and shifted: after all linear layers and norms, or a list of the model's kinds of sites,
    * such as `patch_embed`, `norm1`, `attn.qkv`, `attn.v`, `attn.proj`, `norm2`, `mlp.fc1`, `mlp.fc2`, `norm`.
    */
-  targets: z
-    .union([
-      z.literal('all'),
-      z
-        .array(z.string().min(1))
-        .min(1)
-        .refine((list) => new Set(list).size === list.length, { error: 'names a target twice' }),
-    ])
-    .default('all'),
+  targets: z.union([z.literal('all'), layerList(z.string().min(1)).min(1)]).default('all'),
   /** Standard deviation of scales around 1 and of shifts around 0 at the start: 0 … 1. */
   std: z.number().min(0).max(1).default(0.02),
 });

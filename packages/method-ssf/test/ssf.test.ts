@@ -18,7 +18,7 @@ describeMethod(ssf, {
   },
   refused: [
     [{ targets: [] }, /targets/],
-    [{ targets: ['norm1', 'norm1'] }, /names a target twice/],
+    [{ targets: ['norm1', 'norm1'] }, /names a layer twice/],
     [{ std: -1 }, /std/],
     [{ scale: 1 }, /scale/],
   ],

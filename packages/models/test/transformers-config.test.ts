@@ -57,7 +57,7 @@ test('values that a processor does not rescale or normalise are normalised all t
   expect(plain.preprocessing).toMatchObject({ mean: [0, 0, 0], std: [1, 1, 1] });
 });
 
-describe('what is not supported is refused by its name, and nobody is told to edit the file', () => {
+describe('what is not supported is refused by its name, and no message says to edit the file', () => {
   test.each([
     ['model_type', { model_type: 'dinov3_vit' }, 'rotary position embeddings'],
     ['model_type', { model_type: 'swinv2' }, 'window attention'],

@@ -12,7 +12,9 @@ from timm.models.vision_transformer import VisionTransformer
 
 LEARNING_RATE = 0.01
 STEPS = 3
-EPS = 1e-4  # what `replayTraining` trains with
+# What `replayTraining` trains with: where a gradient is exactly zero, as behind a norm, a smaller one would make whole
+# steps of its rounding.
+EPS = 1e-4
 
 
 def draw(generator, shape, std, mean=0.0):
@@ -38,17 +40,23 @@ def weights_of(model):
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
-def record(path, forward, weights, trained, versions=None):
+def record(path, forward, weights, trained, *, images=None, learning_rate=LEARNING_RATE, factors=None, versions=None):
     """Trains for three steps of AdamW and writes what `replayTraining` needs.
 
     forward: images [B, 3, 8, 8] to logits [B, 3]
-    weights: what `weights_of` gave
+    weights: by timm's names, as `weights_of` gives them, and whatever else the method starts from
     trained: the parameters that train, by this suite's names; the head's are among them
+    images: [4, 3, 8, 8]; drawn here by default
+    factors: on the learning rate, by this suite's names of the parameters that have another
+    versions: of packages besides torch and timm
     """
-    images = draw(torch.Generator().manual_seed(1), (4, 3, 8, 8), 1.0)
+    if images is None:
+        images = draw(torch.Generator().manual_seed(1), (4, 3, 8, 8), 1.0)
     labels = torch.tensor([0, 2, 1, 2])
     tensors = {f"start.{name}": value.detach().clone() for name, value in (weights | trained).items()}
-    optimizer = torch.optim.AdamW(trained.values(), lr=LEARNING_RATE, eps=EPS, weight_decay=0.0)
+    rates = {name: learning_rate * factor for name, factor in (factors or {}).items()}
+    groups = [{"params": [value], "lr": rates.get(name, learning_rate)} for name, value in trained.items()]
+    optimizer = torch.optim.AdamW(groups, eps=EPS, weight_decay=0.0)
     losses = []
     for _ in range(STEPS):
         optimizer.zero_grad()
@@ -58,7 +66,7 @@ def record(path, forward, weights, trained, versions=None):
         losses.append(loss.item())
     tensors |= {f"end.{name}": value.detach() for name, value in trained.items()}
     tensors |= {"images": images, "labels": labels.int(), "losses": torch.tensor(losses)}
-    tensors["learning_rate"] = torch.tensor([LEARNING_RATE])
+    tensors["learning_rate"] = torch.tensor([learning_rate])
     stored = {
         name: (value if value.dtype == torch.int32 else value.float()).contiguous().clone()
         for name, value in tensors.items()

@@ -1,7 +1,7 @@
 import type { Backend, ProgramMemory } from '@kora-bench/core/backend';
 import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
-import { InputError, TrainingError } from '@kora-bench/core/errors';
-import type { HostTensor, HostTensors, Program } from '@kora-bench/core/graph';
+import { InputError } from '@kora-bench/core/errors';
+import type { HostTensors, Program } from '@kora-bench/core/graph';
 import type { Architecture } from '@kora-bench/core/nn';
 import { programCost } from '@kora-bench/core/passes';
 import type { ConfiguredMethod, NoiseSpec } from '@kora-bench/core/peft';
@@ -14,14 +14,18 @@ import {
   learningRateAt,
   modelParameters,
   optimizerFeeds,
-  splitFlat,
 } from '@kora-bench/core/training';
 import { imageTargets } from '@kora-bench/datasets/browser';
 import type { FixedBatch } from './batches.js';
 import { exampleWeights, fixedBatches, inOrder } from './batches.js';
-import { firstBrokenValue } from './first-broken-value.js';
 import type { FeatureCost, FeatureStore, KeptFeatures } from './kept-features.js';
 import { keptFeatures, memoryFeatures, worthwhilePrefix } from './kept-features.js';
+import {
+  firstBrokenValue,
+  lossNotFinite,
+  requireFiniteGradients,
+  requireFiniteParameters,
+} from './not-finite.js';
 import type { StepBatch, TrainObserver } from './observers.js';
 import { lossCurve } from './observers.js';
 import type { ReportProgress } from './progress.js';
@@ -360,52 +364,5 @@ function requireTrainable(something: boolean, phase: string): void {
     expected: 'a parameter of the head, the method or the backbone that trains',
     received: 'none',
     fix: 'Correct `trains`.',
-  });
-}
-
-interface LossNotFinite {
-  readonly loss: number;
-  readonly step: number;
-  readonly phase: string;
-  /** The first value that is not finite, if it could be found. */
-  readonly broken: string | undefined;
-}
-
-function lossNotFinite({ loss, step, phase, broken }: LossNotFinite): TrainingError {
-  const first = broken === undefined ? '' : `; the first value that is not finite is ${broken}`;
-  return new TrainingError(`The loss is ${loss} at step ${step} of ${phase}${first}.`, {
-    expected: 'a finite loss',
-    received: broken === undefined ? String(loss) : `${loss}, from ${broken}`,
-    where: phase,
-    fix: 'Lower the learning rate, or set training.clipNorm.',
-  });
-}
-
-/** Where an observer asked for gradients, they say which parameter is going to break the next step. */
-function requireFiniteGradients(
-  gradients: HostTensor | undefined,
-  layout: ParameterLayout,
-  step: number,
-  phase: string,
-): void {
-  if (gradients === undefined || gradients.data.every(Number.isFinite)) return;
-  const [name] = [...splitFlat(gradients, layout)].find(([, { data }]) => !data.every(Number.isFinite))!;
-  throw new TrainingError(`The gradient of ${name} is not finite at step ${step} of ${phase}.`, {
-    expected: 'finite gradients',
-    received: `the loss is finite, and its derivative by ${name} is not`,
-    where: phase,
-    fix: 'Look for a root, a division or a logarithm at zero on the way to this parameter, or lower the learning rate.',
-  });
-}
-
-/** The last loss was that of the parameters before the last update. */
-function requireFiniteParameters({ data }: HostTensor, phase: string): void {
-  const broken = data.findIndex((value) => !Number.isFinite(value));
-  if (broken < 0) return;
-  throw new TrainingError(`The parameters are not finite after ${phase}.`, {
-    expected: 'finite parameters',
-    received: String(data[broken]),
-    where: phase,
-    fix: 'Lower the learning rate, or set training.clipNorm.',
   });
 }

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import util from 'node:util';
 import { BackendError, firstLine } from '@kora-bench/core/errors';
 import type { KernelBackend } from '@tensorflow/tfjs-core';
+import type { Opened, Tfjs } from './devices.js';
 import { tfjsVersion } from './devices.js';
 import type { NativeKind } from './native-folder.js';
 import { buildCommand, findAddon, installCommand, nodePackage, packageFolder } from './native-folder.js';
-import type { Opened, Tfjs } from './opened.js';
 
 /** The device's name in tfjs. */
 const engineName = 'tensorflow';
@@ -33,7 +33,7 @@ export async function openNative(device: NativeDevice, tf: Tfjs): Promise<Opened
     throw unavailable(device, {
       expected: `a process without another TensorFlow`,
       received: `tfjs:${loaded.device}, which is open`,
-      fix: `Use tfjs:${device} in a process of its own.`,
+      fix: `Use tfjs:${device} in a separate process.`,
     });
   }
   const folder = requirePackage(device);

@@ -1,10 +1,9 @@
 import { BackendError, firstLine } from '@kora-bench/core/errors';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
-import type { TfjsDevice } from './devices.js';
+import type { Opened, OpenTfjs, Tfjs, TfjsDevice } from './devices.js';
 import { inNode, npmFix } from './devices.js';
 import { failure, outOfMemory } from './failures.js';
-import type { Opened, OpenTfjs, Tfjs } from './opened.js';
 import { registerWasmSlice } from './wasm-slice.js';
 
 /**

@@ -1,7 +1,7 @@
 import { sizeOf, stridesOf } from '@kora-bench/core/graph';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { Tfjs } from './opened.js';
+import type { Tfjs } from './devices.js';
 
 /** tfjs's own kernel copies the whole operand before it cuts: a matrix of a batch costs as much as all of them. */
 export const wasmSlice = 'KoraSlice';

@@ -2,8 +2,8 @@ import type { ComputedNode, EagerEngine, Kernel } from '@kora-bench/core/backend
 import { BackendError } from '@kora-bench/core/errors';
 import type { DType, GraphNode, HostData, HostTensor } from '@kora-bench/core/graph';
 import type { Tensor } from '@tensorflow/tfjs-core';
+import type { OpenTfjs } from '../devices/devices.js';
 import { failure } from '../devices/failures.js';
-import type { OpenTfjs } from '../devices/opened.js';
 import { engineTraits } from '../rewrite/engine-traits.js';
 import { type CallKernel, dtypes, kernelOf } from './kernels.js';
 

@@ -176,7 +176,7 @@ function compile({ compiler }: Tools, sources: ReturnType<typeof requireSources>
   ]);
 }
 
-/** One product in a process of its own. */
+/** One product in a separate process. */
 async function check(kind: NativeKind, folder: string, say: BuildOptions['say']): Promise<void> {
   const device = kind === 'cpu' ? 'node' : 'node-gpu';
   const entry = new URL('./check-process.js', import.meta.url);

@@ -19,7 +19,7 @@ const portion = 2048;
 
 /**
  * The content hashes of all examples of `split`, computed once and then read from `cacheDir`.
- * @param report is told how far it is, and the reason when the hashes cannot be kept
+ * @param report called with how far it is, and with the reason when the hashes cannot be kept
  */
 export async function contentHashes(
   split: ImageSplit,

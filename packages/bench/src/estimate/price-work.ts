@@ -45,7 +45,7 @@ export async function timeProgram(backend: Backend, counted: CountedProgram): Pr
       );
       return performance.now() - from;
     };
-    // The first run may still compile; one that takes long is told from it alone.
+    // The first run may still compile; one that takes long is priced from it alone.
     let spent = await step(0);
     let steps = 1;
     if (spent < 10 * enough) {

@@ -8,7 +8,7 @@ import type { ResolvedConfig } from './resolve-config.js';
 /*
  * The search for learning rates is a run of its own, in the folder `search` of the run that it is for: each method
  * trains the first phase once with each rate, with the first seed, and is scored on val. So a trial is a cell like any
- * other, in a process of its own with a record of its own, and what is done needs not be done again.
+ * other, in a separate process with its own record, and what is done needs not be done again.
  */
 
 /** The run that chooses the learning rates of another one; undefined where that needs none. */

@@ -33,25 +33,39 @@ export function formatReport(
 
 /**
  * The report of a run folder.
+ * @param known its methods' comparisons, where they have been made
  * @throws MissingDataError | FormatError
  */
-export async function reportOf(runDir: string, format: ReportFormat): Promise<string> {
+export async function reportOf(
+  runDir: string,
+  format: ReportFormat,
+  known?: RunMethodComparisons,
+): Promise<string> {
   const { cells } = await readPlan(runDir);
   const records = await readRecords(
     runDir,
     cells.map(({ id }) => id),
   );
-  const methods = format === 'html' ? await compareMethods(runDir, records) : undefined;
+  const methods = format === 'html' ? (known ?? (await compareMethods(runDir, records))) : undefined;
   return formatReport(format, basename(runDir), records, methods);
+}
+
+export interface PageOptions {
+  /** Of the page; the run's `report.html` by default. */
+  readonly path?: string | undefined;
+  /** The comparisons of the run's methods, where they have been made. */
+  readonly methods?: RunMethodComparisons;
 }
 
 /**
  * Writes the page of a run.
- * @param path the run's `report.html` by default
  * @returns its path
  * @throws MissingDataError | FormatError | InputError
  */
-export async function writeReport(runDir: string, path = reportPath(runDir)): Promise<string> {
-  await writeOutput(path, await reportOf(runDir, 'html'));
+export async function writeReport(
+  runDir: string,
+  { path = reportPath(runDir), methods }: PageOptions = {},
+): Promise<string> {
+  await writeOutput(path, await reportOf(runDir, 'html', methods));
   return path;
 }

@@ -3,7 +3,7 @@ import type { SummaryRow } from './summary-row.js';
 
 /**
  * The largest share of a value that two backends may differ by through rounding in float32 alone. A score of whole
- * examples that flips differs by more, and is told.
+ * examples that flips differs by more, and is shown.
  */
 const rounding = 1e-3;
 

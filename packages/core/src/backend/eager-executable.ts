@@ -1,11 +1,36 @@
 import { BackendError, InputError, ShapeError } from '../errors/kora-error.js';
 import type { GraphNode, NodeId, Program } from '../graph/graph.js';
 import { formatShape, type Shape, sameShape } from '../graph/shape.js';
+import type { ComputedNode, EagerPlan, Kernel, ValueStore } from '../passes/eager-plan.js';
+import { isComputed, planEager, runEager } from '../passes/eager-plan.js';
 import type { HostTensor, HostTensors, Weights } from '../tensor/host-tensor.js';
 import type { DeviceState, Executable, RunOptions } from './backend.js';
-import type { EagerEngine, EagerPlan, Kernel } from './eager-plan.js';
-import { isComputed, planEager, runEager } from './eager-plan.js';
 import { checkWeights, type RunQueue, runCheck } from './runs.js';
+
+/**
+ * An engine that computes one op at a time, as soon as it is asked to. `Value` is its handle on a tensor. Whoever
+ * is given a handle releases it exactly once; handles that share elements are released independently.
+ */
+export interface EagerEngine<Value> extends ValueStore<Value> {
+  /** A new handle on a copy of `value`. */
+  upload(value: HostTensor): Value;
+  /** A copy of the elements, of the dtype and shape of `node`. The handle stays the caller's. */
+  download(value: Value, node: GraphNode): HostTensor | Promise<HostTensor>;
+  /**
+   * The kernel of a node, asked for once when a program is compiled. It returns a new handle and keeps none of
+   * its operands'. The value of an op that is a view (`rearranges: 'view'`) may share its operand's elements:
+   * it is released before the operand is.
+   * @param operands the nodes whose values the kernel is given
+   * @throws BackendError naming the op, where the engine cannot compute it
+   */
+  kernel(node: ComputedNode, operands: readonly GraphNode[]): Kernel<Value>;
+  /**
+   * Resolves when the engine has done all of its work. Left out by engines that are done when a kernel
+   * returns.
+   * @throws BackendError when it failed meanwhile
+   */
+  finish?(): Promise<void>;
+}
 
 /** What an {@link EagerExecutable} is made of. */
 export interface EagerCompilation<Value> {
@@ -78,7 +103,7 @@ export class EagerExecutable<Value> implements Executable {
     const updates = [...this.#program.updates.keys()];
     const engine = this.#engine;
     const values = runEager(this.#plan(fetch), {
-      engine,
+      store: engine,
       given: ({ id, op }) => (op.kind === 'state' ? state?.current(op.name) : this.#held.get(id)),
       kernel: ({ id, op }) =>
         op.kind === 'feed' ? () => engine.upload(options.feeds[op.name]!) : this.#kernels.get(id)!,
@@ -120,7 +145,7 @@ export class EagerExecutable<Value> implements Executable {
     const values = runEager(
       planEager(this.#program, wanted, () => false),
       {
-        engine,
+        store: engine,
         given: () => undefined,
         kernel: (node) => this.#kernels.get(node.id) ?? (() => upload(node)!),
       },

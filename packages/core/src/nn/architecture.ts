@@ -34,15 +34,15 @@ export function patchTokens({ value, layout }: Tokens): Tensor {
   return narrow(value, 1, layout.prefix.length, value.shape[1]!);
 }
 
-/** The class token `[B, D]`; `undefined` where there is none. */
-export function classToken({ value, layout }: Tokens): Tensor | undefined {
-  const at = layout.prefix.indexOf('class');
+/** The first token of a kind before the patches, `[B, D]`; `undefined` where there is none. */
+export function prefixToken({ value, layout }: Tokens, kind: PrefixToken): Tensor | undefined {
+  const at = layout.prefix.indexOf(kind);
   return at < 0 ? undefined : reshape(narrow(value, 1, at, at + 1), [value.shape[0]!, value.shape[2]!]);
 }
 
 /** What stands for an image inside the model: the class token, or the mean of the patches where there is none, `[B, D]`. */
 export function pooledTokens(tokens: Tokens): Tensor {
-  return classToken(tokens) ?? mean(patchTokens(tokens), { axes: [1] });
+  return prefixToken(tokens, 'class') ?? mean(patchTokens(tokens), { axes: [1] });
 }
 
 /** Gives the tensor of a weight by its name. */

@@ -83,7 +83,7 @@ export function vitWeights(config: VitConfig): ReadonlyMap<string, Shape> {
 }
 
 /** What `fc1` gives: SwiGLU's gate and value are stacked. */
-const fc1Width = ({ mlp, mlpWidth }: VitConfig) => (mlp === 'swiglu' ? 2 * mlpWidth : mlpWidth);
+export const fc1Width = ({ mlp, mlpWidth }: VitConfig) => (mlp === 'swiglu' ? 2 * mlpWidth : mlpWidth);
 
 /** Names and shapes of the classifier that a checkpoint brings along; empty if it has none. */
 export function vitClassifier(config: VitConfig): ReadonlyMap<string, Shape> {

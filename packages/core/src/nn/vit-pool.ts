@@ -4,8 +4,8 @@ import { broadcastTo, reshape, transpose } from '../ops/layout.js';
 import { mean } from '../ops/reduce.js';
 import { narrow } from '../ops/slicing.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { PrefixToken, Tokens, WeightLookup } from './architecture.js';
-import { patchTokens } from './architecture.js';
+import type { Tokens, WeightLookup } from './architecture.js';
+import { patchTokens, prefixToken } from './architecture.js';
 import type { SiteTracer } from './trace-sites.js';
 import type { VitConfig } from './vit-config.js';
 import { activate, type VitVariant } from './vit-variant.js';
@@ -21,20 +21,14 @@ export function poolTokens(tokens: Tokens, context: PoolContext): Tensor {
   const { pool, poolPrefix } = context.config;
   switch (pool) {
     case 'token':
-      return prefixToken(tokens, 'class');
+      return prefixToken(tokens, 'class')!;
     case 'distilled':
-      return mul(add(prefixToken(tokens, 'class'), prefixToken(tokens, 'distilled')), 0.5);
+      return mul(add(prefixToken(tokens, 'class')!, prefixToken(tokens, 'distilled')!), 0.5);
     case 'avg':
       return mean(poolPrefix ? tokens.value : patchTokens(tokens), { axes: [1] });
     case 'map':
       return attentionPool(poolPrefix ? tokens.value : patchTokens(tokens), context);
   }
-}
-
-/** The first token of a kind, `[B, N, D] → [B, D]`. */
-function prefixToken({ value, layout }: Tokens, kind: PrefixToken): Tensor {
-  const at = layout.prefix.indexOf(kind);
-  return reshape(narrow(value, 1, at, at + 1), [value.shape[0]!, value.shape[2]!]);
 }
 
 /** Attention of one learned query over all tokens, then an MLP: timm's `AttentionPoolLatent`. */

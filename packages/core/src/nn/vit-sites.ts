@@ -1,5 +1,5 @@
 import type { SiteSpec } from './site.js';
-import { type VitConfig, vitWeights } from './vit-config.js';
+import { fc1Width, type VitConfig, vitWeights } from './vit-config.js';
 import { plainVit } from './vit-variant.js';
 
 /**
@@ -10,7 +10,7 @@ import { plainVit } from './vit-variant.js';
  * pooled features.
  */
 export function vitSites(config: VitConfig): readonly SiteSpec[] {
-  const { width, heads, mlpWidth, patchSize, depth, mlp, ...variant } = { ...plainVit, ...config };
+  const { width, heads, mlpWidth, patchSize, depth, ...variant } = { ...plainVit, ...config };
   const weights = vitWeights(config);
   const between = (kind: string, inFeatures = width, outFeatures = inFeatures) => ({
     kind,
@@ -33,7 +33,7 @@ export function vitSites(config: VitConfig): readonly SiteSpec[] {
   });
   const scale = (kind: string, name: string) => ({ ...between(kind), weight: `${name}.gamma` });
   const outside = (spec: Omit<SiteSpec, 'name'>): SiteSpec => ({ ...spec, name: spec.kind });
-  const hidden = mlp === 'swiglu' ? 2 * mlpWidth : mlpWidth;
+  const hidden = fc1Width(config);
   const block = (index: number): SiteSpec[] => {
     const name = `blocks.${index}`;
     const qkv = `${name}.attn.qkv`;

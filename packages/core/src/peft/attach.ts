@@ -7,8 +7,8 @@ import { tokenCount } from '../nn/architecture.js';
 import type { KeysAndValues, SiteSpec } from '../nn/site.js';
 import { callerLine } from '../ops/requirements.js';
 import { Tensor } from '../tensor/tensor.js';
-import { runMethod } from './check-parameters.js';
 import type { ConfiguredMethod, MethodHooks } from './method.js';
+import { runMethod } from './method-faults.js';
 
 /** Bernoulli noise that a program is fed. */
 export interface NoiseSpec {

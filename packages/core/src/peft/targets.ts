@@ -5,7 +5,7 @@ import { requireSites } from '../nn/architecture.js';
 import type { SiteSpec } from '../nn/site.js';
 
 /** Linear layers of a block by timm's names; `attn.q`, `attn.k`, `attn.v` are the parts of `attn.qkv`. */
-export const linearTargetNames = [
+const linearTargetNames = [
   'attn.qkv',
   'attn.q',
   'attn.k',
@@ -25,17 +25,25 @@ export const allLinear = [
   'mlp.fc2',
 ] as const satisfies readonly LinearTarget[];
 
-/** The option `targets` of methods that sit on linear layers: which layers of every block they change. */
-export const linearTargets = z.union([
-  z.literal('all-linear'),
-  z
-    .array(z.enum(linearTargetNames))
-    .min(1)
-    .refine((list) => new Set(list).size === list.length, { error: 'names a target twice' })
-    .refine((list) => !(list.includes('attn.qkv') && list.some((name) => /^attn\.[qkv]$/.test(name))), {
-      error: 'names attn.qkv together with one of its own parts attn.q, attn.k, attn.v',
-    }),
-]);
+/** A list of layers, each named once. */
+export function layerList<Layer extends z.ZodType<string>>(layer: Layer): z.ZodArray<Layer> {
+  return z.array(layer).refine((list) => new Set(list).size === list.length, {
+    error: 'names a layer twice',
+  });
+}
+
+/** A list of linear layers of a block. */
+export const linearLayers = layerList(z.enum(linearTargetNames));
+
+/** The linear layers that a method changes: at least one, and none beside its own part. */
+export const linearTargetList = linearLayers
+  .min(1)
+  .refine((list) => !(list.includes('attn.qkv') && list.some((name) => /^attn\.[qkv]$/.test(name))), {
+    error: 'names attn.qkv together with one of its own parts attn.q, attn.k, attn.v',
+  });
+
+/** The option `targets` of methods that may sit on all linear layers: which layers of every block they change. */
+export const linearTargets = z.union([z.literal('all-linear'), linearTargetList]);
 
 export type LinearTargets = z.infer<typeof linearTargets>;
 

@@ -1,15 +1,15 @@
 import { InputError } from '../errors/kora-error.js';
-import type { NodeId } from '../graph/graph.js';
+import type { GraphNode } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 import { sameShape } from '../graph/shape.js';
 import type { Architecture } from '../nn/architecture.js';
 import { reparametrized } from '../nn/trace-sites.js';
 import { definitionOf } from '../ops/registry.js';
-import { liveNodes } from '../passes/rewrite.js';
+import { planEager, runEager } from '../passes/eager-plan.js';
 import { attachMethod } from '../peft/attach.js';
-import { runMethod } from '../peft/check-parameters.js';
 import type { ConfiguredMethod } from '../peft/method.js';
 import { stagesOf } from '../peft/method.js';
+import { runMethod } from '../peft/method-faults.js';
 import type { HostTensor, Weights } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { GraphBuilder } from '../tracing/graph-builder.js';
@@ -90,25 +90,18 @@ function isStored(tensor: Tensor): boolean {
 }
 
 /** Computes one tensor of a graph of frozen weights in float64. */
-function evaluate(root: Tensor, weights: Weights): HostTensor {
-  const live = liveNodes(root.builder, [root.id]);
-  const values = new Map<NodeId, HostTensor>();
-  for (const node of root.builder.nodes) {
-    if (live[node.id] !== 1) continue;
-    const { op, shape, dtype } = node;
-    const value =
-      op.kind === 'frozen'
-        ? { dtype, shape, data: Float64Array.from(requireWeight(weights, op.name).data) }
-        : op.kind === 'constant'
-          ? { dtype, shape, data: op.data }
-          : definitionOf(op).evaluate(
-              op,
-              node.inputs.map((input) => values.get(input)!),
-              node,
-            );
-    values.set(node.id, value);
-  }
-  return values.get(root.id)!;
+function evaluate({ builder, id }: Tensor, weights: Weights): HostTensor {
+  const source = ({ op, dtype, shape }: GraphNode): HostTensor | undefined => {
+    if (op.kind === 'constant') return { dtype, shape, data: op.data };
+    if (op.kind !== 'frozen') return undefined;
+    return { dtype, shape, data: Float64Array.from(requireWeight(weights, op.name).data) };
+  };
+  const [value] = runEager<HostTensor>(planEager(builder, [id]), {
+    store: { share: (value) => value, release: () => undefined },
+    given: source,
+    kernel: (node) => (operands) => definitionOf(node.op).evaluate(node.op, operands, node),
+  });
+  return value!;
 }
 
 function requireWeight(values: Weights, name: string): HostTensor {

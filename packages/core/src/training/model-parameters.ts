@@ -2,9 +2,9 @@ import { InputError } from '../errors/kora-error.js';
 import type { Shape } from '../graph/shape.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Architecture } from '../nn/architecture.js';
-import { methodParameters } from '../peft/check-parameters.js';
 import type { ConfiguredMethod, MethodStage } from '../peft/method.js';
 import { stagesOf } from '../peft/method.js';
+import { methodParameters } from '../peft/method-faults.js';
 import type { ParameterSpec, UpdateFactors } from '../peft/parameter.js';
 import type { Task } from './task.js';
 

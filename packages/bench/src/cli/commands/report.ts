@@ -16,7 +16,7 @@ export async function report(run: string, { format, out }: ReportOptions): Promi
   const runDir = await findRun(run);
   const path = out === undefined || out === '-' ? undefined : resolve(out);
   if (format === 'html' && out !== '-') {
-    printResult(await writeReport(runDir, path));
+    printResult(await writeReport(runDir, { path }));
     return exitCode.done;
   }
   const text = await reportOf(runDir, format);

@@ -85,13 +85,13 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
       printMessage(`${unfinished.message} To go on: ${unfinished.fix}`);
       return signalExitCodes[interruption.received()!];
     }
+    const methods = await compareMethods(runDir, records);
     const { writeReport } = await import('../../report/formats.js');
-    const page = await writeReport(runDir).catch((error: unknown) => {
+    const page = await writeReport(runDir, { methods }).catch((error: unknown) => {
       printMessage(`There is no report. ${failureText(describeFailure(error))}`);
       return null;
     });
     const summary = summarizeRun(runDir, page, records);
-    const methods = await compareMethods(runDir, records);
     if (json) printJson({ ...summary, methods, ...(unfinished && { error: unfinished }) });
     else {
       printResult(summaryText(summary, outputWidth()));

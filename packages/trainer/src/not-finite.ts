@@ -1,10 +1,11 @@
 import type { Backend } from '@kora-bench/core/backend';
+import { TrainingError } from '@kora-bench/core/errors';
 import type { HostTensor, HostTensors, Tensor } from '@kora-bench/core/graph';
 import { abs, sum } from '@kora-bench/core/ops';
 import { makeProgram } from '@kora-bench/core/passes';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
-import type { ModelSpec } from '@kora-bench/core/training';
-import { imagesFeed, traceModel } from '@kora-bench/core/training';
+import type { ModelSpec, ParameterLayout } from '@kora-bench/core/training';
+import { imagesFeed, splitFlat, traceModel } from '@kora-bench/core/training';
 import { withSession } from './session.js';
 import type { WeightStore } from './weights.js';
 
@@ -61,4 +62,51 @@ function watched(
       },
     },
   };
+}
+
+interface LossNotFinite {
+  readonly loss: number;
+  readonly step: number;
+  readonly phase: string;
+  /** The first value that is not finite, if it could be found. */
+  readonly broken: string | undefined;
+}
+
+export function lossNotFinite({ loss, step, phase, broken }: LossNotFinite): TrainingError {
+  const first = broken === undefined ? '' : `; the first value that is not finite is ${broken}`;
+  return new TrainingError(`The loss is ${loss} at step ${step} of ${phase}${first}.`, {
+    expected: 'a finite loss',
+    received: broken === undefined ? String(loss) : `${loss}, from ${broken}`,
+    where: phase,
+    fix: 'Lower the learning rate, or set training.clipNorm.',
+  });
+}
+
+/** Where an observer asked for gradients, they say which parameter is going to break the next step. */
+export function requireFiniteGradients(
+  gradients: HostTensor | undefined,
+  layout: ParameterLayout,
+  step: number,
+  phase: string,
+): void {
+  if (gradients === undefined || gradients.data.every(Number.isFinite)) return;
+  const [name] = [...splitFlat(gradients, layout)].find(([, { data }]) => !data.every(Number.isFinite))!;
+  throw new TrainingError(`The gradient of ${name} is not finite at step ${step} of ${phase}.`, {
+    expected: 'finite gradients',
+    received: `the loss is finite, and its derivative by ${name} is not`,
+    where: phase,
+    fix: 'Look for a root, a division or a logarithm at zero on the way to this parameter, or lower the learning rate.',
+  });
+}
+
+/** The last loss was that of the parameters before the last update. */
+export function requireFiniteParameters({ data }: HostTensor, phase: string): void {
+  const broken = data.findIndex((value) => !Number.isFinite(value));
+  if (broken < 0) return;
+  throw new TrainingError(`The parameters are not finite after ${phase}.`, {
+    expected: 'finite parameters',
+    received: String(data[broken]),
+    where: phase,
+    fix: 'Lower the learning rate, or set training.clipNorm.',
+  });
 }

@@ -1,8 +1,7 @@
 import { InternalError } from '../errors/kora-error.js';
-import type { GraphNode, NodeId, Program } from '../graph/graph.js';
+import type { Graph, GraphNode, NodeId } from '../graph/graph.js';
 import type { CompositeOp, PrimitiveOp } from '../graph/op.js';
 import { definitionOf } from '../ops/registry.js';
-import type { HostTensor } from '../tensor/host-tensor.js';
 
 /** A node that computes something, as opposed to a source. */
 export type ComputedNode = GraphNode & { readonly op: PrimitiveOp | CompositeOp };
@@ -10,32 +9,11 @@ export type ComputedNode = GraphNode & { readonly op: PrimitiveOp | CompositeOp 
 /** Makes a node's value from its operands'. */
 export type Kernel<Value> = (operands: readonly Value[]) => Value;
 
-/**
- * An engine that computes one op at a time, as soon as it is told. `Value` is its handle on a tensor. Whoever
- * is given a handle releases it exactly once; handles that share elements are released independently.
- */
-export interface EagerEngine<Value> {
-  /** A new handle on a copy of `value`. */
-  upload(value: HostTensor): Value;
-  /** A copy of the elements, of the dtype and shape of `node`. The handle stays the caller's. */
-  download(value: Value, node: GraphNode): HostTensor | Promise<HostTensor>;
-  /**
-   * The kernel of a node, asked for once when a program is compiled. It returns a new handle and keeps none of
-   * its operands'. The value of an op that is a view (`rearranges: 'view'`) may share its operand's elements:
-   * it is released before the operand is.
-   * @param operands the nodes whose values the kernel is given
-   * @throws BackendError naming the op, where the engine cannot compute it
-   */
-  kernel(node: ComputedNode, operands: readonly GraphNode[]): Kernel<Value>;
+/** What holds the values of a run. Whoever is given a handle releases it exactly once. */
+export interface ValueStore<Value> {
   /** A second handle on the same elements. */
   share(value: Value): Value;
   release(value: Value): void;
-  /**
-   * Resolves when the engine has done what it was told. Left out by engines that are done when a kernel
-   * returns.
-   * @throws BackendError when it failed meanwhile
-   */
-  finish?(): Promise<void>;
 }
 
 /** One node and what is done around it. */
@@ -45,7 +23,7 @@ export interface EagerStep {
   readonly dead: readonly NodeId[];
 }
 
-/** The order in which an eager engine computes some nodes of a program. */
+/** The order in which an eager engine computes some nodes of a graph. */
 export interface EagerPlan {
   readonly roots: readonly NodeId[];
   readonly steps: readonly EagerStep[];
@@ -56,17 +34,17 @@ export interface EagerPlan {
 }
 
 /**
- * Plans a run: what `roots` need, in the program's order, each value released after its last use. A value
+ * Plans a run: what `roots` need, in the graph's order, each value released after its last use. A value
  * whose views are still read lives as long as they do.
  * @param given nodes whose values the run is handed; they stay their owner's, and nothing before them is computed
  */
 export function planEager(
-  program: Program,
+  graph: Graph,
   roots: readonly NodeId[],
   given: (node: GraphNode) => boolean = isSource,
 ): EagerPlan {
-  const { nodes } = program;
-  const lastUse = lastUses(program, roots, given);
+  const { nodes } = graph;
+  const lastUse = lastUses(graph, roots, given);
   const end = nodes.length;
   const owned = new Set<NodeId>();
   for (const root of roots) if (!given(nodes[root]!) && !isView(nodes[root]!)) owned.add(root);
@@ -101,7 +79,7 @@ function isView({ op }: GraphNode): boolean {
 
 /** The last reader of every node that some root depends on; roots are read after all nodes. */
 function lastUses(
-  { nodes }: Program,
+  { nodes }: Graph,
   roots: readonly NodeId[],
   given: (node: GraphNode) => boolean,
 ): Map<NodeId, NodeId> {
@@ -121,7 +99,7 @@ function lastUses(
 
 /** What a run works with. */
 export interface EagerRun<Value> {
-  readonly engine: Pick<EagerEngine<Value>, 'share' | 'release'>;
+  readonly store: ValueStore<Value>;
   /** The value of a node that the plan takes as given. */
   given(node: GraphNode): Value | undefined;
   /** The kernel of any other. */
@@ -133,7 +111,7 @@ export interface EagerRun<Value> {
  * @returns a handle per root, the caller's to release; what the run made besides is released
  * @throws whatever a kernel throws, after everything that the run made is released
  */
-export function runEager<Value>(plan: EagerPlan, { engine, given, kernel }: EagerRun<Value>): Value[] {
+export function runEager<Value>(plan: EagerPlan, { store, given, kernel }: EagerRun<Value>): Value[] {
   const values = new Map<NodeId, Value>();
   const made = new Map<NodeId, Value>();
   const release = (dead: readonly NodeId[]) => {
@@ -142,7 +120,7 @@ export function runEager<Value>(plan: EagerPlan, { engine, given, kernel }: Eage
       if (value === undefined) continue;
       made.delete(id);
       values.delete(id);
-      engine.release(value);
+      store.release(value);
     }
   };
   const results: Value[] = [];
@@ -159,7 +137,7 @@ export function runEager<Value>(plan: EagerPlan, { engine, given, kernel }: Eage
     }
     for (const root of plan.roots) {
       const value = read(root, values);
-      if (!plan.owned.has(root) || !made.has(root)) results.push(engine.share(value));
+      if (!plan.owned.has(root) || !made.has(root)) results.push(store.share(value));
       else {
         made.delete(root);
         results.push(value);
@@ -168,7 +146,7 @@ export function runEager<Value>(plan: EagerPlan, { engine, given, kernel }: Eage
     release(plan.last);
     return results;
   } catch (error) {
-    for (const value of results) engine.release(value);
+    for (const value of results) store.release(value);
     release([...made.keys()].reverse());
     throw error;
   }
