@@ -42,7 +42,12 @@ function trainingStep(): Program {
   const x = concat([cls, linear(images, w)], 1);
   const heads = (t: Tensor) => transpose(reshape(t, [batch, tokens + 1, 2, width / 2]), [0, 2, 1, 3]);
   const normal = layerNorm(x, gamma, beta, 1e-6);
-  const mixed = scaledDotProductAttention(heads(linear(normal, v)), heads(blockDiagonal(normal, blocks)), heads(x), 0.7);
+  const mixed = scaledDotProductAttention(
+    heads(linear(normal, v)),
+    heads(blockDiagonal(normal, blocks)),
+    heads(x),
+    0.7,
+  );
   const joined = reshape(transpose(mixed, [0, 2, 1, 3]), [batch, tokens + 1, width]);
   const logits = mean(gelu(add(joined, x)), { axes: [1] });
   const losses = crossEntropy(logits, b.feed('labels', [batch], 'i32'), 0.1);
