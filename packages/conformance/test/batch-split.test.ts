@@ -32,17 +32,20 @@ function differenceInParts(program: Program, sources: Sources, parts: number, re
 }
 
 describe('a batch that is worked on in parts gives what the whole one gives', () => {
-  it.each([...toyTrainingCases, ...methodTrainingCases, ...variantTrainingCases])('$name', ({ build }) => {
-    const { program, feeds, state, weights } = build();
-    const sources = { ...Object.fromEntries(weights), ...state, ...feeds(3) };
-    const batch = batchOf(program)!;
-    const parts = Array.from({ length: batch - 1 }, (_, i) => i + 2).filter((count) => batch % count === 0);
-    for (const count of parts) {
-      const lowered = lowerComposites(program, new Set());
-      expect(differenceInParts(program, sources, count, true), `${count} parts`).toBeLessThan(rounding);
-      expect(differenceInParts(lowered, sources, count, false), `${count} parts`).toBeLessThan(rounding);
-    }
-  });
+  it.each([...toyTrainingCases, ...methodTrainingCases, ...variantTrainingCases])(
+    '$name',
+    async ({ build }) => {
+      const { program, feeds, state, weights } = await build();
+      const sources = { ...Object.fromEntries(weights), ...state, ...feeds(3) };
+      const batch = batchOf(program)!;
+      const parts = Array.from({ length: batch - 1 }, (_, i) => i + 2).filter((count) => batch % count === 0);
+      for (const count of parts) {
+        const lowered = lowerComposites(program, new Set());
+        expect(differenceInParts(program, sources, count, true), `${count} parts`).toBeLessThan(rounding);
+        expect(differenceInParts(lowered, sources, count, false), `${count} parts`).toBeLessThan(rounding);
+      }
+    },
+  );
 
   it('for random programs and their gradients', () => {
     const done = new Set<string>();

@@ -19,7 +19,7 @@ const casesOf = (method: string) => methodTrainingCases.filter(({ name }) => nam
 
 describe.each(withCache.flatMap(casesOf))('$name', ({ build }) => {
   it('trains on values kept per image as it does on the images', async () => {
-    const training = build();
+    const training = await build();
     const partition = partitionFrozenPrefix(training.program, perImage)!;
     expect(sourcesOf(partition.rest, 'feed').map(({ name }) => name)).not.toContain(imagesFeed);
     expect(sourcesOf(partition.prefix, 'state')).toEqual([]);

@@ -32,7 +32,7 @@ import vera from '@kora-bench/method-vera';
 import vpt from '@kora-bench/method-vpt';
 import { classificationTask, depthTask } from '@kora-bench/tasks';
 import { toyVariants, toyVit } from '@kora-bench/testing/vit-configs';
-import { exampleWeights, initialState } from '@kora-bench/trainer';
+import { exampleWeights, initializeMethod, initialState, WeightStore } from '@kora-bench/trainer';
 import type { Training, TrainingCase } from './training-case.js';
 
 /** One stage of a method with its options. */
@@ -70,7 +70,12 @@ export const methodRecipes: readonly MethodRecipe[] = [
 
 /** Method packages whose graphs hold nothing that a task could change; they are trained on one alone. */
 const classifiedMethodRecipes: readonly MethodRecipe[] = [
-  ...recipes('lora with dropout and LoRA+', lora, { rank: 2, dropout: 0.25, loraPlus: 4 }),
+  ...recipes('lora with PiSSA, LoRA+ and dropout', lora, {
+    rank: 2,
+    init: 'pissa',
+    loraPlus: 4,
+    dropout: 0.25,
+  }),
   ...recipes('dora', dora, { rank: 3 }),
   ...recipes('vera', vera, { rank: 5, targets: 'all-linear' }),
   ...recipes('fourierft', fourierft, { frequencies: 20, scaling: 40 }),
@@ -142,11 +147,11 @@ export const variantTrainingCases: readonly TrainingCase[] = Object.entries(toyV
   }),
 );
 
-function buildMethodTraining(
+async function buildMethodTraining(
   { method, stage }: MethodRecipe,
   { task, optimizer, clipNorm, learningRate, target }: TaskRecipe,
   model: Architecture = toyVit,
-): Training {
+): Promise<Training> {
   const stageOf = stagesOf(method).find(({ name }) => name === stage)!;
   const trains = (parameter: OwnedParameter) => trainsInStage(parameter, method, stageOf);
   const { program, layout, noise } = buildTrainProgram({
@@ -159,9 +164,7 @@ function buildMethodTraining(
     optimizer,
     clipNorm,
   });
-  const values = new Map(
-    modelParameters(model, method, task).map((spec) => [spec.name, startValue(spec)] as const),
-  );
+  const { values } = await startValues(model, method, task);
   return {
     program,
     weights: values,
@@ -186,14 +189,32 @@ function buildMethodTraining(
  * Backbone and head at random; the method's own start plus noise, so that no gradient is zero only
  * because a matrix or a gate still is.
  */
-function startValue(spec: OwnedParameter): HostTensor {
-  const { name, shape, owner } = spec;
-  const isNorm = /(^|[._])norm(?:\d|_pre)?\.weight$/.test(name);
-  const start = owner === 'method' ? initialValue(spec, 1) : undefined;
-  const noise = initialValue({ ...spec, init: { kind: 'normal', std: start === undefined ? 0.3 : 0.1 } }, 2);
+async function startValues(model: Architecture, method: ConfiguredMethod, task: Task): Promise<WeightStore> {
+  const start = new WeightStore({ tensors: new Map(), fingerprint: '' });
+  const parameters = modelParameters(model, method, task);
+  for (const spec of parameters.filter(({ owner }) => owner !== 'method')) {
+    const isNorm = /(^|[._])norm(?:\d|_pre)?\.weight$/.test(spec.name);
+    start.set(spec.name, noisy(spec, { std: 0.3, around: () => (isNorm ? 1 : 0) }));
+  }
+  await initializeMethod({ model, method, seed: 1 }, start);
+  for (const spec of parameters.filter(({ owner, constant }) => owner === 'method' && constant !== true)) {
+    const { data } = start.get(spec.name);
+    start.set(spec.name, noisy(spec, { std: 0.1, around: (i) => data[i]! }));
+  }
+  return start;
+}
+
+interface Noise {
+  readonly std: number;
+  /** What the noise is added to, element by element. */
+  around(index: number): number;
+}
+
+function noisy(spec: OwnedParameter, { std, around }: Noise): HostTensor {
+  const noise = initialValue({ ...spec, init: { kind: 'normal', std } }, 2);
   return hostTensor(
-    shape,
-    noise.map((value, i) => value + (start?.[i] ?? (isNorm ? 1 : 0))),
+    spec.shape,
+    noise.map((value, i) => value + around(i)),
   );
 }
 

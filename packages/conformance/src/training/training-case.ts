@@ -20,7 +20,7 @@ export interface TrainingCase {
    */
   readonly tolerance?: number;
   /** Builds the case anew; the same one every time. */
-  build(): Training;
+  build(): Training | Promise<Training>;
 }
 
 export interface TrainingComparison {
@@ -37,7 +37,7 @@ export async function compareTraining(
   trainingCase: TrainingCase,
   steps: number,
 ): Promise<TrainingComparison[]> {
-  const training = trainingCase.build();
+  const training = await trainingCase.build();
   const actual = await train(backend, training, steps);
   const expected = await train(reference, training, steps);
   return [
