@@ -1,3 +1,5 @@
+import { vitArchitecture } from '@kora-bench/core/nn';
+
 /** Options of the command line that size the model, for `parseArgs`. */
 export const modelArguments = ({ width, heads }) => ({
   depth: { type: 'string', default: '12' },
@@ -8,7 +10,7 @@ export const modelArguments = ({ width, heads }) => ({
 
 /** The ViT/16 that these options describe. */
 export function modelOf({ depth, width, heads, image }) {
-  return {
+  return vitArchitecture({
     name: `vit_${width}x${depth}_patch16_${image}`,
     imageSize: [Number(image), Number(image)],
     patchSize: 16,
@@ -18,5 +20,5 @@ export function modelOf({ depth, width, heads, image }) {
     mlpWidth: 4 * Number(width),
     numClasses: 0,
     layerNormEps: 1e-6,
-  };
+  });
 }

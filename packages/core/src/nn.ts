@@ -23,7 +23,7 @@ export type {
   TokenSite,
 } from './nn/site.js';
 export { type SiteTracer, type SiteValue, traceSites } from './nn/trace-sites.js';
-export { plainVitConfig, type VitArchitecture, vitArchitecture } from './nn/vit.js';
+export { isPlainVit, type VitArchitecture, vitArchitecture, vitConfigOf } from './nn/vit.js';
 export { positionedPrefix, type VitConfig, vitTokens, vitWeights } from './nn/vit-config.js';
 export { vitSites } from './nn/vit-sites.js';
 export { type Activation, plainVit, type VitVariant } from './nn/vit-variant.js';

@@ -1,6 +1,7 @@
 import type { Peer, PeerDefinition, PeerTraining } from '@kora-bench/core/backend';
 import { BackendError, firstLine, InputError } from '@kora-bench/core/errors';
 import type { HostTensor, Weights } from '@kora-bench/core/graph';
+import { isPlainVit } from '@kora-bench/core/nn';
 import type * as tfjs from '@tensorflow/tfjs';
 import { z } from 'zod';
 import { requireDevice, tfjsVersion } from '../devices/devices.js';
@@ -34,7 +35,15 @@ export const peer: PeerDefinition = {
   name: 'tfjs, tf.variableGrads',
   async create(device, training) {
     const options = loraOptions.safeParse(training.method.options);
-    const { optimizer } = training;
+    const { model, optimizer } = training;
+    if (!isPlainVit(model)) {
+      throw new InputError(`The peer of tfjs has no ${model.name} to compare with.`, {
+        where: '--peers',
+        expected: 'a plain Vision Transformer, e.g. vit_tiny_patch16_224',
+        received: model.name,
+        fix: 'Choose such a model, or leave --peers out.',
+      });
+    }
     if (training.method.name !== 'lora' || !options.success || optimizer.kind !== 'adamw') {
       throw new InputError('The peer of tfjs has no such training.', {
         where: 'method',

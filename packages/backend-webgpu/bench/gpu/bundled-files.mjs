@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const backend = realpathSync(fileURLToPath(new URL('../..', import.meta.url)));
 
 /** Packages that the scripts import; what these need comes along. */
-const roots = ['@kora-bench/testing', '@kora-bench/conformance'];
+const roots = ['@kora-bench/testing', '@kora-bench/conformance', '@kora-bench/peer-pytorch'];
 /** Needed by parts of packages that the scripts do not import. */
 const leftOut = new Set(['vitest', 'sharp', 'h5wasm', 'fast-png', 'csv-parse', 'tar-stream', 'yauzl']);
 
@@ -80,7 +80,7 @@ function packageFiles(name, folder) {
   const built = existsSync(join(folder, 'tsconfig.json'));
   if (own && built && !existsSync(join(folder, 'dist')))
     throw new Error(`${name} is not built; run pnpm build.`);
-  const parts = own ? ['package.json', built ? 'dist' : 'src', 'bench'] : ['.'];
+  const parts = own ? ['package.json', built ? 'dist' : 'src', 'bench', 'python'] : ['.'];
   return parts
     .map((part) => join(folder, part))
     .filter(existsSync)

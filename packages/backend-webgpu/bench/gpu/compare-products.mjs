@@ -5,7 +5,7 @@ import { ourProduct } from '../our-side.mjs';
 import { record, recordArgument } from '../record.mjs';
 import { alternate, seconds } from '../rounds.mjs';
 import { numbers, rowTable, words } from '../row-table.mjs';
-import { describePeer, openPeer, pythonArgument } from './python-peer.mjs';
+import { describePeer, openPeer, pythonArgument } from './pytorch-side.mjs';
 import { sampledError } from './sampled-error.mjs';
 
 /*

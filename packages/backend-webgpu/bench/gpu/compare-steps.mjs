@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-webgpu';
+import { defaultAdamW, splitFlat } from '@kora-bench/core/training';
+import { loadTraining } from '@kora-bench/peer-pytorch';
 import { vitTrainStep } from '@kora-bench/testing/timed-programs';
 import { firstLosses, largestDifference, tolerance } from '../agreement.mjs';
 import { modelArguments, modelOf } from '../model-arguments.mjs';
@@ -7,8 +9,7 @@ import { ourTrainStep } from '../our-side.mjs';
 import { record, recordArgument } from '../record.mjs';
 import { alternate, seconds } from '../rounds.mjs';
 import { numbers, rowTable, words } from '../row-table.mjs';
-import { handOver } from './hand-over.mjs';
-import { describePeer, openPeer, pythonArgument } from './python-peer.mjs';
+import { describePeer, openPeer, pythonArgument } from './pytorch-side.mjs';
 
 /*
  * Training steps of ViT-B/16 beside PyTorch with timm and peft on the same machine: eager with TF32 off and on,
@@ -39,6 +40,8 @@ const rank = 8;
 /** AdamW moves every weight by about this much: what LoRA bears wrecks a whole backbone. */
 const learningRates = { lora: 1e-3, full: 1e-5, 'linear-probe': 1e-3 };
 const goals = { lora: 1 };
+/** Of `lora` as this suite's own options, for PyTorch's side. */
+const peftOptions = { rank, alpha: rank, scaling: 'alpha/r', targets: 'all-linear', dropout: 0 };
 const model = modelOf(args);
 const peer = await openPeer(args.python);
 const open = (more) =>
@@ -124,8 +127,18 @@ async function load(method) {
   const step = vitTrainStep(batch, { method, model, rank, learningRate });
   const { length } = step.layout;
   if (peer === undefined) return { step, trained: length };
-  const settings = { model, method, rank, learning_rate: learningRate };
-  const { trained } = await handOver(step, (path) => peer.call('load', { path, ...settings }));
+  const { images, label } = step.feeds(0);
+  const trained = await loadTraining(peer, {
+    model: model.config,
+    method: { name: method, options: peftOptions },
+    weights: step.weights,
+    parameters: splitFlat(step.state.parameters, step.layout),
+    updates: new Map(step.layout.entries.map(({ name, update = {} }) => [name, update])),
+    optimizer: defaultAdamW,
+    learningRate,
+    images,
+    labels: label,
+  });
   if (length !== trained)
     throw new Error(`this side trains ${length} numbers, PyTorch ${trained}; expected as many.`);
   return { step, trained };

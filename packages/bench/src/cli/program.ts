@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../input/duration.js';
+import type { PeerName } from '../throughput/throughput-process.js';
 import { outputWidth } from './commands/output.js';
 
 /** Takes the exit code of the command that ran. */
@@ -123,7 +124,15 @@ function addThroughput(program: Command, report: Report): void {
     .option('--batch-size <n>', 'images per step', positiveInteger, 16)
     .option('--classes <n>', 'outputs of the head', positiveInteger, 100)
     .option('--time <ms>', 'how long each method is measured, milliseconds', positiveInteger, 3000)
-    .option('--peers', 'beside the same step in the engine’s own library, where a backend has one')
+    .addOption(
+      new Option(
+        '--peers [names]',
+        'beside the same step in the engine’s own library (own) or in PyTorch (pytorch)',
+      )
+        .preset('own')
+        .argParser(peerList),
+    )
+    .option('--python <path>', 'the Python that has torch, timm and peft, for --peers pytorch', 'python3')
     .addOption(json())
     .action(async (options) => report(await (await import('./commands/throughput.js')).throughput(options)));
 }
@@ -305,6 +314,16 @@ export function numberOrText(text: string): number | string {
 /** Comma-separated numbers, or the word `default`. */
 export function ratesOrDefault(text: string): 'default' | (number | string)[] {
   return text.trim() === 'default' ? 'default' : numbersOrTexts(text);
+}
+
+const peerNames = ['own', 'pytorch'] as const satisfies readonly PeerName[];
+
+function peerList(text: string): PeerName[] {
+  const list = names(text);
+  const unknown = list.find((name) => !peerNames.some((known) => known === name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`Expected ${peerNames.join(' or ')}, got ${unknown}.`);
+  return list as PeerName[];
 }
 
 /** Comma-separated numbers. */

@@ -1,6 +1,6 @@
 import type { Peer, PeerDefinition } from '@kora-bench/core/backend';
 import { InputError, TrainingError } from '@kora-bench/core/errors';
-import { plainVitConfig } from '@kora-bench/core/nn';
+import { vitConfigOf } from '@kora-bench/core/nn';
 import { defaultAdamW, imagesFeed, optimizerFeeds } from '@kora-bench/core/training';
 import { z } from 'zod';
 import type { ThroughputSpec, TrainingStep } from './training-step.js';
@@ -9,9 +9,18 @@ import { openTrainingStep } from './training-step.js';
 /** A backend beside the same training in its engine's own library. */
 export const peerComparisonSchema = z.strictObject({
   name: z.string(),
+  versions: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Of the peer’s own software, where the packages of the suite do not tell it.'),
   imagesPerSecond: z.number().positive().describe('Of the peer’s steps; median.'),
   ownImagesPerSecond: z.number().positive().describe('Of the backend’s steps between the peer’s; median.'),
   ratio: z.number().positive().describe('How many times as fast as the peer the backend is.'),
+  peakMemoryBytes: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Largest resident set of the peer’s process; absent where it has none of its own.'),
   losses: z
     .strictObject({ own: z.array(z.number()), peer: z.array(z.number()) })
     .describe('Of the first steps.'),
@@ -38,7 +47,14 @@ export async function measurePeer(
   try {
     const peer = await createPeer(definition, spec, step);
     try {
-      return { name: definition.name, ...(await compare(ownSteps(step), peer, spec)) };
+      const compared = await compare(ownSteps(step), peer, spec);
+      const memory = await peer.peakMemoryBytes?.();
+      return {
+        name: definition.name,
+        ...(peer.versions && { versions: peer.versions }),
+        ...compared,
+        ...(memory !== undefined && { peakMemoryBytes: memory }),
+      };
     } finally {
       await peer.dispose();
     }
@@ -52,11 +68,11 @@ function createPeer(
   { device, model, method }: ThroughputSpec & { readonly device: string },
   { layout, start, feeds }: TrainingStep,
 ): Promise<Peer> {
-  const config = plainVitConfig(model);
+  const config = vitConfigOf(model);
   if (config === undefined) {
     throw new InputError(`${definition.name} has no ${model.name} to compare with.`, {
       where: '--peers',
-      expected: 'a plain Vision Transformer, e.g. vit_tiny_patch16_224',
+      expected: 'a Vision Transformer, e.g. vit_tiny_patch16_224',
       received: model.name,
       fix: 'Choose such a model, or leave --peers out.',
     });
@@ -68,6 +84,7 @@ function createPeer(
     method: { name: method.definition.name, options: method.options },
     weights: part(false),
     parameters: part(true),
+    updates: new Map(layout.entries.flatMap(({ name, update }) => (update ? [[name, update] as const] : []))),
     optimizer: defaultAdamW,
     learningRate,
     images: feeds[imagesFeed]!,

@@ -36,11 +36,10 @@ export const throughputCellSchema = z.strictObject({
   deviceMemory: programMemorySchema
     .optional()
     .describe('What the step takes on the device; absent where the backend does not tell.'),
-  peer: peerComparisonSchema
+  peers: z
+    .array(peerComparisonSchema)
     .optional()
-    .describe(
-      'The same step in the words of the engine’s own library, by turns; absent where it was not asked for.',
-    ),
+    .describe('The same step in other libraries, by turns; absent where it was not asked for.'),
 });
 export type ThroughputCell = z.infer<typeof throughputCellSchema>;
 

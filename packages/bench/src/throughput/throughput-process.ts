@@ -1,8 +1,11 @@
+import type { PeerDefinition } from '@kora-bench/core/backend';
 import { resolveModel } from '@kora-bench/models';
+import { pytorchPeer } from '@kora-bench/peer-pytorch';
 import type { RunConfig } from '../config/run-config.js';
 import type { FailedRecord } from '../records/record-schema.js';
 import { describeFailure } from '../records/record-schema.js';
 import { loadRegistry } from '../registry/registry.js';
+import type { PeerComparison } from './measure-peer.js';
 import { measurePeer } from './measure-peer.js';
 import type { ThroughputCell } from './measure-throughput.js';
 import { measureThroughput } from './measure-throughput.js';
@@ -22,12 +25,27 @@ export interface ThroughputJob {
   readonly classes: number;
   readonly batch: number;
   readonly milliseconds: number;
-  /** Whether to measure the backend's peer too, where it has one. */
-  readonly peers: boolean;
+  /** What the step is measured beside. */
+  readonly peers: readonly PeerName[];
+  /** The interpreter that has PyTorch. */
+  readonly python: string;
+}
+
+/** The engine's own library, where the backend knows how one trains with it, and others. */
+export type PeerName = 'own' | 'pytorch';
+
+/** A peer that did not train beside the backend. */
+export interface PeerFailure {
+  readonly peer: string;
+  readonly error: FailedRecord['error'];
 }
 
 export type ThroughputMessage =
-  | { readonly type: 'measured'; readonly cell: ThroughputCell }
+  | {
+      readonly type: 'measured';
+      readonly cell: ThroughputCell;
+      readonly peerFailures: readonly PeerFailure[];
+    }
   | { readonly type: 'failed'; readonly error: FailedRecord['error'] };
 
 async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
@@ -47,15 +65,27 @@ async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
       milliseconds: job.milliseconds,
     };
     const cell = await measureThroughput(spec);
-    const peer =
-      job.peers && engine.peer !== undefined
-        ? await measurePeer(engine.peer, { ...spec, device: job.device })
-        : undefined;
+    const peers: PeerComparison[] = [];
+    const peerFailures: PeerFailure[] = [];
+    for (const peer of peersOf(job, engine.peer)) {
+      try {
+        peers.push(await measurePeer(peer, { ...spec, device: job.device }));
+      } catch (error) {
+        peerFailures.push({ peer: peer.name, error: describeFailure(error) });
+      }
+    }
     await backend.dispose();
-    return { type: 'measured', cell: peer === undefined ? cell : { ...cell, peer } };
+    return { type: 'measured', cell: peers.length === 0 ? cell : { ...cell, peers }, peerFailures };
   } catch (error) {
     return { type: 'failed', error: describeFailure(error) };
   }
+}
+
+function peersOf({ peers, python }: ThroughputJob, own: PeerDefinition | undefined): PeerDefinition[] {
+  return [
+    ...(peers.includes('own') && own !== undefined ? [own] : []),
+    ...(peers.includes('pytorch') ? [pytorchPeer({ python })] : []),
+  ];
 }
 
 process.on('disconnect', () => process.exit());

@@ -1,4 +1,5 @@
 import type { VitConfig } from '../nn/vit-config.js';
+import type { UpdateFactors } from '../peft/parameter.js';
 import type { HostTensor, Weights } from '../tensor/host-tensor.js';
 import type { OptimizerConfig } from '../training/optimizer.js';
 
@@ -12,7 +13,7 @@ export interface PeerDefinition {
   /**
    * @param device one of the backend's devices
    * @throws BackendError when the library is not available
-   * @throws InputError for a method that the peer does not have
+   * @throws InputError for a model or a method that the peer does not have
    */
   create(device: string, training: PeerTraining): Promise<Peer>;
 }
@@ -25,6 +26,8 @@ export interface PeerTraining {
   readonly weights: Weights;
   /** Start values of all that trains, by name. */
   readonly parameters: Weights;
+  /** Of the parameters whose learning rate or weight decay has a factor. */
+  readonly updates: ReadonlyMap<string, UpdateFactors>;
   readonly optimizer: OptimizerConfig;
   readonly learningRate: number;
   /** `[B, 3, H, W]`, the same in every step. */
@@ -37,5 +40,9 @@ export interface PeerTraining {
 export interface Peer {
   /** One step. @returns the loss before it, once the device is done with the step */
   step(): Promise<number>;
+  /** The largest resident set of the process that the peer has to itself, in bytes. */
+  peakMemoryBytes?(): Promise<number>;
+  /** Versions of what computes, by name, where the suite's own packages do not tell them. */
+  readonly versions?: Readonly<Record<string, string>>;
   dispose(): Promise<void>;
 }

@@ -21,14 +21,15 @@ export interface VitArchitecture extends Architecture {
   readonly config: VitConfig;
 }
 
-/** What a model was made from, where it is a Vision Transformer without any variant; `undefined` for all others. */
-export function plainVitConfig(model: Architecture): VitConfig | undefined {
-  if (!isVit(model)) return undefined;
-  const { config } = model;
+/** What a Vision Transformer was made from; `undefined` for models of other families. */
+export function vitConfigOf(model: Architecture): VitConfig | undefined {
+  return isVit(model) ? model.config : undefined;
+}
+
+/** Whether it is the Vision Transformer without any variant. */
+export function isPlainVit(config: VitConfig): boolean {
   const variants = Object.entries(plainVit) as [keyof VitVariant, unknown][];
-  return variants.every(([name, plain]) => config[name] === undefined || config[name] === plain)
-    ? config
-    : undefined;
+  return variants.every(([name, plain]) => config[name] === undefined || config[name] === plain);
 }
 
 function isVit(model: Architecture): model is VitArchitecture {

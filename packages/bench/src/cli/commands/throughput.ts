@@ -6,7 +6,12 @@ import type { FailedRecord } from '../../records/record-schema.js';
 import { failureText } from '../../records/record-schema.js';
 import { absent, megabytes, percent, plainTable, rate } from '../../table/text-table.js';
 import type { ThroughputCell } from '../../throughput/measure-throughput.js';
-import type { ThroughputJob, ThroughputMessage } from '../../throughput/throughput-process.js';
+import type {
+  PeerFailure,
+  PeerName,
+  ThroughputJob,
+  ThroughputMessage,
+} from '../../throughput/throughput-process.js';
 import { exitCode, printJson, printMessage, printResult } from './output.js';
 
 export interface ThroughputOptions {
@@ -16,7 +21,8 @@ export interface ThroughputOptions {
   readonly batchSize: number;
   readonly classes: number;
   readonly time: number;
-  readonly peers?: boolean;
+  readonly peers?: readonly PeerName[];
+  readonly python: string;
   readonly json?: boolean;
 }
 
@@ -37,7 +43,8 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
     batchSize: batch,
     classes,
     time: milliseconds,
-    peers = false,
+    peers = [],
+    python,
     json,
   } = options;
   const flags = {
@@ -50,6 +57,7 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
   const { config, methods, backends } = await resolveConfig(changed, flagPaths(flags, changed));
   const cells: ThroughputCell[] = [];
   const failed: FailedMeasurement[] = [];
+  const without: (PeerFailure & Pick<FailedMeasurement, 'backend' | 'method'>)[] = [];
   for (const { definition: engine, device, options: backendOptions } of backends) {
     for (const { definition, options: methodOptions, label } of methods) {
       printMessage(`Measuring ${label} on ${engine.name}:${device} ...`);
@@ -66,19 +74,32 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
         batch,
         milliseconds,
         peers,
+        python,
       });
-      if (peers && engine.peer === undefined)
-        printMessage(`${engine.name} has no peer to be measured beside.`);
-      if (message.type === 'measured') cells.push(message.cell);
-      else failed.push({ backend: engine.name, method: label, error: message.error });
+      if (peers.includes('own') && engine.peer === undefined)
+        printMessage(`${engine.name} has no library of its own to be measured beside.`);
+      if (message.type === 'measured') {
+        cells.push(message.cell);
+        for (const failure of message.peerFailures)
+          without.push({ backend: engine.name, method: label, ...failure });
+      } else failed.push({ backend: engine.name, method: label, error: message.error });
     }
   }
-  if (json) printJson(failed.length === 0 ? { cells } : { cells, failed });
-  else if (cells.length > 0) printResult(throughputText(cells));
+  if (json) {
+    printJson({
+      cells,
+      ...(failed.length > 0 && { failed }),
+      ...(without.length > 0 && { peersFailed: without }),
+    });
+  }
+  if (!json && cells.length > 0) printResult(throughputText(cells));
   for (const { backend: name, method: label, error } of failed) {
     printMessage(`${label} on ${name} failed: ${failureText(error)}`);
   }
-  return failed.length === 0 ? exitCode.done : exitCode.failed;
+  for (const { backend: name, method: label, peer, error } of without) {
+    printMessage(`${label} on ${name} is not measured beside ${peer}: ${failureText(error)}`);
+  }
+  return failed.length + without.length === 0 ? exitCode.done : exitCode.failed;
 }
 
 async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
@@ -132,7 +153,7 @@ function throughputText(cells: readonly ThroughputCell[]): string {
 }
 
 function peerText(cells: readonly ThroughputCell[]): readonly string[] {
-  const compared = cells.flatMap((cell) => (cell.peer === undefined ? [] : [{ cell, peer: cell.peer }]));
+  const compared = cells.flatMap((cell) => (cell.peers ?? []).map((peer) => ({ cell, peer })));
   if (compared.length === 0) return [];
   const table = plainTable(
     [
@@ -142,6 +163,8 @@ function peerText(cells: readonly ThroughputCell[]): readonly string[] {
       { title: 'images/s', numeric: true },
       { title: 'the peer’s\nimages/s', numeric: true },
       { title: 'times\nas fast', numeric: true },
+      { title: 'peak\nMB', numeric: true },
+      { title: 'the peer’s\npeak MB', numeric: true },
     ],
     compared.map(({ cell, peer }) => [
       `${cell.backend} ${cell.device}`,
@@ -150,9 +173,21 @@ function peerText(cells: readonly ThroughputCell[]): readonly string[] {
       rate(peer.ownImagesPerSecond),
       rate(peer.imagesPerSecond),
       peer.ratio.toFixed(2),
+      ...(peer.peakMemoryBytes === undefined
+        ? [absent, absent]
+        : [megabytes(cell.peakMemoryBytes), megabytes(peer.peakMemoryBytes)]),
     ]),
   );
-  return ['', 'Beside the engine’s own library: the same training, by turns in one process; medians.', table];
+  const versions = new Set(
+    compared.flatMap(({ peer }) =>
+      peer.versions === undefined
+        ? []
+        : Object.entries(peer.versions)
+            .map(([name, version]) => `${name} ${version}`)
+            .join(', '),
+    ),
+  );
+  return ['', 'Beside other libraries: the same training, by turns; medians.', table, ...versions];
 }
 
 const deviceColumns = ['weights,\nstates MB', 'values\nMB', 'at least\nMB', 'parts of\nbatch'].map(
