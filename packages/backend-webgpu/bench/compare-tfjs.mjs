@@ -52,7 +52,7 @@ async function compareProducts() {
 async function compareSteps() {
   const model = modelOf(args);
   const step = vitLoraStep(batch, { model });
-  const [ours, theirs] = [await ourTrainStep(backend, step), tfjsTrainStep(model, step)];
+  const [ours, theirs] = [await ourTrainStep(backend, step), tfjsTrainStep(model.config, step)];
   const losses = await agreeingLosses({ kora: ours.next, tfjs: theirs.next });
   return { model: model.name, batch, losses, ...(await compare(ours, theirs, steps)) };
 }

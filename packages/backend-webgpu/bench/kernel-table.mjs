@@ -68,7 +68,7 @@ const kernels = await fastestRun(vitLoraStep(Number(args.batch), { model }), 3);
 const rows = kernelRows(kernels, limits);
 
 const date = new Date().toISOString().slice(0, 10);
-const result = { date, device: backend.device, model, batch: Number(args.batch), limits, rows };
+const result = { date, device: backend.device, model: model.config, batch: Number(args.batch), limits, rows };
 record(args.record, 'kernels', result);
 
 if (args.json) {
