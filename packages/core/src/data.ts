@@ -1,14 +1,18 @@
 /* The contract of data sets: splits, targets, preprocessing. */
-export type {
-  DataContext,
-  DatasetCheck,
-  DatasetDefinition,
-  ImageDataset,
-  ImageSplit,
-  PixelBatch,
-  PixelReader,
-  Preprocessing,
-  SplitName,
+export {
+  type CropMode,
+  cropModes,
+  type DataContext,
+  type DatasetCheck,
+  type DatasetDefinition,
+  type ImageDataset,
+  type ImageSplit,
+  type Interpolation,
+  interpolations,
+  type PixelBatch,
+  type PixelReader,
+  type Preprocessing,
+  type SplitName,
 } from './data/image-split.js';
 export {
   type DepthTarget,

@@ -67,7 +67,7 @@ test('splits without targets per pixel keep the caches that they had before ther
   const { imageSize, interpolation, cropPct } = preprocessing(imageSide);
   const [height, width] = imageSize;
   const { fingerprint } = split;
-  const described = { format: 'kora-pixels 1', fingerprint, height, width, interpolation, cropPct };
+  const described = { format: 'kora-pixels 2', fingerprint, height, width, interpolation, cropPct };
   const key = createHash('sha256').update(JSON.stringify(described)).digest('hex');
   expect(readdirSync(join(cacheDir, 'pixels'))).toEqual([key.slice(0, 24)]);
 });

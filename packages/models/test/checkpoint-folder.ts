@@ -1,6 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type HostTensor, hostTensor } from '@kora-bench/core/graph';
 import { writeSafetensors } from '@kora-bench/core/safetensors';
 import { onTestFinished } from 'vitest';
@@ -45,6 +46,29 @@ export async function checkpointFolder(
     await writeFile(join(folder, name), JSON.stringify(content));
   const bytes = weights instanceof Uint8Array ? weights : writeSafetensors(weights);
   await writeFile(join(folder, 'model.safetensors'), bytes);
+  return folder;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * A copy of a fixture's folder.
+ * @param changes fields to set in its JSON files; `undefined` removes one
+ * @param files JSON files to write instead of its own
+ */
+export async function changedFixture(
+  title: string,
+  changes: Readonly<Record<string, Fields>> = {},
+  files: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
+  const folder = await temporaryFolder();
+  await cp(fileURLToPath(new URL(`fixtures/${title}`, import.meta.url)), folder, { recursive: true });
+  for (const [name, fields] of Object.entries(changes)) {
+    const content = JSON.parse(await readFile(join(folder, name), 'utf8')) as object;
+    await writeFile(join(folder, name), JSON.stringify({ ...content, ...fields }));
+  }
+  for (const [name, content] of Object.entries(files))
+    await writeFile(join(folder, name), JSON.stringify(content));
   return folder;
 }
 

@@ -62,7 +62,16 @@ test.each([
     'vit',
     { imageSize: [12, 12], interpolation: 'bilinear', cropPct: 1, cropMode: 'squash', mean: half, std: half },
   ],
-  ['deit-distilled', { imageSize: [12, 12], interpolation: 'bicubic', cropPct: 12 / 14, cropMode: 'squash' }],
+  [
+    'deit-distilled',
+    {
+      imageSize: [12, 12],
+      interpolation: 'bicubic',
+      cropPct: 12 / 14,
+      cropMode: 'squash',
+      cropRounding: 'down',
+    },
+  ],
   [
     'dinov2',
     { imageSize: [12, 12], interpolation: 'bicubic', cropPct: 12 / 14, mean: clipMean, std: clipStd },

@@ -343,10 +343,10 @@ describe('a checkpoint that is not right', () => {
 
   test('names the field of a configuration that is wrong', async () => {
     const pretrained = timmConfig().pretrained_cfg as Record<string, unknown>;
-    const folder = await timmFolder({ pretrained_cfg: { ...pretrained, interpolation: 'lanczos' } });
+    const folder = await timmFolder({ pretrained_cfg: { ...pretrained, interpolation: 'random' } });
     await expect(loadCheckpointFolder(folder)).rejects.toMatchObject({
       code: 'CHECKPOINT',
-      message: 'The checkpoint needs what is not supported: lanczos interpolation.',
+      message: 'The checkpoint needs what is not supported: random interpolation.',
       where: `${join(folder, 'config.json')}: pretrained_cfg.interpolation`,
     });
     const wrong = await timmFolder({ pretrained_cfg: { ...pretrained, std: [1, 0, 1] } });

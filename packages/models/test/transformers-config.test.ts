@@ -1,30 +1,17 @@
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { hostTensor } from '@kora-bench/core/graph';
 import { readSafetensors, writeSafetensors } from '@kora-bench/core/safetensors';
 import { inspectCheckpointFolder } from '@kora-bench/models';
 import { describe, expect, test } from 'vitest';
-import { temporaryFolder } from './checkpoint-folder.js';
+import { changedFixture } from './checkpoint-folder.js';
 
 type Changes = Readonly<Record<string, unknown>>;
 
-/** A copy of a fixture of transformers with fields of its files changed; `undefined` removes one. */
-async function changed(title: string, files: Readonly<Record<string, Changes>>): Promise<string> {
-  const folder = await temporaryFolder();
-  await cp(fileURLToPath(new URL(`fixtures/transformers/${title}`, import.meta.url)), folder, {
-    recursive: true,
-  });
-  for (const [name, changes] of Object.entries(files)) {
-    const content = JSON.parse(await readFile(join(folder, name), 'utf8')) as object;
-    await writeFile(join(folder, name), JSON.stringify({ ...content, ...changes }));
-  }
-  return folder;
-}
-
-const config = (title: string, changes: Changes) => changed(title, { 'config.json': changes });
+const config = (title: string, changes: Changes) =>
+  changedFixture(`transformers/${title}`, { 'config.json': changes });
 const processor = (title: string, changes: Changes) =>
-  changed(title, { 'preprocessor_config.json': changes });
+  changedFixture(`transformers/${title}`, { 'preprocessor_config.json': changes });
 
 describe('a field that is null, or left out, is not set', () => {
   test('as fast processors of transformers 4 write it', async () => {
@@ -77,8 +64,20 @@ describe('what is not supported is refused by its name, and no message says to e
   });
 
   test.each([
-    ['resample', 'vit', { resample: 1 }, 'lanczos interpolation'],
-    ['do_resize', 'vit', { do_resize: false }, 'images that are not resized'],
+    ['do_pad', 'vit', { do_pad: true, pad_size: { height: 12, width: 12 } }, 'images padded to a size'],
+    ['size', 'clip', { size: { longest_edge: 12 } }, 'a size by longest_edge'],
+    [
+      'size',
+      'clip',
+      { size: { shortest_edge: 12, longest_edge: 20 } },
+      'a size by shortest_edge and longest_edge',
+    ],
+    [
+      'image_processor_type',
+      'vit',
+      { image_processor_type: 'ConvNextImageProcessor', crop_pct: 0.875 },
+      'images prepared by ConvNextImageProcessor',
+    ],
     ['size', 'clip', { do_center_crop: false }, 'images of any shape'],
     ['crop_size', 'clip', { crop_size: { height: 16, width: 16 } }, 'a crop that is larger than the image'],
   ])('%s of preprocessor_config.json of %s, %j', async (field, title, changes, feature) => {
@@ -119,7 +118,7 @@ describe('a configuration and weights that contradict each other are refused', (
     ['vit.rope_embeddings.inv_freq', 'rotary position embeddings'],
     ['vit.something_else', ''],
   ])('an unknown tensor, %s', async (name, feature) => {
-    const folder = await changed('vit', {});
+    const folder = await changedFixture('transformers/vit');
     const path = join(folder, 'model.safetensors');
     const { tensors } = readSafetensors(await readFile(path));
     tensors.set(name, hostTensor([2], Float32Array.of(1, 2)));

@@ -1,5 +1,12 @@
 import type { TargetKind, Targets } from './targets.js';
 
+/** Pillow's resampling filters, antialiased where an image shrinks, but for `nearest`. */
+export const interpolations = ['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] as const;
+export type Interpolation = (typeof interpolations)[number];
+
+export const cropModes = ['center', 'squash', 'shortest', 'crop', 'exact'] as const;
+export type CropMode = (typeof cropModes)[number];
+
 /**
  * How an image becomes the model's input. It belongs to a checkpoint and travels with it
  * (timm's `pretrained_cfg`): another normalisation can cost a frozen backbone most of its accuracy.
@@ -7,17 +14,26 @@ import type { TargetKind, Targets } from './targets.js';
 export interface Preprocessing {
   /** Input height and width in pixels. */
   readonly imageSize: readonly [height: number, width: number];
-  readonly interpolation: 'bicubic' | 'bilinear';
+  readonly interpolation: Interpolation;
   /**
    * The image's shorter side is resized to `floor(size / cropPct)` and the centre cropped, as timm's
    * evaluation transform does. 1 means resize only.
    */
   readonly cropPct: number;
   /**
-   * `squash`: each side is resized to `floor(size / cropPct)` by itself, whatever becomes of the image's proportions,
-   * as timm's `crop_mode` has it. Absent: `center`, which keeps them.
+   * How an image gets its size. Absent: `center`, which keeps proportions so that the image covers the crop.
+   * - `squash`: each side is resized to `floor(size / cropPct)` by itself, as timm's `crop_mode` has it.
+   * - `shortest`: the image's shorter side is resized to `floor(size / cropPct)` of the input's shorter side, whatever
+   *   the input's shape, as transformers' `shortest_edge` has it. The same as `center` where the input is square.
+   * - `crop`: nothing is resized; the centre is cropped, and what is missing is black.
+   * - `exact`: nothing is resized, and images of another size are errors.
    */
-  readonly cropMode?: 'center' | 'squash';
+  readonly cropMode?: CropMode;
+  /**
+   * `down`: where an odd number of rows or columns is cut off, the smaller half goes at the top or left, as in
+   * transformers. Absent: half of the number is rounded to even, as in torchvision.
+   */
+  readonly cropRounding?: 'down';
   /** Per-channel RGB mean and standard deviation of values scaled to [0, 1]. */
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { makeFolder, writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import type { PackedLayout } from '../decode/packed-example.js';
-import type { PixelGeometry } from '../preprocess/eval-transform.js';
+import { type PixelGeometry, pixelGeometry } from '../preprocess/eval-transform.js';
 import { warnOnce } from './warn-once.js';
 
 /** Of a slot: magic, CRC-32, index, bytes of the example (4 bytes each, little-endian), 16 bytes of the key. */
@@ -18,7 +18,7 @@ const reservedBytes = 512 * 2 ** 20;
 const checkSpaceEveryBytes = 64 * 2 ** 20;
 
 /** Raised by the version of anything that changes the pixels of the same file and geometry. */
-const cacheFormat = 'kora-pixels 1';
+const cacheFormat = 'kora-pixels 2';
 /** The same for targets per pixel and for how they lie beside the pixels. */
 const targetFormat = 'depth float32, mask int16, pixels; nearest 1';
 
@@ -54,8 +54,8 @@ export class PixelCache {
     geometry: PixelGeometry,
     layout: PackedLayout,
   ): Promise<PixelCache> {
-    const [height, width] = geometry.imageSize;
-    const { interpolation, cropPct, cropMode } = geometry;
+    const { imageSize, ...resizing } = pixelGeometry(geometry);
+    const [height, width] = imageSize;
     // Splits without targets per pixel keep the keys, and so the caches, that they had before there were any.
     const { mask, depth } = layout;
     const targets = mask || depth ? { targets: targetFormat, mask, depth } : {};
@@ -64,9 +64,7 @@ export class PixelCache {
       fingerprint,
       height,
       width,
-      interpolation,
-      cropPct,
-      ...(cropMode === 'squash' && { cropMode }),
+      ...resizing,
       ...targets,
     };
     const key = createHash('sha256').update(JSON.stringify(description)).digest();

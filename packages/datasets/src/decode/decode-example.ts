@@ -1,5 +1,6 @@
+import { InputError } from '@kora-bench/core/errors';
 import sharp from 'sharp';
-import { preparePixels, prepareTarget } from '../preprocess/eval-transform.js';
+import { type PixelGeometry, preparePixels, prepareTarget } from '../preprocess/eval-transform.js';
 import type { ImageExtent } from '../preprocess/pillow-resample.js';
 import { damaged, decodeDepth, decodeMask, UndecodableExample, type Values } from './decode-targets.js';
 import { packedLayout, partsOf } from './packed-example.js';
@@ -22,7 +23,7 @@ export async function decodeExample(
   });
   const packed = new Uint8Array(layout.bytes);
   const parts = partsOf(packed, layout);
-  parts.pixels.set(preparePixels(image.values, image.height, image.width, geometry));
+  parts.pixels.set(preparedImage(image, geometry));
   if (plan.mask !== undefined) {
     const mask = decodeMask(present(example.mask, 'mask'), plan.mask);
     requireSameSize('mask', mask, image);
@@ -34,6 +35,16 @@ export async function decodeExample(
     prepareTarget(depth.values, depth, geometry, parts.depth!);
   }
   return packed;
+}
+
+function preparedImage({ values, height, width }: Values<Uint8Array>, geometry: PixelGeometry): Uint8Array {
+  try {
+    return preparePixels(values, height, width, geometry);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { message, expected = '', received = '', fix = '' } = error;
+    throw new UndecodableExample({ part: 'image', message, expected, received, fix });
+  }
 }
 
 async function decodeImage(image: StoredImage): Promise<Values<Uint8Array>> {

@@ -1,45 +1,73 @@
-import type { Preprocessing } from '@kora-bench/core/data';
+import { cropModes, interpolations, type Preprocessing } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
-import { type ImageExtent, type PixelRegion, resampleRgb } from './pillow-resample.js';
+import { type ImageExtent, nearestPositions, type PixelRegion, resampleRgb } from './pillow-resample.js';
 
 /** The part of a preprocessing that determines pixels; normalisation comes after the cache. */
-export type PixelGeometry = Pick<Preprocessing, 'imageSize' | 'interpolation' | 'cropPct' | 'cropMode'>;
+export type PixelGeometry = Pick<
+  Preprocessing,
+  'imageSize' | 'interpolation' | 'cropPct' | 'cropMode' | 'cropRounding'
+>;
+
+/** That part alone, without what is not set. */
+export function pixelGeometry(preprocessing: PixelGeometry): PixelGeometry {
+  const { imageSize, interpolation, cropPct, cropMode, cropRounding } = preprocessing;
+  return {
+    imageSize,
+    interpolation,
+    cropPct,
+    ...(cropMode && cropMode !== 'center' && { cropMode }),
+    ...(cropRounding && { cropRounding }),
+  };
+}
 
 /** How one image of a known size is resized and cropped. All in pixels. */
 interface EvalGeometry {
-  readonly resizedHeight: number;
-  readonly resizedWidth: number;
+  readonly resized: ImageExtent;
+  /** What is cut out of the resized image. */
   readonly crop: PixelRegion;
+  /** Where that lies in the model's input; around it is nothing where the image is too small. */
+  readonly top: number;
+  readonly left: number;
+}
+
+function evalGeometry(height: number, width: number, geometry: PixelGeometry): EvalGeometry {
+  const resized = resizedExtent({ height, width }, geometry);
+  const [inputHeight, inputWidth] = geometry.imageSize;
+  const [top, rows, above] = centred(resized.height, inputHeight, geometry);
+  const [left, columns, before] = centred(resized.width, inputWidth, geometry);
+  return { resized, crop: { top, left, height: rows, width: columns }, top: above, left: before };
 }
 
 /**
- * Resize and centre crop of an image, as timm's evaluation transform.
- * A square target takes torchvision's `Resize(floor(size / cropPct))` of the shorter side, which cuts
- * the longer one down to whole pixels; any other target takes timm's `ResizeKeepRatio`, which rounds; squashing
- * resizes each side by itself.
- * Then torchvision's `CenterCrop`, whose offset rounds halves to even.
+ * A square target takes torchvision's `Resize(floor(size / cropPct))` of the shorter side, which cuts the longer one
+ * down to whole pixels, as `shortest_edge` of transformers does; any other target takes timm's `ResizeKeepRatio`,
+ * which rounds; squashing resizes each side by itself.
  */
-function evalGeometry(height: number, width: number, geometry: PixelGeometry): EvalGeometry {
-  const [cropHeight, cropWidth] = geometry.imageSize;
-  const scaleHeight = Math.floor(cropHeight / geometry.cropPct);
-  const scaleWidth = Math.floor(cropWidth / geometry.cropPct);
-  let resizedHeight: number;
-  let resizedWidth: number;
-  if (geometry.cropMode === 'squash') {
-    resizedHeight = scaleHeight;
-    resizedWidth = scaleWidth;
-  } else if (scaleHeight === scaleWidth) {
-    const size = scaleHeight;
-    resizedHeight = height <= width ? size : Math.trunc((size * height) / width);
-    resizedWidth = width <= height ? size : Math.trunc((size * width) / height);
-  } else {
-    const ratio = Math.min(height / scaleHeight, width / scaleWidth);
-    resizedHeight = roundHalfToEven(height / ratio);
-    resizedWidth = roundHalfToEven(width / ratio);
+function resizedExtent({ height, width }: ImageExtent, geometry: PixelGeometry): ImageExtent {
+  const { imageSize, cropPct, cropMode = 'center' } = geometry;
+  if (cropMode === 'crop' || cropMode === 'exact') return { height, width };
+  const [scaleHeight, scaleWidth] = imageSize.map((side) => Math.floor(side / cropPct)) as [number, number];
+  if (cropMode === 'squash') return { height: scaleHeight, width: scaleWidth };
+  if (cropMode === 'shortest' || scaleHeight === scaleWidth) {
+    const size = Math.min(scaleHeight, scaleWidth);
+    return {
+      height: height <= width ? size : Math.trunc((size * height) / width),
+      width: width <= height ? size : Math.trunc((size * width) / height),
+    };
   }
-  const top = roundHalfToEven((resizedHeight - cropHeight) / 2);
-  const left = roundHalfToEven((resizedWidth - cropWidth) / 2);
-  return { resizedHeight, resizedWidth, crop: { top, left, height: cropHeight, width: cropWidth } };
+  const ratio = Math.min(height / scaleHeight, width / scaleWidth);
+  return { height: roundHalfToEven(height / ratio), width: roundHalfToEven(width / ratio) };
+}
+
+/** Along one axis: the first pixel of a centre crop, how many there are of it, and how many the crop lacks before. */
+function centred(
+  side: number,
+  crop: number,
+  { cropRounding }: PixelGeometry,
+): readonly [from: number, length: number, before: number] {
+  const over = side - crop;
+  if (over < 0) return [0, side, Math.floor(-over / 2)];
+  return [cropRounding === 'down' ? Math.floor(over / 2) : roundHalfToEven(over / 2), crop, 0];
 }
 
 /** Python's `round`. */
@@ -70,35 +98,57 @@ export function checkGeometry(geometry: PixelGeometry): void {
       fix: 'Take crop_pct from the checkpoint, e.g. 0.9.',
     });
   }
-  if (geometry.interpolation !== 'bicubic' && geometry.interpolation !== 'bilinear') {
-    throw new InputError('The interpolation of the preprocessing is not known.', {
-      where: 'preprocessing.interpolation',
-      expected: '"bicubic" or "bilinear"',
-      received: JSON.stringify(geometry.interpolation),
-      fix: 'Take the interpolation from the checkpoint.',
-    });
-  }
+  checkNamed('interpolation', geometry.interpolation, interpolations);
+  checkNamed('cropMode', geometry.cropMode ?? 'center', cropModes);
+  checkNamed('cropRounding', geometry.cropRounding ?? 'down', ['down']);
 }
 
-/** Resizes and crops RGB bytes `[height, width, 3]` to `[H, W, 3]` as timm's evaluation transform does. */
+function checkNamed(field: string, value: string, names: readonly string[]): void {
+  if (names.includes(value)) return;
+  throw new InputError(`The ${field} of the preprocessing is not known.`, {
+    where: `preprocessing.${field}`,
+    expected: `one of ${names.join(', ')}`,
+    received: JSON.stringify(value),
+    fix: `Take the ${field} from the checkpoint.`,
+  });
+}
+
+/**
+ * Resizes and crops RGB bytes `[height, width, 3]` to `[H, W, 3]` as the evaluation transforms of timm and the
+ * processors of transformers do. What an image lacks is black.
+ * @throws InputError when the image must have the model's size and has not
+ */
 export function preparePixels(
   pixels: Uint8Array,
   height: number,
   width: number,
   geometry: PixelGeometry,
 ): Uint8Array {
-  const { resizedHeight, resizedWidth, crop } = evalGeometry(height, width, geometry);
-  return resampleRgb(
-    pixels,
-    { height, width },
-    { height: resizedHeight, width: resizedWidth, region: crop, interpolation: geometry.interpolation },
-  );
+  const [inputHeight, inputWidth] = geometry.imageSize;
+  if (geometry.cropMode === 'exact' && (height !== inputHeight || width !== inputWidth)) {
+    throw new InputError('The image does not have the size that the model takes, and is not to be resized.', {
+      expected: `${inputHeight} × ${inputWidth}, height and width`,
+      received: `${height} × ${width}`,
+      fix: 'Resize the images beforehand, or use a model whose processor resizes (do_resize: true).',
+    });
+  }
+  const { resized, crop, top, left } = evalGeometry(height, width, geometry);
+  const { interpolation } = geometry;
+  const cut = resampleRgb(pixels, { height, width }, { ...resized, region: crop, interpolation });
+  if (crop.height === inputHeight && crop.width === inputWidth) return cut;
+  const padded = new Uint8Array(inputHeight * inputWidth * 3);
+  for (let y = 0; y < crop.height; y++) {
+    const row = cut.subarray(y * crop.width * 3, (y + 1) * crop.width * 3);
+    padded.set(row, ((top + y) * inputWidth + left) * 3);
+  }
+  return padded;
 }
 
 /**
  * Resizes and crops a map of values per pixel `[height, width]` into `target` `[H, W]`, exactly as
  * {@link preparePixels} does its image, but by the nearest value: classes and metres must not be blended.
- * Takes the pixels that Pillow takes (`Image.resize` with `NEAREST`, pixel centres at halves).
+ * Takes the pixels that Pillow takes (`Image.resize` with `NEAREST`, pixel centres at halves). Where there is no image,
+ * no class is known (−1 in a mask) and nothing measured (0 in a map of depths).
  */
 export function prepareTarget<T extends Int16Array | Float32Array>(
   values: T,
@@ -106,26 +156,15 @@ export function prepareTarget<T extends Int16Array | Float32Array>(
   geometry: PixelGeometry,
   target: T,
 ): void {
-  const { resizedHeight, resizedWidth, crop } = evalGeometry(height, width, geometry);
-  const rows = nearestPositions(height, resizedHeight, crop.top, crop.height);
-  const columns = nearestPositions(width, resizedWidth, crop.left, crop.width);
+  const { resized, crop, top, left } = evalGeometry(height, width, geometry);
+  const [inputHeight, inputWidth] = geometry.imageSize;
+  if (crop.height < inputHeight || crop.width < inputWidth)
+    target.fill(target instanceof Int16Array ? -1 : 0);
+  const rows = nearestPositions(height, resized.height, crop.top, crop.height);
+  const columns = nearestPositions(width, resized.width, crop.left, crop.width);
   for (let y = 0; y < crop.height; y++) {
     const row = rows[y]! * width;
-    for (let x = 0; x < crop.width; x++) target[y * crop.width + x] = values[row + columns[x]!]!;
+    const start = (top + y) * inputWidth + left;
+    for (let x = 0; x < crop.width; x++) target[start + x] = values[row + columns[x]!]!;
   }
-}
-
-/**
- * Where the outputs `from … from + length - 1` of a resize from `inSize` to `outSize` are read. Pillow adds
- * the step up instead of multiplying (`ImagingScaleAffine` of its Geometry.c), which decides ties.
- */
-function nearestPositions(inSize: number, outSize: number, from: number, length: number): Int32Array {
-  const step = inSize / outSize;
-  const positions = new Int32Array(length);
-  let position = step * 0.5;
-  for (let i = 0; i < from + length; i++) {
-    if (i >= from) positions[i - from] = Math.min(Math.floor(position), inSize - 1);
-    position += step;
-  }
-  return positions;
 }

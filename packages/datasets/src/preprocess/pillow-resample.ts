@@ -1,9 +1,11 @@
+import type { Interpolation } from '@kora-bench/core/data';
+
 /**
  * Resizing of 8-bit RGB images with the same bits as Pillow's `Image.resize`, the resampler that the
  * published accuracies of timm's checkpoints were measured with.
  *
- * Source: the algorithm of Pillow's `src/libImaging/Resample.c` (8 bits per channel): a separable
- * convolution, horizontal pass first, whose filter is stretched by the scale when shrinking
+ * Source: the algorithm of Pillow 13's `src/libImaging/Resample.c` (8 bits per channel): a separable
+ * convolution whose filter is stretched by the scale when shrinking
  * (antialiasing), with weights in fixed point. libvips aligns pixels differently when enlarging, so
  * its result cannot stand in for this one.
  */
@@ -15,10 +17,12 @@ const fixedHalf = 1 << (precisionBits - 1);
 
 interface Filter {
   readonly support: number;
+  /** @param distance to the centre, signed: the box is open on one side */
   weight(distance: number): number;
 }
 
-const filters: Readonly<Record<'bicubic' | 'bilinear', Filter>> = {
+const filters: Readonly<Record<Exclude<Interpolation, 'nearest'>, Filter>> = {
+  box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   bilinear: {
     support: 1,
     weight(distance) {
@@ -37,7 +41,23 @@ const filters: Readonly<Record<'bicubic' | 'bilinear', Filter>> = {
       return 0;
     },
   },
+  hamming: {
+    support: 1,
+    weight(distance) {
+      const x = Math.abs(distance);
+      // Pillow's two constants are of single precision.
+      return x < 1 ? sinc(x) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(x * Math.PI)) : 0;
+    },
+  },
+  lanczos: {
+    support: 3,
+    weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0),
+  },
 };
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
+}
 
 /** For each output position: the first input position and the fixed-point weights from there on. */
 interface Taps {
@@ -97,7 +117,7 @@ export interface PixelRegion extends ImageExtent {
 
 /** The size to resize to, how, and the part of the resized image to compute. */
 export interface Resize extends ImageExtent {
-  readonly interpolation: 'bicubic' | 'bilinear';
+  readonly interpolation: Interpolation;
   readonly region: PixelRegion;
 }
 
@@ -109,14 +129,52 @@ export interface Resize extends ImageExtent {
  */
 export function resampleRgb(pixels: Uint8Array, { height, width }: ImageExtent, resize: Resize): Uint8Array {
   const { interpolation, region } = resize;
+  if (interpolation === 'nearest') return nearestRgb(pixels, { height, width }, resize);
   const filter = filters[interpolation];
   const horizontal = computeTaps(width, resize.width, { from: region.left, length: region.width }, filter);
   const vertical = computeTaps(height, resize.height, { from: region.top, length: region.height }, filter);
+  // Pillow 13's choice of the order, which decides how the pass between is rounded and clipped.
+  if (resize.height < height && height - resize.height > 2 * (width - resize.width)) {
+    const flattened = resampleColumns(pixels, width * 3, 0, vertical);
+    return resampleRows(flattened, width, { firstRow: 0, rows: region.height }, horizontal);
+  }
   const last = region.height - 1;
   const firstRow = vertical.starts[0]!;
   const rows = vertical.starts[last]! + vertical.counts[last]! - firstRow;
   const narrowed = resampleRows(pixels, width, { firstRow, rows }, horizontal);
   return resampleColumns(narrowed, region.width * 3, firstRow, vertical);
+}
+
+function nearestRgb(pixels: Uint8Array, { height, width }: ImageExtent, resize: Resize): Uint8Array {
+  const { region } = resize;
+  const rows = nearestPositions(height, resize.height, region.top, region.height);
+  const columns = nearestPositions(width, resize.width, region.left, region.width);
+  const out = new Uint8Array(region.height * region.width * 3);
+  let target = 0;
+  for (const row of rows) {
+    for (const column of columns) {
+      const source = (row * width + column) * 3;
+      out[target++] = pixels[source]!;
+      out[target++] = pixels[source + 1]!;
+      out[target++] = pixels[source + 2]!;
+    }
+  }
+  return out;
+}
+
+/**
+ * Where the outputs `from … from + length - 1` of a resize from `inSize` to `outSize` to the nearest are read. Pillow
+ * adds the step up instead of multiplying (`ImagingScaleAffine` of its Geometry.c), which decides ties.
+ */
+export function nearestPositions(inSize: number, outSize: number, from: number, length: number): Int32Array {
+  const step = inSize / outSize;
+  const positions = new Int32Array(length);
+  let position = step * 0.5;
+  for (let i = 0; i < from + length; i++) {
+    if (i >= from) positions[i - from] = Math.min(Math.floor(position), inSize - 1);
+    position += step;
+  }
+  return positions;
 }
 
 function resampleRows(

@@ -13,7 +13,7 @@ import { mapConcurrently } from '../content/concurrency.js';
 import { acquireDecodePool, type DecodePool } from '../decode/decode-pool.js';
 import { emptyBatch, type PackedLayout, packedLayout, unpackInto } from '../decode/packed-example.js';
 import type { DecodePlan, ExamplePart, StoredExample, TargetEncoding } from '../decode/stored-example.js';
-import { checkGeometry } from '../preprocess/eval-transform.js';
+import { checkGeometry, pixelGeometry } from '../preprocess/eval-transform.js';
 
 /** The stored examples of one split. */
 export interface ExampleStore {
@@ -68,8 +68,8 @@ export function storedSplit(description: StoredSplitDescription, cacheDir: strin
     contentHashes: (indices = [...paths.keys()]) => hashExamples(store, indices),
     async open(preprocessing: Preprocessing): Promise<PixelReader> {
       checkGeometry(preprocessing);
-      const { imageSize, interpolation, cropPct, cropMode } = preprocessing;
-      const geometry = { imageSize, interpolation, cropPct, ...(cropMode && { cropMode }) };
+      const geometry = pixelGeometry(preprocessing);
+      const { imageSize } = geometry;
       const { mask, depth } = targets;
       const layout = packedLayout(imageSize, { mask: mask !== undefined, depth: depth !== undefined });
       const plan: DecodePlan = {

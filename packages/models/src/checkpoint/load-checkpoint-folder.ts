@@ -5,7 +5,14 @@ import type { Shape } from '@kora-bench/core/graph';
 import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
 import { plainVit, vitArchitecture } from '@kora-bench/core/nn';
 import { z } from 'zod';
-import { adaptConfig, adaptedFingerprint, adaptNotes, adaptPositions } from './adapt-image-size.js';
+import {
+  adaptConfig,
+  adaptedFingerprint,
+  adaptNotes,
+  adaptPositions,
+  checkAskedSize,
+  checkHoldsPatch,
+} from './adapt-image-size.js';
 import type { CheckpointConfig } from './checkpoint-config.js';
 import { configFile, preprocessorFile, weightsFile } from './checkpoint-files.js';
 import { inferGeometry } from './infer-geometry.js';
@@ -92,6 +99,8 @@ async function withFolder<T>(
     if (expected !== undefined) checkExpected(stored, expected, paths.config);
     const { weights: wanted, classifier, name } = vitArchitecture(stored);
     checkLayout(layout, { name, shapes: new Map([...wanted, ...classifier]) }, paths.weights);
+    if (imageSize === undefined) checkHoldsPatch(stored, stated.preprocessing.imageSize, paths.config);
+    else checkAskedSize(stored, imageSize);
     const config = adaptConfig(stored, imageSize ?? stated.preprocessing.imageSize);
     const preprocessing = { ...stated.preprocessing, imageSize: config.imageSize };
     const notes = [...stated.notes, ...adaptNotes(stored, config)];

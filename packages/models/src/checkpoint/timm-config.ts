@@ -1,4 +1,4 @@
-import type { Preprocessing } from '@kora-bench/core/data';
+import { type Interpolation, interpolations, type Preprocessing } from '@kora-bench/core/data';
 import type { Activation, VitConfig } from '@kora-bench/core/nn';
 import { z } from 'zod';
 import type { CheckpointConfig, Stated } from './checkpoint-config.js';
@@ -33,12 +33,14 @@ type ModelArguments = z.infer<typeof modelArguments>;
 
 const pretrainedConfig = z.object({
   tag: text.optional(),
-  input_size: z.tuple([z.int(), positiveInt, positiveInt], '[3, height, width]'),
+  input_size: z
+    .tuple([z.int('[3, height, width]'), positiveInt, positiveInt], '[3, height, width]')
+    .default([3, 224, 224]),
   interpolation: text.default('bicubic'),
   crop_pct: positive.default(0.875),
   crop_mode: text.default('center'),
-  mean: triple,
-  std: positiveTriple,
+  mean: triple.default([0.485, 0.456, 0.406]),
+  std: positiveTriple.default([0.229, 0.224, 0.225]),
 });
 
 /** The form in which timm's `save_for_hf` writes `config.json`; older releases wrote all fields at the root. */
@@ -262,8 +264,13 @@ function readPreprocessing(
       '[3, height, width]',
       pretrained.input_size,
     );
-  if (interpolation !== 'bicubic' && interpolation !== 'bilinear')
-    throw refuse('interpolation', `${interpolation} interpolation`, 'bicubic or bilinear', interpolation);
+  if (!isInterpolation(interpolation))
+    throw refuse(
+      'interpolation',
+      `${interpolation} interpolation`,
+      `one of ${interpolations.join(', ')}`,
+      interpolation,
+    );
   if (cropMode !== 'center' && cropMode !== 'squash')
     throw refuse('crop_mode', `images cropped by "${cropMode}"`, 'center or squash', cropMode);
   if (pretrained.crop_pct > 1)
@@ -276,6 +283,10 @@ function readPreprocessing(
     mean: pretrained.mean,
     std: pretrained.std,
   };
+}
+
+function isInterpolation(name: string): name is Interpolation {
+  return (interpolations as readonly string[]).includes(name);
 }
 
 function pretrainingNotes({ pretraining }: TimmConfig): string[] {

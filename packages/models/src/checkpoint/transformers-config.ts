@@ -2,7 +2,11 @@ import type { Activation } from '@kora-bench/core/nn';
 import { z } from 'zod';
 import type { CheckpointConfig, Stated } from './checkpoint-config.js';
 import { flag, positive, positiveInt, sides, text } from './read-json.js';
-import { type PreprocessorConfig, readPreprocessor } from './transformers-preprocessor.js';
+import {
+  type PreprocessorConfig,
+  type ProcessorName,
+  readPreprocessor,
+} from './transformers-preprocessor.js';
 import { featureOfModelType, unsupported } from './unsupported-features.js';
 
 /** Fields of a vision model; what a file leaves out is as in the class of its `model_type`. */
@@ -33,6 +37,8 @@ export type TransformersConfig = z.infer<typeof transformersConfigSchema>;
 
 /** What a kind of model adds to the fields of its configuration. */
 interface Family {
+  /** The class of processors that such models come with. */
+  readonly processor: ProcessorName;
   readonly patchSize: number;
   readonly activation: string;
   readonly layerNormEps: number;
@@ -46,10 +52,17 @@ interface Family {
 
 const classifies = (has: (ending: string) => boolean) => has('classifier.weight');
 
-const vit: Family = { patchSize: 16, activation: 'gelu', layerNormEps: 1e-12, settings: () => ({}) };
+const vit: Family = {
+  processor: 'ViT',
+  patchSize: 16,
+  activation: 'gelu',
+  layerNormEps: 1e-12,
+  settings: () => ({}),
+};
 
 const deit: Family = {
   ...vit,
+  processor: 'DeiT',
   settings: (_config, has) => ({
     distilledToken: true,
     pool: has('distillation_classifier.weight') ? 'distilled' : 'token',
@@ -57,6 +70,7 @@ const deit: Family = {
 };
 
 const dinov2: Family = {
+  processor: 'Bit',
   patchSize: 14,
   activation: 'gelu',
   layerNormEps: 1e-6,
@@ -85,6 +99,7 @@ const dinov2WithRegisters: Family = {
 };
 
 const clip: Family = {
+  processor: 'CLIP',
   patchSize: 32,
   activation: 'quick_gelu',
   layerNormEps: 1e-5,
@@ -96,6 +111,7 @@ const clip: Family = {
 };
 
 const siglip: Family = {
+  processor: 'Siglip',
   patchSize: 16,
   activation: 'gelu_pytorch_tanh',
   layerNormEps: 1e-6,
@@ -156,6 +172,7 @@ export function readTransformersConfig(
   const preprocessing = readPreprocessor(processor, {
     imageSize: vision.image_size,
     interpolates: family.interpolates ?? false,
+    processor: family.processor,
     path: paths.preprocessor,
   });
   const dropped = unused !== undefined && family.interpolates && classifies(has);
