@@ -51,7 +51,7 @@ export function safetensorsHeaderEnd(bytes: Uint8Array, totalLength: number, sou
     throw defect('This is not a safetensors file: its header length is absurd.', source, {
       expected: `a header of at most ${maxHeaderBytes} bytes`,
       received: `${length} bytes`,
-      fix: 'Check that the file is a safetensors file and not, for example, a PyTorch pickle or a web page.',
+      fix: whatItIs(bytes),
     });
   }
   const end = safetensorsLengthBytes + Number(length);
@@ -63,6 +63,26 @@ export function safetensorsHeaderEnd(bytes: Uint8Array, totalLength: number, sou
     });
   }
   return end;
+}
+
+/** What files under a wrong name usually are, by how they begin. */
+const impostors: readonly (readonly [start: RegExp, fix: string])[] = [
+  [/^version /, 'The file is a pointer of Git LFS: run git lfs pull in its repository.'],
+  [/^\s*</, 'The file is a web page: download the weights themselves.'],
+  [/^\s*\{/, 'The file is a JSON text: download the weights themselves.'],
+  [
+    /^(?:PK|\x80)/,
+    'The file is a PyTorch pickle: load it in PyTorch and save it with safetensors.torch.save_file.',
+  ],
+];
+
+function whatItIs(bytes: Uint8Array): string {
+  const start = String.fromCharCode(...bytes.subarray(0, safetensorsLengthBytes));
+  const found = impostors.find(([pattern]) => pattern.test(start));
+  return (
+    found?.[1] ??
+    'Check that the file is a safetensors file and not, for example, a PyTorch pickle or a web page.'
+  );
 }
 
 /**

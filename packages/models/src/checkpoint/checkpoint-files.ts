@@ -4,6 +4,8 @@ import { MissingDataError } from '@kora-bench/core/errors';
 export const configFile = 'config.json';
 /** The weights of a checkpoint folder. */
 export const weightsFile = 'model.safetensors';
+/** Says which tensor is in which file, where the weights are in several. */
+export const weightsIndexFile = 'model.safetensors.index.json';
 /** Where transformers keeps the preprocessing. */
 export const preprocessorFile = 'preprocessor_config.json';
 

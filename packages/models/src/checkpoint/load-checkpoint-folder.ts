@@ -1,6 +1,6 @@
 import { basename, join, resolve } from 'node:path';
 import type { Preprocessing } from '@kora-bench/core/data';
-import { CheckpointError } from '@kora-bench/core/errors';
+import { CheckpointError, MissingDataError } from '@kora-bench/core/errors';
 import type { Shape } from '@kora-bench/core/graph';
 import type { Checkpoint, VitConfig } from '@kora-bench/core/nn';
 import { plainVit, vitArchitecture } from '@kora-bench/core/nn';
@@ -16,12 +16,14 @@ import {
 import type { CheckpointConfig } from './checkpoint-config.js';
 import { configFile, preprocessorFile, weightsFile } from './checkpoint-files.js';
 import { inferGeometry } from './infer-geometry.js';
+import { type Library, plainNames } from './plain-names.js';
 import { readJson, text } from './read-json.js';
 import { checkLayout, type TensorLayout, timmLayout } from './tensor-layout.js';
 import { readTimmConfig, timmConfigSchema } from './timm-config.js';
 import { checkModelType, readTransformersConfig, transformersConfigSchema } from './transformers-config.js';
 import { preprocessorSchema } from './transformers-preprocessor.js';
 import { transformersLayout } from './transformers-tensors.js';
+import { findWeights, noConfig } from './weights-files.js';
 import { openWeights, type WeightsReader } from './weights-reader.js';
 
 export interface LoadOptions {
@@ -47,7 +49,7 @@ export interface CheckpointSummary {
 }
 
 /**
- * Loads a checkpoint from a folder with `config.json` and `model.safetensors`, as timm puts them on the
+ * Loads a checkpoint from a folder with `config.json` and `model.safetensors` (or its shards), as timm puts them on the
  * hub, or as transformers does for its vision models (then with `preprocessor_config.json`).
  *
  * @throws MissingDataError when a file is not there
@@ -89,12 +91,15 @@ async function withFolder<T>(
   { expected, imageSize, howToGet = missingAdvice(folder) }: FolderOptions,
   use: (opened: OpenFolder) => Promise<T>,
 ): Promise<T> {
-  const paths = { weights: join(folder, weightsFile), config: join(folder, configFile) };
-  const read = await (await readConfig(folder, howToGet)).complete();
-  const weights = await openWeights(paths.weights, howToGet);
+  const { library, complete } = await readConfig(folder, howToGet);
+  const read = await complete();
+  const files = await findWeights(folder, howToGet);
+  const paths = { weights: files.index?.path ?? files.paths[0]!, config: join(folder, configFile) };
+  const weights = await openWeights(files, howToGet);
   try {
-    const shapes = new Map([...weights.header.tensors].map(([name, { shape }]) => [name, shape]));
-    const { stated, layout } = read(shapes);
+    const plain = plainNames(weights.shapes, library, paths.weights);
+    const { stated, layout: plainLayout } = read(plain.shapes);
+    const layout = plain.stored(plainLayout);
     const stored = inferGeometry(layout, stated, paths);
     if (expected !== undefined) checkExpected(stored, expected, paths.config);
     const { weights: wanted, classifier, name } = vitArchitecture(stored);
@@ -103,7 +108,7 @@ async function withFolder<T>(
     else checkAskedSize(stored, imageSize);
     const config = adaptConfig(stored, imageSize ?? stated.preprocessing.imageSize);
     const preprocessing = { ...stated.preprocessing, imageSize: config.imageSize };
-    const notes = [...stated.notes, ...adaptNotes(stored, config)];
+    const notes = [...stated.notes, ...plain.notes, ...adaptNotes(stored, config)];
     return await use({ weights, layout, stored, summary: { config, preprocessing, notes } });
   } finally {
     await weights.close();
@@ -142,7 +147,7 @@ type Shapes = ReadonlyMap<string, Shape>;
 /** What a checkpoint's configuration tells before the weights are there. */
 export interface InspectedConfig {
   /** Which library wrote it; a model of transformers needs its preprocessor's configuration, too. */
-  readonly library: 'timm' | 'transformers';
+  readonly library: Library;
 }
 
 /**
@@ -155,6 +160,8 @@ export async function inspectConfig(folder: string, howToGet: string): Promise<I
   return { library };
 }
 
+const modelTypeSchema = z.looseObject({ model_type: text.optional() });
+
 interface ReadConfig extends InspectedConfig {
   /** What the configuration means once the names of the tensors are known. */
   complete(): Promise<
@@ -164,14 +171,14 @@ interface ReadConfig extends InspectedConfig {
 
 async function readConfig(folder: string, howToGet: string): Promise<ReadConfig> {
   const path = join(folder, configFile);
-  const { model_type: type } = await readJson(path, z.looseObject({ model_type: text.optional() }), howToGet);
+  const { model_type: type } = await readJson(path, modelTypeSchema, howToGet).catch(
+    async (error: unknown) => {
+      throw error instanceof MissingDataError ? await noConfig(folder, error) : error;
+    },
+  );
   if (type === undefined || type === 'timm_wrapper') {
     const stated = readTimmConfig(await readJson(path, timmConfigSchema, howToGet), path);
-    const prefix = type === undefined ? '' : 'timm_model.';
-    return {
-      library: 'timm',
-      complete: async () => (shapes) => ({ stated, layout: timmLayout(shapes, prefix) }),
-    };
+    return { library: 'timm', complete: async () => (shapes) => ({ stated, layout: timmLayout(shapes) }) };
   }
   const config = await readJson(path, transformersConfigSchema, howToGet);
   checkModelType(config, path);

@@ -27,14 +27,9 @@ export function wholeTensor(stored: string, storedShape: Shape, shape = storedSh
   return { shape, pieces: [{ stored, from: 0, length: sizeOf(storedShape), to: 0 }] };
 }
 
-/** timm's names are the model's own: everything is taken as it is, without the prefix that a wrapper puts before. */
-export function timmLayout(shapes: ReadonlyMap<string, Shape>, prefix = ''): TensorLayout {
-  return new Map(
-    [...shapes].map(([stored, shape]) => [
-      stored.startsWith(prefix) ? stored.slice(prefix.length) : stored,
-      wholeTensor(stored, shape),
-    ]),
-  );
+/** timm's names are the model's own: everything is taken as it is. */
+export function timmLayout(shapes: ReadonlyMap<string, Shape>): TensorLayout {
+  return new Map([...shapes].map(([stored, shape]) => [stored, wholeTensor(stored, shape)]));
 }
 
 /** How many tensors a message names before it counts the rest. */

@@ -34,46 +34,48 @@ const blockModules: Readonly<Record<string, string>> = {
   layernorm_after: 'norm2',
   layer_norm2: 'norm2',
   'attention.output.dense': 'attn.proj',
+  'attention.o_proj': 'attn.proj',
   'self_attn.out_proj': 'attn.proj',
   'intermediate.dense': 'mlp.fc1',
   'mlp.weights_in': 'mlp.fc1',
   'output.dense': 'mlp.fc2',
   'mlp.weights_out': 'mlp.fc2',
+  'mlp.down_proj': 'mlp.fc2',
   'layer_scale1.lambda1': 'ls1.gamma',
   'layer_scale2.lambda1': 'ls2.gamma',
 };
 
-/** The three projections of a block, in the order in which timm stacks them into `attn.qkv`. */
-const projections = [
-  ['attention.attention.query', 'attention.attention.key', 'attention.attention.value'],
-  ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'],
+/** Layers of a block that timm stacks into one, in its order. */
+const stacks = [
+  ['attn.qkv', ['attention.attention.query', 'attention.attention.key', 'attention.attention.value']],
+  ['attn.qkv', ['attention.q_proj', 'attention.k_proj', 'attention.v_proj']],
+  ['attn.qkv', ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj']],
+  ['mlp.fc1', ['mlp.gate_proj', 'mlp.up_proj']],
 ] as const;
-
-/** What stands before the names of a vision model inside a larger one. */
-const prefix = /^(?:vit|deit|dinov2|dinov2_with_registers|vision_model)\./;
 
 /** What no output here depends on: another tower, decoders, poolers behind the features, masks of pre-training. */
 const unread =
   /^(?:text_model|text_projection|logit_scale$|logit_bias$|pooler|decoder)|mask_token$|position_ids$/;
 
-const inBlock = /^encoder\.layers?\.(\d+)\.(.+)$/;
+/** Saved files have `encoder.layer`, the `state_dict` of a ViT in transformers 5 just `layers`. */
+const inBlock = /^(?:encoder\.)?layers?\.(\d+)\.(.+)$/;
 
 /**
  * The tensors of a vision model of transformers by timm's names, with query, key and value stacked into `attn.qkv`.
+ * Knows the names of saved files, which all releases share, and those of the `state_dict` of transformers 4 and 5.
  * Names that are not known, and projections that cannot be stacked, are kept as they are, so that the check against
  * the model reports them.
- * @param unused modules that the model's own forward pass skips, by transformers' names without prefix
+ * @param unused modules that the model's own forward pass skips, by transformers' names
  */
 export function transformersLayout(shapes: ReadonlyMap<string, Shape>, unused?: RegExp): TensorLayout {
   const tensors = new Map<string, StoredTensor>();
   for (const [stored, shape] of shapes) {
-    const name = stored.replace(prefix, '');
-    if (unread.test(name) || unused?.test(name)) continue;
-    const pooling = /^head\.attention\.in_proj_(weight|bias)$/.exec(name);
-    const fused = stackedProjection(stored, shapes);
+    if (unread.test(stored) || unused?.test(stored)) continue;
+    const pooling = /^head\.attention\.in_proj_(weight|bias)$/.exec(stored);
+    const fused = stackedLayer(stored, shapes);
     if (fused !== undefined) tensors.set(fused.name, fused.tensor);
     else if (pooling !== null) addPoolProjections(tensors, pooling[1]!, { stored, shape });
-    else tensors.set(timmName(name), wholeTensor(stored, shape, timmShape(timmName(name), shape)));
+    else tensors.set(timmName(stored), wholeTensor(stored, shape, timmShape(timmName(stored), shape)));
   }
   if (tensors.has('reg_token')) foldClassPosition(tensors);
   return tensors;
@@ -99,15 +101,17 @@ function timmShape(name: string, shape: Shape): Shape {
   return name === 'pos_embed' && shape.length === 2 ? [1, ...shape] : shape;
 }
 
-/** The stack that a projection belongs to; `undefined` for other tensors, or where the three do not fit. */
-function stackedProjection(
+/** The stack that a layer belongs to; `undefined` for other tensors, or where its parts do not fit. */
+function stackedLayer(
   stored: string,
   shapes: ReadonlyMap<string, Shape>,
 ): { readonly name: string; readonly tensor: StoredTensor } | undefined {
-  const [, block, module, kind] = /encoder\.layers?\.(\d+)\.(.+)\.(weight|bias)$/.exec(stored) ?? [];
-  const three = projections.find((names) => names.some((name) => name === module));
-  if (three === undefined) return undefined;
-  const parts = three.map((each) => stored.replace(`.${module}.${kind}`, `.${each}.${kind}`));
+  const [, block, inner] = inBlock.exec(stored) ?? [];
+  const [, module, kind] = /^(.+)\.(weight|bias)$/.exec(inner ?? '') ?? [];
+  const stack = stacks.find(([, names]) => names.some((name) => name === module));
+  if (stack === undefined) return undefined;
+  const [target, names] = stack;
+  const parts = names.map((each) => stored.replace(`.${module}.${kind}`, `.${each}.${kind}`));
   const found = parts.map((part) => shapes.get(part));
   const shape = shapes.get(stored)!;
   if (!found.every((part) => sameTail(part, shape))) return undefined;
@@ -119,7 +123,7 @@ function stackedProjection(
     to += length;
   }
   const rows = found.reduce((sum, part) => sum + part![0]!, 0);
-  return { name: `blocks.${block}.attn.qkv.${kind}`, tensor: { shape: [rows, ...shape.slice(1)], pieces } };
+  return { name: `blocks.${block}.${target}.${kind}`, tensor: { shape: [rows, ...shape.slice(1)], pieces } };
 }
 
 /** Whether two shapes can be stacked along axis 0. */

@@ -7,6 +7,7 @@ import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { distance } from 'fastest-levenshtein';
 import type { LoadOptions } from '../checkpoint/load-checkpoint-folder.js';
 import { inspectCheckpointFolder, loadCheckpointFolder } from '../checkpoint/load-checkpoint-folder.js';
+import { fileInsteadOfFolder } from '../checkpoint/weights-files.js';
 import { hubModel, isHubName } from './hub-model.js';
 import type { ModelContext, ModelDefinition } from './model-definition.js';
 import { models } from './models.js';
@@ -28,10 +29,9 @@ export async function resolveModel(
 ): Promise<ModelDefinition> {
   const found = definitions.find(({ name, hubRepo }) => nameOrPath === name || nameOrPath === hubRepo);
   if (found !== undefined) return found;
-  const isFolder = await stat(nameOrPath).then(
-    (entry) => entry.isDirectory(),
-    () => false,
-  );
+  const entry = await stat(nameOrPath).catch(() => undefined);
+  const isFolder = entry?.isDirectory() ?? false;
+  if (entry?.isFile()) throw fileInsteadOfFolder(resolve(nameOrPath));
   if (isHubName(nameOrPath) && !isFolder) return hubModel(nameOrPath, context);
   if (isAbsolute(nameOrPath) || /[/\\]|^\.{1,2}$/.test(nameOrPath)) return folderModel(resolve(nameOrPath));
   const names = definitions.map(({ name }) => name);
