@@ -121,7 +121,7 @@ export function parseSafetensorsHeader(
 const downloadAgain = 'Download or copy the file again.';
 
 function defect(message: string, where: string, details: KoraErrorDetails): FormatError {
-  return new FormatError(message, { where, ...details });
+  return new FormatError(message, { where, fix: downloadAgain, ...details });
 }
 
 function parseJson(bytes: Uint8Array, source: string): Map<string, unknown> {

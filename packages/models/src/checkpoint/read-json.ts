@@ -38,21 +38,47 @@ export async function readJson<T>(path: string, schema: z.ZodType<T>, howToGet: 
       cause,
     });
   }
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: inWords });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  const received = valueAt(value, issue.path);
+  const field = pathInFile(value, issue.path);
+  const received = valueAt(value, field);
   throw new FormatError(
     received === undefined
       ? 'The checkpoint’s configuration lacks a field.'
       : 'A field of the checkpoint’s configuration has a value that it cannot have.',
     {
-      where: `${path}: ${issue.path.join('.') || 'the whole file'}`,
-      expected: issue.path.length === 0 ? 'a JSON object with the model’s configuration' : issue.message,
+      where: `${path}: ${field.join('.') || 'the whole file'}`,
+      expected: field.length === 0 ? 'a JSON object with the model’s configuration' : issue.message,
       received: describe(received),
       fix: 'Use the file as the library wrote it: download it again, or save the model again.',
     },
   );
+}
+
+/** What is expected where a field's schema does not say it. */
+function inWords(issue: z.core.$ZodRawIssue): string {
+  const names: Readonly<Record<string, string>> = {
+    array: 'a list',
+    boolean: 'true or false',
+    int: 'a whole number',
+    number: 'a number',
+    object: 'an object with fields',
+    record: 'an object with fields',
+    string: 'a text',
+    tuple: 'a list',
+  };
+  if (issue.code === 'invalid_type') return names[issue.expected] ?? `a value of the type ${issue.expected}`;
+  if (issue.code === 'too_small') return `at least ${issue.minimum}`;
+  if (issue.code === 'too_big') return `at most ${issue.maximum}`;
+  return 'another value';
+}
+
+/** Older releases of timm write at the root what newer ones nest: the field is named where the file has it. */
+function pathInFile(value: unknown, path: readonly PropertyKey[]): readonly PropertyKey[] {
+  const nested =
+    path.length > 1 && typeof value === 'object' && value !== null && !Object.hasOwn(value, path[0]!);
+  return nested ? path.slice(1) : path;
 }
 
 function withoutNulls(value: unknown): unknown {

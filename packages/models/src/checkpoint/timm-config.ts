@@ -47,13 +47,14 @@ const pretrainedConfig = z.object({
 export const timmConfigSchema = z.preprocess(
   (value) =>
     typeof value === 'object' && value !== null && !('pretrained_cfg' in value)
-      ? { ...value, pretrained_cfg: value }
+      ? { ...value, pretrained_cfg: value, flat: true }
       : value,
   z.object({
     architecture: text.min(1, 'a name'),
     global_pool: text.optional(),
     model_args: modelArguments.optional(),
     pretrained_cfg: pretrainedConfig,
+    flat: flag.default(false).describe('Whether the fields of `pretrained_cfg` are at the root.'),
     pretraining: z
       .object({ dataset: z.string(), examples: positiveInt, classes: positiveInt })
       .optional()
@@ -120,7 +121,7 @@ export function readTimmConfig(config: TimmConfig, path: string): CheckpointConf
     name: architecture,
     stated: known === undefined ? withoutGuesses(settings, args) : settings,
     imageSize,
-    preprocessing: readPreprocessing(pretrained, imageSize, path),
+    preprocessing: readPreprocessing(config, imageSize, path),
     notes: [
       ...trainingNotes(pretrained.tag ?? ''),
       ...pretrainingNotes(config),
@@ -246,14 +247,14 @@ function withoutGuesses(settings: Settings, args: ModelArguments): Stated {
 }
 
 function readPreprocessing(
-  pretrained: TimmConfig['pretrained_cfg'],
+  { pretrained_cfg: pretrained, flat }: TimmConfig,
   imageSize: readonly [number, number],
   path: string,
 ): Preprocessing {
   const { interpolation, crop_mode: cropMode } = pretrained;
   const refuse = (field: string, feature: string, expected: string, received: unknown) =>
     unsupported(feature, {
-      where: `${path}: pretrained_cfg.${field}`,
+      where: `${path}: ${flat ? field : `pretrained_cfg.${field}`}`,
       expected,
       received: JSON.stringify(received),
     });

@@ -10,7 +10,9 @@ const pairOfSides = z
   .transform(([height, width]): z.infer<typeof box> => ({ height, width }));
 /** Whatever shares a size with `shortest_edge` or `height` and `width` changes what these mean. */
 const shortestEdge = z.strictObject({ shortest_edge: positiveInt });
-const otherSizes = z.record(z.string(), positiveInt).refine((size) => Object.keys(size).length > 0);
+const otherSizes = z
+  .record(z.string(), positiveInt)
+  .refine((size) => Object.keys(size).length > 0, '{height, width} or {shortest_edge}');
 const sizeForms = z.union(
   [positiveInt, pairOfSides, z.strictObject(box.shape), shortestEdge, otherSizes],
   'an integer, {height, width} or {shortest_edge}',
