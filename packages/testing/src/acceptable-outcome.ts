@@ -75,7 +75,7 @@ function checkError(error: KoraError, what: string): void {
   };
   if (error.code === 'INTERNAL') complain('a fault of the suite itself');
   if (!error.fix) complain('an error without a fix');
-  const words = [error.message, error.expected, error.fix].join('\n');
+  const words = [error.message, error.expected, error.received, error.fix].join('\n');
   if (rawMessages.test(words)) complain('an error in words that are not ours');
 }
 

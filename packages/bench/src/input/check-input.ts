@@ -21,7 +21,8 @@ export interface InputOrigin {
  * further faults are named in the message
  */
 export function checkInput<T>(schema: z.ZodType<T>, value: unknown, origin: InputOrigin = {}): T {
-  const result = schema.safeParse(value);
+  // Rules with a message of their own keep it.
+  const result = schema.safeParse(value, { error: () => 'another value' });
   if (result.success) return result.data;
   const isMissing = ({ code, path }: z.core.$ZodIssue) =>
     code !== 'unrecognized_keys' && valueAt(value, path) === undefined;

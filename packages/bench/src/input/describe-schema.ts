@@ -14,6 +14,7 @@ export interface SchemaNode {
   readonly items?: SchemaNode;
   readonly prefixItems?: readonly SchemaNode[];
   readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly additionalProperties?: SchemaNode | boolean;
   readonly anyOf?: readonly SchemaNode[];
   readonly oneOf?: readonly SchemaNode[];
 }
@@ -25,12 +26,20 @@ export function nodesAt(root: SchemaNode, path: readonly PropertyKey[]): SchemaN
     nodes = nodes
       .flatMap((node) => {
         const child =
-          typeof key === 'number' ? (node.prefixItems?.[key] ?? node.items) : node.properties?.[String(key)];
+          typeof key === 'number' ? (node.prefixItems?.[key] ?? node.items) : property(node, String(key));
         return child === undefined ? [] : [child];
       })
       .flatMap(alternatives);
   }
   return nodes;
+}
+
+function property(
+  { properties = {}, additionalProperties }: SchemaNode,
+  name: string,
+): SchemaNode | undefined {
+  if (Object.hasOwn(properties, name)) return properties[name];
+  return typeof additionalProperties === 'object' ? additionalProperties : undefined;
 }
 
 function alternatives(node: SchemaNode): SchemaNode[] {

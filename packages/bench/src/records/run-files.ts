@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { FormatError, InputError, MissingDataError } from '@kora-bench/core/errors';
 import { writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import type { z } from 'zod';
+import { checkInput } from '../input/check-input.js';
 
 export const recordsFolder = (runDir: string) => join(runDir, 'records');
 export const recordPath = (runDir: string, cellId: string) => join(recordsFolder(runDir), `${cellId}.json`);
@@ -83,8 +84,12 @@ export async function readJsonFile<T>(
       fix: 'Show it with the version that wrote it, or run its configuration again into a new folder.',
     });
   }
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const { path: field, message } = result.error.issues[0]!;
-  throw corrupt(`${field.join('.') || 'the whole'}: ${message}`);
+  try {
+    return checkInput(schema, value);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { where, received, expected } = error;
+    const field = where === undefined || where === 'configuration' ? 'the whole' : where;
+    throw corrupt(`${field} is ${received} instead of ${expected}`);
+  }
 }
