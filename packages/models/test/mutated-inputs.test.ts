@@ -51,6 +51,12 @@ function* asFiles(series: Iterable<Mutation<unknown>>): Generator<Mutation<Uint8
   for (const each of series) yield { ...each, value: encode(each.value) };
 }
 
+/** A single number is for all channels. */
+function perChannel(value: unknown): unknown[] {
+  const numbers = [value].flat();
+  return numbers.length === 1 ? [numbers[0], numbers[0], numbers[0]] : numbers;
+}
+
 /** What a configuration says of what the tensors do not show, read field by field. */
 function checkTimm({ config, preprocessing }: CheckpointSummary, bytes: Uint8Array): void {
   const root = set(JSON.parse(new TextDecoder().decode(bytes)));
@@ -63,8 +69,8 @@ function checkTimm({ config, preprocessing }: CheckpointSummary, bytes: Uint8Arr
     interpolation: nested.interpolation ?? 'bicubic',
     cropPct: nested.crop_pct ?? 0.875,
     ...(nested.crop_mode === 'squash' && { cropMode: 'squash' }),
-    mean: nested.mean ?? [0.485, 0.456, 0.406],
-    std: nested.std ?? [0.229, 0.224, 0.225],
+    mean: perChannel(nested.mean ?? [0.485, 0.456, 0.406]),
+    std: perChannel(nested.std ?? [0.229, 0.224, 0.225]),
   });
   const heads = { deit_tiny_patch16_224: 3, deit_small_patch16_224: 6 }[String(root.architecture)];
   expect(config.heads).toBe(args.num_heads ?? heads ?? config.heads);
@@ -101,16 +107,12 @@ function checkTransformers({ config }: CheckpointSummary, bytes: Uint8Array): vo
 function checkProcessor({ preprocessing }: CheckpointSummary, bytes: Uint8Array): void {
   const file = set(JSON.parse(new TextDecoder().decode(bytes)));
   const rescale = (file.do_rescale ?? true) ? Number(file.rescale_factor ?? 1 / 255) * 255 : 255;
-  const triple = (value: unknown, otherwise: number) =>
-    typeof value === 'number'
-      ? [value, value, value]
-      : ((value as number[] | undefined) ?? [otherwise, otherwise, otherwise]);
   const normalises = file.do_normalize ?? true;
-  const mean = normalises ? triple(file.image_mean, 0.5) : [0, 0, 0];
-  const std = normalises ? triple(file.image_std, 0.5) : [1, 1, 1];
+  const mean = normalises ? perChannel(file.image_mean ?? 0.5) : [0, 0, 0];
+  const std = normalises ? perChannel(file.image_std ?? 0.5) : [1, 1, 1];
   for (let i = 0; i < 3; i++) {
-    expect(preprocessing.mean[i]! * rescale).toBeCloseTo(mean[i]!, 5);
-    expect(preprocessing.std[i]! * rescale).toBeCloseTo(std[i]!, 5);
+    expect(preprocessing.mean[i]! * rescale).toBeCloseTo(Number(mean[i]), 5);
+    expect(preprocessing.std[i]! * rescale).toBeCloseTo(Number(std[i]), 5);
   }
   const filters = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming'];
   if (file.resample !== undefined) expect(preprocessing.interpolation).toBe(filters[file.resample as number]);

@@ -25,6 +25,19 @@ describe('a field that is null, or left out, is not set', () => {
     expect(preprocessing).toMatchObject({ imageSize: [12, 12], cropPct: 1, cropMode: 'squash' });
   });
 
+  test('where images and texts are prepared together, transformers 5 nests the processor of images', async () => {
+    const alone = await changedFixture('transformers/clip');
+    const path = join(alone, 'preprocessor_config.json');
+    const { preprocessing } = await inspectCheckpointFolder(alone);
+    const nested = {
+      image_processor: JSON.parse(await readFile(path, 'utf8')),
+      processor_class: 'CLIPProcessor',
+    };
+    await writeFile(join(alone, 'processor_config.json'), JSON.stringify(nested));
+    await rm(path);
+    expect((await inspectCheckpointFolder(alone)).preprocessing).toEqual(preprocessing);
+  });
+
   test('the defaults are those of the model’s kind', async () => {
     const left = { hidden_act: undefined, layer_norm_eps: null };
     const clip = await inspectCheckpointFolder(await config('clip-vision', left));
@@ -95,6 +108,7 @@ describe('a configuration and weights that contradict each other are refused', (
     ['dinov2-swiglu', { use_swiglu_ffn: false }, 'disagree about the model’s MLP width'],
     ['vit', { qkv_bias: false }, 'has 2 tensors that'],
     ['vit', { num_hidden_layers: 3 }, 'disagree about the model’s depth'],
+    ['vit', { num_attention_heads: 3 }, 'does not divide the model’s width'],
     ['siglip-vision', { vision_use_head: false }, 'attention pooling'],
     ['dinov2', { model_type: 'dinov2_with_registers' }, 'register tokens'],
   ])('%s with %j', async (title, changes, message) => {

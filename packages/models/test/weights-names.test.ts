@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor } from '@kora-bench/core/graph';
-import { hostTensor } from '@kora-bench/core/graph';
+import { hostTensor, sizeOf } from '@kora-bench/core/graph';
 import { readSafetensors, writeSafetensors } from '@kora-bench/core/safetensors';
 import { inspectCheckpointFolder, loadCheckpointFolder, resolveModel } from '@kora-bench/models';
 import { describe, expect, test } from 'vitest';
@@ -148,6 +148,22 @@ describe('names that do not agree are refused', () => {
       code: 'CHECKPOINT',
       received: 'names of transformers',
       fix: expect.stringContaining('transformers writes'),
+    });
+  });
+});
+
+describe('what the header shows is refused when the folder is opened', () => {
+  test.each([
+    ['blocks.0.norm1.weight', 'weights that are not stored as real numbers'],
+    ['blocks.0.attn.qkv.weight.absmax', 'quantised weights'],
+  ])('%s of integers', async (name, feature) => {
+    const folder = await withTensors('timm/deit', (tensors) => {
+      const { shape = [2] } = tensors.get(name) ?? {};
+      return tensors.set(name, hostTensor(shape, new Int32Array(sizeOf(shape))));
+    });
+    await expect(inspectCheckpointFolder(folder)).rejects.toMatchObject({
+      code: 'CHECKPOINT',
+      message: expect.stringContaining(feature),
     });
   });
 });

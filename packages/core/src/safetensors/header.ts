@@ -200,6 +200,7 @@ function readEntry(name: string, value: unknown, dataStart: number, source: stri
     throw defect('A tensor has an unknown dtype.', where, {
       expected: Object.keys(safetensorsItemBytes).join(', '),
       received: JSON.stringify(dtype) ?? 'nothing',
+      fix: 'Save the tensor as one of these; other types are of newer releases of the format, or no types.',
     });
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) {

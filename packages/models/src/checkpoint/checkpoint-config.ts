@@ -8,6 +8,8 @@ export type Stated = Partial<Omit<VitConfig, 'name' | 'imageSize' | 'numClasses'
 export interface CheckpointConfig {
   /** The architecture's name, or the folder's if the file has none. */
   readonly name: string;
+  /** The field that states the number of heads, which no tensor shows. */
+  readonly headsField: string;
   /** What can be seen in the tensors is checked against them. */
   readonly stated: Stated;
   /** Height and width in pixels that the weights are made for. */

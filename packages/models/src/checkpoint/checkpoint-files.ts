@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { MissingDataError } from '@kora-bench/core/errors';
 
 /** The geometry and preprocessing of a checkpoint folder. */
@@ -8,6 +9,8 @@ export const weightsFile = 'model.safetensors';
 export const weightsIndexFile = 'model.safetensors.index.json';
 /** Where transformers keeps the preprocessing. */
 export const preprocessorFile = 'preprocessor_config.json';
+/** Where transformers 5 keeps it for models of images and texts. */
+export const processorFile = 'processor_config.json';
 
 /** What every checkpoint folder holds. */
 export const checkpointFiles = [configFile, weightsFile] as const;
@@ -29,4 +32,12 @@ export function missingFile(path: string, howToGet: string, cause: unknown): Mis
 
 function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** Whether anything of that name is there; one that cannot be looked at counts, so that opening it says why. */
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+  );
 }

@@ -33,8 +33,8 @@ export function inferGeometry(
     throw new CheckpointError('The geometry of the model cannot be seen in its tensors.', {
       where: `${where.weights}, tensor "${name}"`,
       expected: form,
-      received: shape === undefined ? 'no such tensor' : formatShape(shape),
-      fix: 'Use a Vision Transformer with timm’s or transformers’ tensor names.',
+      received: shape === undefined ? `no such tensor among ${someNames(tensors)}` : formatShape(shape),
+      fix: 'Use the weights of a Vision Transformer with timm’s or transformers’ tensor names.',
     });
   };
   const patch = shapeOf(
@@ -70,21 +70,34 @@ export function inferGeometry(
     name: config.name,
     imageSize: config.imageSize,
     ...seen,
-    heads: checkedHeads(config.stated.heads, seen.width, config.name, where.config),
+    heads: checkedHeads(seen.width, config, where.config),
     numClasses: head,
     ...(head > 0 && !tensors.has('head.bias') && { headBias: false }),
   };
 }
 
-function checkedHeads(heads: number | undefined, width: number, name: string, where: string): number {
+function someNames(tensors: TensorLayout): string {
+  const names = [...tensors.keys()];
+  return names.length === 0 ? 'none' : `${names.slice(0, 4).join(', ')}${names.length > 4 ? ', …' : ''}`;
+}
+
+function checkedHeads(width: number, config: CheckpointConfig, where: string): number {
+  const { heads } = config.stated;
   if (heads !== undefined && width % heads === 0) return heads;
+  const details = { where: `${where}: ${config.headsField}`, expected: `a divisor of the width ${width}` };
+  if (heads !== undefined) {
+    throw new CheckpointError('The number of attention heads does not divide the model’s width.', {
+      ...details,
+      received: `${heads} (${config.name})`,
+      fix: 'Use the config.json and the weights of the same model.',
+    });
+  }
   throw new CheckpointError(
     'The number of attention heads cannot be seen in the weights and must be stated.',
     {
-      where: `${where}: model_args.num_heads`,
-      expected: `a divisor of the width ${width}`,
-      received: heads === undefined ? `nothing, and "${name}" is no architecture of timm’s` : String(heads),
-      fix: 'Add "model_args": {"num_heads": …} to config.json.',
+      ...details,
+      received: `nothing, and "${config.name}" is no architecture of timm’s`,
+      fix: 'Save the model with save_for_hf of timm, or state num_heads in model_args as it was trained: with another number it would load, and its outputs would be wrong.',
     },
   );
 }

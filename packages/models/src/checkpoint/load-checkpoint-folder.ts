@@ -14,14 +14,14 @@ import {
   checkHoldsPatch,
 } from './adapt-image-size.js';
 import type { CheckpointConfig } from './checkpoint-config.js';
-import { configFile, preprocessorFile, weightsFile } from './checkpoint-files.js';
+import { configFile, exists, preprocessorFile, processorFile, weightsFile } from './checkpoint-files.js';
 import { inferGeometry } from './infer-geometry.js';
 import { type Library, plainNames } from './plain-names.js';
 import { readJson, text } from './read-json.js';
 import { checkLayout, type TensorLayout, timmLayout } from './tensor-layout.js';
 import { readTimmConfig, timmConfigSchema } from './timm-config.js';
 import { checkModelType, readTransformersConfig, transformersConfigSchema } from './transformers-config.js';
-import { preprocessorSchema } from './transformers-preprocessor.js';
+import { type PreprocessorConfig, preprocessorSchema, processorSchema } from './transformers-preprocessor.js';
 import { transformersLayout } from './transformers-tensors.js';
 import { findWeights, noConfig } from './weights-files.js';
 import { openWeights, type WeightsReader } from './weights-reader.js';
@@ -104,6 +104,7 @@ async function withFolder<T>(
     if (expected !== undefined) checkExpected(stored, expected, paths.config);
     const { weights: wanted, classifier, name } = vitArchitecture(stored);
     checkLayout(layout, { name, shapes: new Map([...wanted, ...classifier]) }, paths.weights);
+    weights.checkTypes(layout);
     if (imageSize === undefined) checkHoldsPatch(stored, stated.preprocessing.imageSize, paths.config);
     else checkAskedSize(stored, imageSize);
     const config = adaptConfig(stored, imageSize ?? stated.preprocessing.imageSize);
@@ -185,8 +186,7 @@ async function readConfig(folder: string, howToGet: string): Promise<ReadConfig>
   return {
     library: 'transformers',
     complete: async () => {
-      const preprocessor = join(folder, preprocessorFile);
-      const processor = await readJson(preprocessor, preprocessorSchema, howToGet);
+      const { path: preprocessor, processor } = await readProcessor(folder, howToGet);
       const name = basename(resolve(folder));
       const files = { config, processor, name, paths: { config: path, preprocessor } };
       return (shapes) => {
@@ -195,6 +195,21 @@ async function readConfig(folder: string, howToGet: string): Promise<ReadConfig>
       };
     },
   };
+}
+
+async function readProcessor(
+  folder: string,
+  howToGet: string,
+): Promise<{ readonly path: string; readonly processor: PreprocessorConfig }> {
+  const path = join(folder, preprocessorFile);
+  try {
+    return { path, processor: await readJson(path, preprocessorSchema, howToGet) };
+  } catch (error) {
+    const both = join(folder, processorFile);
+    if (!(error instanceof MissingDataError) || !(await exists(both))) throw error;
+    const { image_processor: processor } = await readJson(both, processorSchema, howToGet);
+    return { path: both, processor };
+  }
 }
 
 const missingAdvice = (folder: string) =>

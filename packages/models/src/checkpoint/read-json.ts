@@ -9,8 +9,15 @@ export const flag = z.boolean('true or false');
 export const text = z.string('a text');
 export const positiveInt = z.int('an integer from 1').min(1, 'an integer from 1');
 export const positive = z.number('a number above 0').positive('a number above 0');
-export const triple = z.tuple([z.number(), z.number(), z.number()], 'three numbers');
-export const positiveTriple = z.tuple([positive, positive, positive], 'three numbers above 0');
+export const triple = perChannel(z.number('three numbers'), 'three numbers');
+export const positiveTriple = perChannel(positive, 'three numbers above 0');
+
+/** A number for each channel; both libraries take a single one for all. */
+function perChannel(number: z.ZodType<number>, words: string) {
+  const three = z.tuple([number, number, number], words);
+  const one = z.union([number, z.tuple([number]).transform(([value]) => value)]);
+  return z.union([three, one.transform((value): [number, number, number] => [value, value, value])], words);
+}
 
 /** Height and width, given as one number or two. */
 export const sides = z
@@ -34,7 +41,8 @@ export async function readJson<T>(path: string, schema: z.ZodType<T>, howToGet: 
     throw new FormatError('The file is not valid JSON.', {
       where: path,
       received: cause instanceof Error ? cause.message : String(cause),
-      fix: 'Download the file again, or correct it.',
+      expected: 'JSON, as the library wrote it',
+      fix: 'Download the file again, or save the model again.',
       cause,
     });
   }

@@ -119,6 +119,7 @@ export function readTimmConfig(config: TimmConfig, path: string): CheckpointConf
   const imageSize = args.img_size ?? ([height, width] as const);
   return {
     name: architecture,
+    headsField: 'model_args.num_heads',
     stated: known === undefined ? withoutGuesses(settings, args) : settings,
     imageSize,
     preprocessing: readPreprocessing(config, imageSize, path),

@@ -178,6 +178,7 @@ export function readTransformersConfig(
   const dropped = unused !== undefined && family.interpolates && classifies(has);
   return {
     name,
+    headsField: `${inside === undefined ? '' : 'vision_config.'}num_attention_heads`,
     stated: {
       ...readGeometry(vision, family, inside === undefined ? paths.config : `${paths.config}: vision_config`),
       ...family.settings(vision, has),

@@ -17,7 +17,6 @@ const sizeForms = z.union(
   [positiveInt, pairOfSides, z.strictObject(box.shape), shortestEdge, otherSizes],
   'an integer, {height, width} or {shortest_edge}',
 );
-const everyChannel = positive.transform((value): [number, number, number] => [value, value, value]);
 
 /** The `preprocessor_config.json` of an image processor of transformers. */
 export const preprocessorSchema = z.object({
@@ -28,13 +27,8 @@ export const preprocessorSchema = z.object({
   do_pad: flag.default(false),
   do_rescale: flag.default(true),
   do_normalize: flag.default(true),
-  image_mean: z
-    .union(
-      [triple, z.number().transform((value): [number, number, number] => [value, value, value])],
-      'three numbers',
-    )
-    .optional(),
-  image_std: z.union([positiveTriple, everyChannel], 'three numbers above 0').optional(),
+  image_mean: triple.optional(),
+  image_std: positiveTriple.optional(),
   resample: z
     .int('one of PIL’s filters, 0 to 5')
     .min(0, 'one of PIL’s filters, 0 to 5')
@@ -45,6 +39,9 @@ export const preprocessorSchema = z.object({
   crop_size: z.union([positiveInt, pairOfSides, box], 'an integer or {height, width}').optional(),
 });
 export type PreprocessorConfig = z.infer<typeof preprocessorSchema>;
+
+/** The `processor_config.json` of transformers 5, where images and texts are prepared together. */
+export const processorSchema = z.object({ image_processor: preprocessorSchema });
 
 /** PIL's resampling filters in the order of their codes. */
 const filters = [

@@ -29,6 +29,10 @@ const ofModelTypes: Features = [
 
 /** Tensors that no supported model has. */
 const ofTensors: Features = [
+  [
+    /weight_format|\.SCB$|absmax|quant_map|quant_state|qweight|qzeros|weight_scale|scale_inv/,
+    'quantised weights',
+  ],
   [/relative_position|rel_pos/, 'relative position biases'],
   [/(?:^|\.)rope|rotary|freqs/, 'rotary position embeddings'],
   [/attn\.norm\.|mlp\.norm\.|inner_attn_ln|ffn_ln/, 'norms inside attention and MLP'],
@@ -64,10 +68,15 @@ export function featuresOfTensors(names: readonly string[]): readonly string[] {
 /** The error for a checkpoint that is right, but needs something that is not supported. */
 export function unsupported(
   feature: string,
-  details: { readonly where: string; readonly expected: string; readonly received: string },
+  details: {
+    readonly where: string;
+    readonly expected: string;
+    readonly received: string;
+    readonly fix?: string;
+  },
 ): CheckpointError {
   return new CheckpointError(`The checkpoint needs what is not supported: ${feature}.`, {
-    ...details,
     fix: 'Use another model. Nothing is wrong with the file: with the field changed, its outputs would be wrong.',
+    ...details,
   });
 }

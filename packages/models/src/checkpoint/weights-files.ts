@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
   CheckpointError,
@@ -8,7 +8,7 @@ import {
   MissingDataError,
 } from '@kora-bench/core/errors';
 import { z } from 'zod';
-import { missingFile, weightsFile, weightsIndexFile } from './checkpoint-files.js';
+import { exists, missingFile, weightsFile, weightsIndexFile } from './checkpoint-files.js';
 import { readJson, text } from './read-json.js';
 
 /** The files that hold a checkpoint's weights. */
@@ -157,12 +157,4 @@ function pickledShards(folder: string): KoraError {
       `f = sorted(set(json.load(open('pytorch_model.bin.index.json'))['weight_map'].values())); ` +
       `s.save_file({k: v.clone().contiguous() for p in f for k, v in torch.load(p, map_location='cpu', weights_only=True).items()}, '${weightsFile}')"`,
   });
-}
-
-/** Whether anything of that name is there; one that cannot be looked at counts, so that opening it says why. */
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
-  );
 }

@@ -6,22 +6,26 @@ import { type HostTensor, hostTensor, type Shape, sizeOf } from '@kora-bench/cor
 import {
   decodeSafetensor,
   parseSafetensorsHeader,
+  type SafetensorsDType,
   type SafetensorsHeader,
   safetensorsHeaderEnd,
 } from '@kora-bench/core/safetensors';
 import { missingFile } from './checkpoint-files.js';
 import type { Piece, StoredTensor, TensorLayout } from './tensor-layout.js';
+import { unsupported } from './unsupported-features.js';
 import type { WeightsFiles } from './weights-files.js';
 
 /** Open safetensors files: their headers read and checked, their tensors not yet. */
 export interface WeightsReader {
   readonly shapes: ReadonlyMap<string, Shape>;
+  /** @throws CheckpointError naming a tensor of `layout` that is not stored as real numbers */
+  checkTypes(layout: TensorLayout): void;
   /**
    * Reads all tensors of `layout` in one pass, as float32.
    * @returns the tensors by the layout's names, and the SHA-256 (hex) of the whole file, or of all files one after the
    *   other
    * @throws FormatError when a file is shorter than its header says
-   * @throws CheckpointError when a tensor is not of a real type or holds a number that is not finite
+   * @throws CheckpointError when a tensor holds a number that is not finite
    */
   read(layout: TensorLayout): Promise<{ tensors: Map<string, HostTensor>; sha256: string }>;
   close(): Promise<void>;
@@ -52,7 +56,12 @@ export async function openWeights({ paths, index }: WeightsFiles, howToGet: stri
     for (const [name, file] of index?.files ?? [])
       if (basename(places.get(name)?.path ?? '') !== file) throw notInShard(name, file, index!.path);
     const shapes = new Map([...places].map(([name, { header }]) => [name, header.tensors.get(name)!.shape]));
-    return { shapes, read: (layout) => readTensors(opened, shapes, layout), close };
+    return {
+      shapes,
+      checkTypes: (layout) => checkTypes(places, layout),
+      read: (layout) => readTensors(opened, shapes, layout),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -157,16 +166,26 @@ function addTo(target: Float32Array, values: Float32Array, at: number): void {
   for (let i = 0; i < values.length; i++) target[at + i]! += values[i]!;
 }
 
-function realValues(tensor: HostTensor, where: string): Float32Array {
-  const { data } = tensor;
-  if (!(data instanceof Float32Array)) {
-    throw new CheckpointError('A weight is not stored as real numbers.', {
-      where,
-      expected: 'F32, F16, BF16 or F64',
-      received: tensor.dtype,
-      fix: 'Use weights that are not quantised.',
-    });
+const realTypes: readonly SafetensorsDType[] = ['F32', 'F16', 'BF16', 'F64'];
+
+function checkTypes(places: ReadonlyMap<string, OpenFile>, layout: TensorLayout): void {
+  for (const { pieces } of layout.values()) {
+    for (const { stored } of pieces) {
+      const { path, header } = places.get(stored)!;
+      const { dtype } = header.tensors.get(stored)!;
+      if (realTypes.includes(dtype)) continue;
+      throw unsupported('weights that are not stored as real numbers', {
+        where: `${path}, tensor "${stored}"`,
+        expected: realTypes.join(', '),
+        received: dtype,
+        fix: 'Use weights that are not quantised, or load them in PyTorch and save them as float32.',
+      });
+    }
   }
+}
+
+function realValues(tensor: HostTensor, where: string): Float32Array {
+  const data = tensor.data as Float32Array;
   for (let i = 0; i < data.length; i++) {
     if (Number.isFinite(data[i])) continue;
     throw new CheckpointError('A weight is not a finite number.', {
