@@ -2,8 +2,16 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError, InputError, KoraError, MissingDataError } from '@kora-bench/core/errors';
 import { makeFolder } from '@kora-bench/platform-node/atomic-file';
-import { configFile, preprocessorFile, weightsFile } from './checkpoint/checkpoint-files.js';
+import {
+  configFile,
+  preprocessorFile,
+  processorFile,
+  weightsFile,
+  weightsIndexFile,
+} from './checkpoint/checkpoint-files.js';
 import { inspectConfig } from './checkpoint/load-checkpoint-folder.js';
+import { readJson } from './checkpoint/read-json.js';
+import { shardNames, weightsIndexSchema } from './checkpoint/weights-files.js';
 import { type HubAccess, hubFileMetadata, resolveUrl, verifyChecksum } from './hub/hub-files.js';
 import { type FetchOptions, resumableFetch } from './hub/resumable-fetch.js';
 import { howToGetRepo, hubFolder, isHubName } from './registry/hub-model.js';
@@ -57,11 +65,20 @@ export async function download(
     makeFolder(folder);
     await fetchFile(configFile);
     const { library } = await inspectConfig(folder, howToGetRepo(repo));
-    if (library === 'transformers') await fetchFile(preprocessorFile);
-    await fetchFile(weightsFile).catch((error: unknown) => {
-      throw error instanceof MissingDataError && error.received === 'status 404'
-        ? noWeights(repo, error)
-        : error;
+    if (library === 'transformers') {
+      await fetchFile(preprocessorFile).catch((error: unknown) => {
+        if (!isAbsent(error)) throw error;
+        return fetchFile(processorFile);
+      });
+    }
+    await fetchFile(weightsFile).catch(async (error: unknown) => {
+      if (!isAbsent(error)) throw error;
+      await fetchFile(weightsIndexFile).catch((missing: unknown) => {
+        throw isAbsent(missing) ? noWeights(repo, missing) : missing;
+      });
+      const index = join(folder, weightsIndexFile);
+      const { weight_map: files } = await readJson(index, weightsIndexSchema, howToGetRepo(repo));
+      for (const name of shardNames(Object.values(files), index)) await fetchFile(name);
     });
   } catch (error) {
     throw asKoraError(error, folder);
@@ -69,11 +86,13 @@ export async function download(
   return folder;
 }
 
+const isAbsent = (error: unknown) => error instanceof MissingDataError && error.received === 'status 404';
+
 /** The repository is there, its weights are in another form. */
 function noWeights(repo: string, cause: unknown): MissingDataError {
   return new MissingDataError(`The repository ${repo} has no ${weightsFile}.`, {
     where: resolveUrl(repo, weightsFile),
-    expected: 'the weights in one file of the safetensors format',
+    expected: 'the weights in the safetensors format',
     received: 'status 404',
     fix: 'Use a repository that has one, or save the model with save_pretrained of transformers (save_for_hf of timm) and give its folder.',
     cause,

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { readSafetensors, writeSafetensors } from '@kora-bench/core/safetensors';
 import { download, resolveModel } from '@kora-bench/models';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { temporaryFolder, timmConfig } from './checkpoint-folder.js';
@@ -32,8 +33,8 @@ type SendWeights = (range: number, response: ServerResponse, attempt: number) =>
 interface Repository {
   readonly name: string;
   readonly files: Readonly<Record<string, Buffer>>;
-  /** Absent: {@link weights}. */
-  readonly weights?: Buffer;
+  /** Absent: {@link weights}; `null`: there is no `model.safetensors`. */
+  readonly weights?: Buffer | null;
 }
 
 /** A server that answers as the hub does: digests on HEAD, then a redirect to storage elsewhere. */
@@ -50,11 +51,11 @@ async function startHub(
     const file = path.slice(path.lastIndexOf('/') + 1);
     const range = request.headers.range;
     if (request.method === 'HEAD') {
-      const large = file === 'model.safetensors';
+      const large = file === 'model.safetensors' && stored !== null;
       const small = files[file];
       if (!path.startsWith(`/${held}/resolve/main/`) || (!large && small === undefined))
         return response.writeHead(404).end();
-      const linked = {
+      const linked = stored && {
         'x-linked-etag': `"${sha256Of(stored)}"`,
         'x-linked-size': stored.length,
         location: 'http://storage.invalid/',
@@ -208,6 +209,29 @@ describe('a download', () => {
     const { model: loaded, notes } = await model.load(context);
     expect(loaded).toMatchObject({ imageSize: [12, 12], tokens: { prefix: ['class'], grid: [3, 3] } });
     expect(notes).toContain('position embedding interpolated from 5×5 to 3×3 patches');
+  });
+
+  test('of weights in several files brings them all, and the processor of images and texts', async () => {
+    const { tensors } = readSafetensors(await dinov2('model.safetensors'));
+    const parts = [0, 1].map((half) => new Map([...tensors].filter((_, i) => i % 2 === half)));
+    const files = parts.map((part, i) => [`model-0000${i + 1}-of-00002.safetensors`, part] as const);
+    const map = files.flatMap(([file, part]) => [...part.keys()].map((name) => [name, file] as const));
+    const processor = JSON.parse((await dinov2('preprocessor_config.json')).toString());
+    const hub = await startHub(sendFrom, {
+      name: 'owner/large',
+      weights: null,
+      files: {
+        'config.json': await dinov2('config.json'),
+        'processor_config.json': Buffer.from(JSON.stringify({ image_processor: processor })),
+        'model.safetensors.index.json': Buffer.from(JSON.stringify({ weight_map: Object.fromEntries(map) })),
+        ...Object.fromEntries(files.map(([file, part]) => [file, Buffer.from(writeSafetensors(part))])),
+      },
+    });
+    const context = { dataDir: await temporaryFolder() };
+    await download('owner/large', context, undefined, quick);
+    expect(hub.fetched).toHaveLength(5);
+    const loaded = await (await resolveModel('owner/large', undefined, context)).load(context);
+    expect(loaded.model.imageSize).toEqual([12, 12]);
   });
 
   test('is refused before the weights are fetched when the configuration asks for what is not supported', async () => {

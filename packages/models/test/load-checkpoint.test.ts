@@ -7,6 +7,7 @@ import { writeSafetensors } from '@kora-bench/core/safetensors';
 import { inspectCheckpointFolder, loadCheckpointFolder, resolveModel } from '@kora-bench/models';
 import { describe, expect, test } from 'vitest';
 import {
+  changedFixture,
   checkpointFolder,
   type ModelFixture,
   readFixture,
@@ -79,20 +80,56 @@ describe('a checkpoint of timm', () => {
 
   test('may give arguments with the values that they have anyway', async () => {
     const { model_args: args } = timmConfig();
+    // All of `VisionTransformer` in timm 1.0.31 but the geometry, and the names of what it takes for `None`.
     const defaults = {
-      fc_norm: false,
-      dynamic_img_pad: false,
-      norm_layer: 'layernorm',
-      act_layer: 'gelu',
-      class_token: true,
+      in_chans: 3,
+      num_classes: 1000,
+      global_pool: 'token',
+      qkv_bias: true,
+      qk_norm: false,
+      scale_attn_norm: false,
+      scale_mlp_norm: false,
+      proj_bias: true,
       init_values: null,
+      class_token: true,
+      pos_embed: 'learn',
+      no_embed_class: false,
       reg_tokens: 0,
+      pre_norm: false,
+      final_norm: true,
+      fc_norm: false,
+      pool_include_prefix: false,
+      dynamic_img_size: false,
+      dynamic_img_pad: false,
+      drop_rate: 0,
+      pos_drop_rate: 0,
+      patch_drop_rate: 0,
+      proj_drop_rate: 0,
+      attn_drop_rate: 0,
       drop_path_rate: 0.1,
+      weight_init: '',
+      fix_init: false,
+      embed_norm_layer: null,
+      norm_layer: 'layernorm',
+      act_layer: 'GELU',
+      device: null,
+      dtype: null,
     };
     const folder = await timmFolder({ model_args: { ...(args as object), ...defaults } });
     expect((await inspectCheckpointFolder(folder)).config).toEqual(
       (await inspectCheckpointFolder(await timmFolder())).config,
     );
+  });
+
+  test('a norm that is named has its own epsilon, not that of the architecture', async () => {
+    const clip = (args: object) =>
+      changedFixture('timm/clip-laion', {
+        'config.json': { model_args: { embed_dim: 12, depth: 2, num_heads: 2, ...args } },
+      });
+    const { config } = await inspectCheckpointFolder(await clip({}));
+    expect(config.layerNormEps).toBe(1e-5);
+    const named = await inspectCheckpointFolder(await clip({ norm_layer: 'layernorm' }));
+    expect(named.config).toEqual({ ...config, layerNormEps: 1e-6 });
   });
 
   test('says where OpenAI’s CLIP is not run with the activation that it was trained with', async () => {

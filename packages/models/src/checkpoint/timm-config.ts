@@ -66,8 +66,10 @@ export type TimmConfig = z.infer<typeof timmConfigSchema>;
 /** Arguments that leave the forward pass of an evaluation as it is, whatever their value. */
 const harmlessArguments = new Set([
   'attn_drop_rate',
+  'device',
   'drop_path_rate',
   'drop_rate',
+  'dtype',
   'dynamic_img_size',
   'fix_init',
   'fused_attn',
@@ -81,14 +83,14 @@ const harmlessArguments = new Set([
 
 /** Arguments of which one value changes nothing, and any other needs a feature that is missing. */
 const otherArguments: Readonly<Record<string, readonly [harmless: readonly unknown[], feature: string]>> = {
-  attn_layer: [['', 'attn'], 'another attention'],
+  attn_layer: [['', 'attn', 'Attention'], 'another attention'],
   block_fn: [['Block'], 'other blocks'],
   dynamic_img_pad: [[false], 'padded images'],
   embed_layer: [['PatchEmbed'], 'another patch embedding'],
   embed_norm_layer: [[], 'a norm in the patch embedding'],
   in_chans: [[3], 'images of other than three channels'],
   mlp_layer: [['Mlp'], 'another MLP'],
-  norm_layer: [['layernorm', 'LayerNorm'], 'another norm'],
+  norm_layer: [['', 'layer_norm', 'LayerNorm', 'layernorm'], 'another norm'],
   pos_embed: [['learn'], 'other than learned positions'],
   scale_attn_norm: [[false], 'norms inside attention'],
   scale_mlp_norm: [[false], 'norms inside the MLP'],
@@ -191,8 +193,8 @@ function withArguments(
       received: JSON.stringify(args.patch_size),
     });
   }
-  const activation = args.act_layer === undefined ? base.activation : activations[args.act_layer];
-  if (args.act_layer !== undefined && activation === undefined) {
+  const activation = args.act_layer ? activations[args.act_layer.toLowerCase()] : base.activation;
+  if (args.act_layer && activation === undefined) {
     throw unsupported(`the activation ${args.act_layer}`, {
       where: where('act_layer'),
       expected: `one of ${Object.keys(activations).join(', ')}`,
@@ -203,6 +205,8 @@ function withArguments(
   const noPositions = args.no_embed_class ?? base.positions === 'patches';
   return {
     ...variant,
+    // A norm that is named is built with its own epsilon, whatever the architecture's would have had.
+    layerNormEps: args.norm_layer ? 1e-6 : base.layerNormEps,
     patchSize,
     width,
     depth: args.depth ?? base.depth,
