@@ -1,10 +1,10 @@
 import { InputError } from '@kora-bench/core/errors';
-import sharp from 'sharp';
 import { type PixelGeometry, preparePixels, prepareTarget } from '../preprocess/eval-transform.js';
 import type { ImageExtent } from '../preprocess/pillow-resample.js';
-import { damaged, decodeDepth, decodeMask, UndecodableExample, type Values } from './decode-targets.js';
+import { decodeImage } from './decode-image.js';
+import { decodeDepth, decodeMask, UndecodableExample, type Values } from './decode-targets.js';
 import { packedLayout, partsOf } from './packed-example.js';
-import type { DecodePlan, StoredExample, StoredImage } from './stored-example.js';
+import type { DecodePlan, StoredExample } from './stored-example.js';
 
 /**
  * Decodes an example, resizes and crops its image and its targets alike, and packs them.
@@ -16,7 +16,7 @@ export async function decodeExample(
   plan: DecodePlan,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { geometry } = plan;
-  const image = await decodeImage(example.image);
+  const image = await decodeImage(example.image, plan.image);
   const layout = packedLayout(geometry.imageSize, {
     depth: plan.depth !== undefined,
     mask: plan.mask !== undefined,
@@ -44,22 +44,6 @@ function preparedImage({ values, height, width }: Values<Uint8Array>, geometry: 
     if (!(error instanceof InputError)) throw error;
     const { message, expected = '', received = '', fix = '' } = error;
     throw new UndecodableExample({ part: 'image', message, expected, received, fix });
-  }
-}
-
-async function decodeImage(image: StoredImage): Promise<Values<Uint8Array>> {
-  if (image.kind === 'rgb') return { values: image.bytes, height: image.height, width: image.width };
-  try {
-    // Colour profiles and orientation tags are ignored, as by Pillow's `convert('RGB')`.
-    const { data, info } = await sharp(image.bytes, { ignoreIcc: true, failOn: 'warning' })
-      .toColourspace('srgb')
-      .removeAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`decodes to ${info.channels} channels instead of 3`);
-    return { values: data, height: info.height, width: info.width };
-  } catch (error) {
-    throw damaged('image', 'a whole image file', error);
   }
 }
 

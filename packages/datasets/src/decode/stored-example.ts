@@ -14,7 +14,7 @@ export type ExamplePart = keyof StoredExample;
 export type StoredImage =
   | {
       readonly kind: 'encoded';
-      /** An image file: JPEG, PNG, WebP, GIF, TIFF, … */
+      /** An image file in one of the formats of `image-format.ts`. */
       readonly bytes: Uint8Array;
     }
   | {
@@ -53,6 +53,15 @@ export type StoredDepth =
       readonly width: number;
     };
 
+/** How stored images are to be read. */
+export interface ImageEncoding {
+  /**
+   * Whether a file that is cut short is read as far as it goes, as with Pillow's `LOAD_TRUNCATED_IMAGES`; default no.
+   * JPEG, PNG and BMP files can be.
+   */
+  readonly truncated?: boolean;
+}
+
 /** How the values of stored masks are to be read. */
 export interface MaskEncoding {
   /** Values of pixels that belong to no class, e.g. 255. */
@@ -69,8 +78,9 @@ export interface DepthEncoding {
   readonly region?: PixelRegion;
 }
 
-/** How targets per pixel are stored. */
+/** How images and targets per pixel are stored. */
 export interface TargetEncoding {
+  readonly image?: ImageEncoding;
   readonly mask?: MaskEncoding;
   readonly depth?: DepthEncoding;
 }
@@ -78,6 +88,7 @@ export interface TargetEncoding {
 /** What a worker must know to decode the examples of a split. */
 export interface DecodePlan {
   readonly geometry: PixelGeometry;
+  readonly image?: ImageEncoding;
   readonly mask?: MaskEncoding & { readonly classes: number };
   readonly depth?: DepthEncoding & { readonly maximum: number };
 }

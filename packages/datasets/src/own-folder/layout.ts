@@ -1,7 +1,7 @@
 import type { SplitName } from '@kora-bench/core/data';
 import { FormatError } from '@kora-bench/core/errors';
 import type { ContentSelection, ContentSource } from '../content/content-source.js';
-import { imageFile } from '../split/file-split.js';
+import { imageFile } from '../decode/image-format.js';
 
 /*
  * How a folder of one's own is laid out: which splits it has, and what lies beside its images.

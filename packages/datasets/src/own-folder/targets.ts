@@ -10,8 +10,9 @@ import { warnOnce } from '../cache/warn-once.js';
 import { mapConcurrently } from '../content/concurrency.js';
 import { type ContentSource, linesOf, readTexts } from '../content/content-source.js';
 import { maskIndices, UndecodableExample } from '../decode/decode-targets.js';
+import { imageFile } from '../decode/image-format.js';
 import type { TargetEncoding } from '../decode/stored-example.js';
-import { type FileExample, imageFile, pairFiles } from '../split/file-split.js';
+import { type FileExample, pairFiles } from '../split/file-split.js';
 import { childrenOf, pairFolders } from './layout.js';
 
 /*

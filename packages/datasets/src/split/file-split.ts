@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ImageSplit } from '@kora-bench/core/data';
 import { FormatError } from '@kora-bench/core/errors';
 import type { ContentSource } from '../content/content-source.js';
+import { imageFile } from '../decode/image-format.js';
 import type { ExamplePart } from '../decode/stored-example.js';
 import { type StoredSplitDescription, storedSplit } from './stored-split.js';
 
@@ -107,9 +108,6 @@ export function pairFiles(
     });
   });
 }
-
-/** What images are named like; what sharp's prebuilt libvips decodes. */
-export const imageFile = /\.(?:jpe?g|png|webp|gif|tiff?)$/i;
 
 /** Paths below a folder without ending, and places, of the files in it. */
 function filesIn(source: ContentSource, folder: string, like: RegExp): (readonly [string, number])[] {

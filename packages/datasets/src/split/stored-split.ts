@@ -74,6 +74,7 @@ export function storedSplit(description: StoredSplitDescription, cacheDir: strin
       const layout = packedLayout(imageSize, { mask: mask !== undefined, depth: depth !== undefined });
       const plan: DecodePlan = {
         geometry,
+        ...(encoding?.image && { image: encoding.image }),
         ...(mask && { mask: { unlabelled: [], ...encoding?.mask, classes: mask.classNames.length } }),
         ...(depth && {
           depth: { ...encoding?.depth, maximum: depth.maximum ?? Number.POSITIVE_INFINITY },

@@ -1,0 +1,141 @@
+import sharp, { type Sharp } from 'sharp';
+import { decodeBmp } from './bmp.js';
+import { UndecodableExample, type Values } from './decode-targets.js';
+import { firstFrame, onScreen } from './gif-first-frame.js';
+import {
+  foreignContent,
+  type ImageFormat,
+  imageFormatOf,
+  imageFormats,
+  saveOrGetAgain,
+} from './image-format.js';
+import { decodeNetpbm } from './netpbm.js';
+import { pngAsFarAsItGoes } from './png-as-far-as-it-goes.js';
+import type { ImageEncoding, StoredImage } from './stored-example.js';
+
+/*
+ * Image files to the RGB bytes that Pillow's `convert("RGB")` gives, which the loaders of timm and torchvision call:
+ * alpha is left out, colour profiles and EXIF's orientation are ignored.
+ */
+
+/** Beyond twice its warning's limit Pillow refuses an image as a decompression bomb. */
+export const mostPixels = 2 * 89_478_485;
+
+/** @throws UndecodableExample when it is damaged, too large, or in a form that is not read */
+export async function decodeImage(
+  image: StoredImage,
+  { truncated = false }: ImageEncoding = {},
+): Promise<Values<Uint8Array>> {
+  if (image.kind === 'rgb') return { values: image.bytes, height: image.height, width: image.width };
+  const { bytes } = image;
+  const format = imageFormatOf(bytes);
+  if (format === undefined) {
+    throw new UndecodableExample({
+      part: 'image',
+      message: 'An image is in no format that is read.',
+      expected: imageFormats,
+      ...foreignContent(bytes),
+    });
+  }
+  try {
+    return await decoders[format](bytes, truncated);
+  } catch (error) {
+    throw undecodable(error, format, bytes.length);
+  }
+}
+
+type Decode = (bytes: Uint8Array, truncated: boolean) => Promise<Values<Uint8Array>> | Values<Uint8Array>;
+
+const decoders: Readonly<Record<ImageFormat, Decode>> = {
+  jpeg: (bytes, truncated) => decodeBySharp(bytes, truncated ? 'none' : 'truncated'),
+  // A wrong CRC of pixels is no error to Pillow, nor is one here.
+  png: (bytes, truncated) =>
+    decodeBySharp(truncated ? pngAsFarAsItGoes(bytes, mostPixels) : bytes, 'truncated'),
+  webp: (bytes) => decodeBySharp(bytes, 'error'),
+  tiff: (bytes) => decodeBySharp(bytes, 'error'),
+  async gif(bytes) {
+    const frame = firstFrame(bytes, mostPixels);
+    return onScreen(await decodeBySharp(frame.opaque, 'error'), frame);
+  },
+  bmp: (bytes, truncated) => decodeBmp(bytes, mostPixels, truncated),
+  netpbm: (bytes) => decodeNetpbm(bytes, mostPixels),
+};
+
+async function decodeBySharp(
+  bytes: Uint8Array,
+  failOn: 'none' | 'truncated' | 'error',
+): Promise<Values<Uint8Array>> {
+  const options = { ignoreIcc: true, failOn, limitInputPixels: mostPixels } as const;
+  const { format, space, depth } = await sharp(bytes, options).metadata();
+  // Pillow reads signed numbers as unsigned, and of those of 16 bits what lies below 256.
+  if (depth === 'char' || depth === 'short' || (space === 'cmyk' && depth !== 'uchar')) {
+    throw new Error(`${space} of type ${depth}, which is not read`);
+  }
+  // Pillow turns TIFF files by their own tag, and nothing by EXIF's.
+  const input = sharp(bytes, { ...options, autoOrient: format === 'tiff' });
+  if (space === 'cmyk')
+    return fromCmyk(await rawOf(input.pipelineColourspace('cmyk').toColourspace('cmyk'), 4));
+  return rawOf(input.toColourspace('srgb').removeAlpha(), 3);
+}
+
+async function rawOf(input: Sharp, channels: 3 | 4): Promise<Values<Uint8Array>> {
+  const { data, info } = await input.raw().toBuffer({ resolveWithObject: true });
+  if (info.channels !== channels)
+    throw new Error(`decodes to ${info.channels} channels instead of ${channels}`);
+  return { values: data, height: info.height, width: info.width };
+}
+
+/** Without a profile, as Pillow: each ink takes its share of what black leaves, rounded as `MULDIV255`. */
+function fromCmyk({ values: inks, height, width }: Values<Uint8Array>): Values<Uint8Array> {
+  const values = new Uint8Array(height * width * 3);
+  for (let from = 0, to = 0; from < inks.length; from += 4, to += 3) {
+    const light = 255 - inks[from + 3]!;
+    for (let i = 0; i < 3; i++) {
+      const product = inks[from + i]! * light + 128;
+      values[to + i] = Math.max(0, light - (((product >> 8) + product) >> 8));
+    }
+  }
+  return { values, height, width };
+}
+
+function undecodable(error: unknown, format: ImageFormat, bytes: number): UndecodableExample {
+  const text = error instanceof Error ? error.message : String(error);
+  // libvips repeats itself, and libraries below it add lines of their own.
+  const reason = text.trim().split('\n', 1)[0]!;
+  const facts = { part: 'image', expected: `a ${format} file that can be decoded` } as const;
+  if (/exceeds pixel limit|a header of .* pixels/.test(text)) {
+    return new UndecodableExample({
+      ...facts,
+      message: 'An image is too large.',
+      expected: `up to ${mostPixels} pixels, Pillow’s limit`,
+      received: `${reason} (a file of ${bytes} bytes)`,
+      fix: 'Make it smaller, or remove it.',
+    });
+  }
+  const unsupported = /not configured|unsupported|not supported|not read|bad labq format|where up to 255/i;
+  if (unsupported.test(text)) {
+    return new UndecodableExample({
+      ...facts,
+      message: 'An image is stored in a way that is not read.',
+      received: reason,
+      fix: 'Save it as PNG or JPEG of 8 bits, RGB.',
+    });
+  }
+  const tooEarly =
+    /ends too early|premature end|end of (?:GIF )?(?:source )?(?:data|file)|truncated|Read error/i;
+  if (tooEarly.test(text)) {
+    return new UndecodableExample({
+      ...facts,
+      message: 'An image is cut short.',
+      expected: `a whole ${format} file`,
+      received: reason,
+      fix: 'Get the file again, or remove it.',
+    });
+  }
+  return new UndecodableExample({
+    ...facts,
+    message: 'An image cannot be decoded.',
+    received: reason,
+    fix: saveOrGetAgain,
+  });
+}
