@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import { decodeBmp } from './bmp.js';
-import { UndecodableExample, type Values } from './decode-targets.js';
+import { mostPixels, UndecodableExample, type Values } from './decode-targets.js';
 import { firstFrame, onScreen } from './gif-first-frame.js';
 import {
   foreignContent,
@@ -10,16 +10,13 @@ import {
   saveOrGetAgain,
 } from './image-format.js';
 import { decodeNetpbm } from './netpbm.js';
-import { pngAsFarAsItGoes } from './png-as-far-as-it-goes.js';
+import { pngAsFarAsItGoes } from './png-file.js';
 import type { ImageEncoding, StoredImage } from './stored-example.js';
 
 /*
  * Image files to the RGB bytes that Pillow's `convert("RGB")` gives, which the loaders of timm and torchvision call:
  * alpha is left out, colour profiles and EXIF's orientation are ignored.
  */
-
-/** Beyond twice its warning's limit Pillow refuses an image as a decompression bomb. */
-export const mostPixels = 2 * 89_478_485;
 
 /** @throws UndecodableExample when it is damaged, too large, or in a form that is not read */
 export async function decodeImage(

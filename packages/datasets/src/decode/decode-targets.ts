@@ -1,11 +1,16 @@
 import { ignoredPixel } from '@kora-bench/core/data';
 import { type DecodedPng, decode } from 'fast-png';
 import type { ImageExtent } from '../preprocess/pillow-resample.js';
-import type { DecodeFailure, DecodePlan, ExamplePart, StoredDepth, StoredMask } from './stored-example.js';
+import { saveOrGetAgain } from './image-format.js';
+import { requirePlausiblePng } from './png-file.js';
+import type { DecodeFailure, DecodePlan, StoredDepth, StoredMask } from './stored-example.js';
 
 /*
  * Masks and depth as stored, decoded to one value a pixel. Apart from images, since these need libvips.
  */
+
+/** Beyond twice its warning's limit Pillow refuses an image as a decompression bomb. */
+export const mostPixels = 2 * 89_478_485;
 
 /** Thrown with what the main thread needs for its message: errors lose their class between threads. */
 export class UndecodableExample extends Error {
@@ -134,14 +139,15 @@ function depthMetres(bytes: Uint8Array, bits: 8 | 16, metresPerUnit: number): Va
 
 function decodePng(part: 'mask' | 'depth', bytes: Uint8Array): DecodedPng {
   try {
+    requirePlausiblePng(bytes, mostPixels);
     return decode(bytes, { checkCrc: true });
   } catch (error) {
-    throw damaged(part, 'a whole PNG file', error);
+    throw damaged(part, error);
   }
 }
 
 /** What went wrong with the bytes of a part. */
-export function damaged(part: ExamplePart, expected: string, error: unknown): UndecodableExample {
+function damaged(part: 'mask' | 'depth', error: unknown): UndecodableExample {
   // fast-png reads on past the end of a file that was cut short.
   const received =
     error instanceof RangeError && error.message.includes('outside the bounds')
@@ -149,10 +155,10 @@ export function damaged(part: ExamplePart, expected: string, error: unknown): Un
       : reasonOf(error);
   return new UndecodableExample({
     part,
-    message: `${{ image: 'An image', mask: 'A mask', depth: 'A depth image' }[part]} cannot be decoded.`,
-    expected,
+    message: `${{ mask: 'A mask', depth: 'A depth image' }[part]} cannot be decoded.`,
+    expected: 'a whole PNG file',
     received,
-    fix: 'Download or unpack the data set again: this file is damaged.',
+    fix: saveOrGetAgain,
   });
 }
 

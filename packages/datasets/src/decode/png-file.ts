@@ -1,18 +1,23 @@
 import { constants, crc32, deflateSync, inflateSync } from 'node:zlib';
 
 /*
- * A PNG file that is cut short, mended so that libpng decodes it: the rows that are there, and black for the rest, as
- * Pillow with `LOAD_TRUNCATED_IMAGES`. libpng itself gives up on the whole last chunk. (PNG specification, 3rd edition.)
+ * PNG files below their decoders (PNG specification, 3rd edition): what they will take in memory, and what can be had of
+ * one that is cut short.
  */
 
 const channelsOf: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const signatureBytes = 8;
 
-/**
- * @param mostPixels beyond which nothing is made
- * @returns a whole file, or the bytes as they are when nothing can be made of them
- */
-export function pngAsFarAsItGoes(bytes: Uint8Array, mostPixels: number): Uint8Array {
+interface PngFile {
+  /** Bytes of every row of the pixels, inflated; undefined when the header makes no sense. */
+  readonly rows: readonly number[] | undefined;
+  /** The chunks before the pixels that these need, whole. */
+  readonly before: readonly Uint8Array[];
+  /** Deflated pixels, as far as they are there. */
+  readonly data: Uint8Array;
+}
+
+function readPng(bytes: Uint8Array, mostPixels: number): PngFile {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const before: Uint8Array[] = [];
   const data: Uint8Array[] = [];
@@ -29,13 +34,24 @@ export function pngAsFarAsItGoes(bytes: Uint8Array, mostPixels: number): Uint8Ar
       if (kind === 'IHDR') header = content;
     }
   }
-  if (header?.length !== 13 || data.length === 0) return bytes;
-  const rows = rowLengths(header, mostPixels);
-  if (rows === undefined) return bytes;
+  const rows = header?.length === 13 ? rowLengths(header, mostPixels) : undefined;
+  return { rows, before, data: Buffer.concat(data) };
+}
+
+/**
+ * Mends a file that is cut short so that libpng decodes it: the rows that are there, and black for the rest, as Pillow
+ * with `LOAD_TRUNCATED_IMAGES`. libpng itself gives up on the whole last chunk.
+ *
+ * @param mostPixels beyond which nothing is made
+ * @returns a whole file, or the bytes as they are when nothing can be made of them
+ */
+export function pngAsFarAsItGoes(bytes: Uint8Array, mostPixels: number): Uint8Array {
+  const { rows, before, data } = readPng(bytes, mostPixels);
+  if (rows === undefined || data.length === 0) return bytes;
   const whole = rows.reduce((sum, length) => sum + length, 0);
   let raw: Uint8Array;
   try {
-    raw = inflateSync(Buffer.concat(data), { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: whole });
+    raw = inflateSync(data, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: whole });
   } catch {
     return bytes;
   }
@@ -55,7 +71,32 @@ export function pngAsFarAsItGoes(bytes: Uint8Array, mostPixels: number): Uint8Ar
   ]);
 }
 
-/** Bytes of every row with its filter byte, pass by pass; undefined when the header makes no sense. */
+/** What deflate can make of a byte at most. */
+const mostExpansion = 1032;
+const unchecked = 16 * 2 ** 20;
+
+/**
+ * Refuses what a decoder that trusts the file would fill the memory with: a header of too many pixels, or more data
+ * than the pixels take.
+ *
+ * @throws Error with the reason
+ */
+export function requirePlausiblePng(bytes: Uint8Array, mostPixels: number): void {
+  const { rows, data } = readPng(bytes, mostPixels);
+  if (rows === undefined) throw new Error(`a header that is damaged, or of more than ${mostPixels} pixels`);
+  const whole = rows.reduce((sum, length) => sum + length, 0);
+  if (data.length * mostExpansion < whole) throw new Error('a file that ends too early');
+  // What little data can become is no danger, and is not worth inflating it twice.
+  if (data.length * mostExpansion <= Math.max(whole, unchecked)) return;
+  try {
+    inflateSync(data, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: whole });
+  } catch (error) {
+    const isLonger = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    throw isLonger ? new Error('more data than its pixels take') : error;
+  }
+}
+
+/** Of every row with its filter byte, pass by pass. */
 function rowLengths(header: Uint8Array, mostPixels: number): readonly number[] | undefined {
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   const [width, height, depth, channels] = [
