@@ -1,9 +1,9 @@
-import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import { cifar10, cifar100 } from '@kora-bench/datasets';
 import { expect, test } from 'vitest';
-import { type Files, tarGzOf } from './support/archives.js';
+import { type Files, tarGzOf, tarOf } from './support/archives.js';
 import { failureOf } from './support/failure-of.js';
 import { preprocessing } from './support/synthetic-split.js';
 import { temporaryFolder } from './support/temporary-folder.js';
@@ -97,6 +97,20 @@ test('missing data: what to download and where to put it', async () => {
   expect(failure.fix).toContain('https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz');
 });
 
+test('an archive that a browser has unzipped is read, whether its name says so or not', async () => {
+  for (const name of ['cifar-100-binary.tar', 'cifar-100-binary.tar.gz']) {
+    const { train } = await cifar100.open(archiveContext(name, tarOf(cifar100Files)));
+    expect(train.length).toBeGreaterThan(0);
+  }
+});
+
+test('an archive compressed in another way is named with the command that unpacks it', async () => {
+  const bytes = Buffer.concat([Buffer.from('\xfd7zXZ\0', 'latin1'), Buffer.alloc(600)]);
+  const failure = await failureOf(cifar100.open(archiveContext('cifar-100-binary.tar.xz', bytes)));
+  expect(failure.received).toMatch(/compressed by xz/);
+  expect(failure.fix).toMatch(/tar -xf cifar-100-binary\.tar\.xz/);
+});
+
 test.each([
   ['truncated', (bytes: Buffer) => bytes.subarray(0, bytes.length >> 1)],
   ['not gzip', (bytes: Buffer) => Buffer.alloc(bytes.length, 'x')],
@@ -105,7 +119,8 @@ test.each([
   const failure = await failureOf(cifar100.open(context));
   expect(failure).toBeInstanceOf(FormatError);
   expect(failure.where).toBe(join(context.dataDir, 'cifar-100-binary.tar.gz'));
-  expect(readdirSync(join(context.cacheDir, 'unpacked'))).toEqual([]);
+  const unpacked = join(context.cacheDir, 'unpacked');
+  expect(existsSync(unpacked) ? readdirSync(unpacked) : []).toEqual([]);
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import { tinyImageNet } from '@kora-bench/datasets';
 import sharp from 'sharp';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { zipOf } from './support/archives.js';
 import { failureOf } from './support/failure-of.js';
 import { preprocessing } from './support/synthetic-split.js';
@@ -143,6 +143,43 @@ test.each([
   const failure = await failureOf(tinyImageNet.open(contextOf(part, 'folder')));
   expect(failure).toBeInstanceOf(FormatError);
   expect(failure.explain()).toMatch(message);
+});
+
+describe('validation images that a script has sorted into folders of classes', () => {
+  const sorted = (change: (path: string) => string, keep: (path: string) => boolean = () => true) =>
+    new Map([...files].filter(([path]) => keep(path)).map(([path, bytes]) => [change(path), bytes]));
+  const classOf = { 'val_0.JPEG': 'n00000002', 'val_1.JPEG': 'n00000001' } as Record<string, string>;
+  const intoClass = (path: string) =>
+    path.replace(/^val\/images\/(.*)$/, (_, name: string) => `val/${classOf[name]}/${name}`);
+  const intoClassImages = (path: string) =>
+    path.replace(/^val\/images\/(.*)$/, (_, name: string) => `val/${classOf[name]}/images/${name}`);
+  const unlisted = (path: string) => path !== 'val/val_annotations.txt';
+
+  test.each([
+    ['with the list', () => sorted(intoClass)],
+    ['without the list', () => sorted(intoClass, unlisted)],
+    ['with a folder images in each', () => sorted(intoClassImages, unlisted)],
+    [
+      'with training images flat as well',
+      () => sorted((path) => intoClass(path).replace(/^(train\/\w+)\/images/, '$1')),
+    ],
+    ['copied, the originals still there', () => new Map([...files, ...sorted(intoClass)])],
+  ])('%s: the same data set', async (_, content) => {
+    const official = await tinyImageNet.open(contextOf(files, 'folder'));
+    for (const as of ['folder', 'zip'] as const) {
+      const found = await tinyImageNet.open(contextOf(content(), as));
+      expect(found.test.fingerprint).toBe(official.test.fingerprint);
+      expect(found.train.fingerprint).toBe(official.train.fingerprint);
+      expect([...found.test.targets.label!.labels]).toEqual([0, 1]);
+    }
+  });
+
+  test('in the folder of another class: refused', async () => {
+    const wrong = sorted((path) => path.replace('val/images/val_0', 'val/n00000001/val_0'));
+    const failure = await failureOf(tinyImageNet.open(contextOf(wrong, 'folder')));
+    expect(failure.where).toContain('val/n00000001/val_0.JPEG');
+    expect(failure.expected).toContain('n00000002');
+  });
 });
 
 test('a validation image without a label is refused', async () => {

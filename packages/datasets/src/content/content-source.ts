@@ -46,6 +46,15 @@ export function rootByMarker(marker: string): Pick<ContentSelection, 'root' | 'e
   };
 }
 
+/** Names of what editors, systems and file managers leave in folders and archives; folders so named are not entered. */
+const leftBehind =
+  /^(?:\..*|Thumbs\.db|ehthumbs\.db|desktop\.ini|__MACOSX|@eaDir|\$RECYCLE\.BIN|System Volume Information|lost\+found|~\$.*|.*\.lock)$/i;
+
+/** Whether a file or folder of this name is no data, e.g. `.DS_Store`, `Thumbs.db`, `__MACOSX` or a lock. */
+export function isNotData(name: string): boolean {
+  return leftBehind.test(name);
+}
+
 /**
  * The root and the entries of a data set among all files found, in the order of a directory walk.
  *
@@ -56,8 +65,9 @@ export function selectEntries<E extends ContentEntry>(
   all: readonly E[],
   selection: ContentSelection,
 ): { readonly root: string; readonly entries: readonly E[] } {
-  // Names that begin with a dot are notes of editors and systems, in folders as in archives.
-  const visible = all.filter(({ path }) => !/(?:^|\/)\./.test(path));
+  // Of two with the same path in an archive the later one counts, as for programs that unpack it.
+  const byPath = new Map(all.map((entry): [string, E] => [entry.path, entry]));
+  const visible = [...byPath.values()].filter(({ path }) => !path.split('/').some(isNotData));
   const root = selection.root(visible.map(({ path }) => path));
   if (root === undefined) {
     throw new FormatError('The data set is not in here.', {

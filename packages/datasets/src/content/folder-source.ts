@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FormatError } from '@kora-bench/core/errors';
@@ -14,6 +14,8 @@ import {
   type ContentSource,
   selectEntries,
 } from './content-source.js';
+import { notAFile, readWhole, unreadable } from './file-access.js';
+import { walkFolder } from './folder-walk.js';
 
 const openFilesAtOnce = 32;
 /** Files beyond this size are not held in memory for their checksum. */
@@ -27,24 +29,28 @@ interface FileEntry extends ContentEntry {
 
 /**
  * The files below a folder. Their checksums are computed once and kept in `cacheDir`, for as long as no
- * path, size or time of change differs. Names that begin with a dot are left out.
+ * path, size or time of change differs. What is no data (`.DS_Store`, `Thumbs.db`, locks) is left out.
  *
- * @throws FormatError when the data set is not in the folder
+ * @throws FormatError when the data set is not in the folder, or a part of it cannot be read
  */
 export async function openFolder(
   location: string,
   selection: ContentSelection,
   cacheDir: string,
 ): Promise<ContentSource> {
-  const found = await listFiles(location, '', selection.enters ?? (() => true));
+  const found = await walkFolder(location, selection.enters ?? (() => true));
   const { root, entries: selected } = selectEntries(
     location,
     found.map((path) => ({ path, inFolder: path, size: 0 })),
     selection,
   );
   const entries = await mapConcurrently(selected, openFilesAtOnce, async (entry): Promise<FileEntry> => {
-    const { size, mtimeMs } = await stat(join(location, entry.inFolder));
-    return { ...entry, size, modified: mtimeMs };
+    const path = join(location, entry.inFolder);
+    const found = await stat(path).catch(async (error) => {
+      throw await unreadable(path, error);
+    });
+    if (!found.isFile()) throw notAFile(path, found);
+    return { ...entry, size: found.size, modified: found.mtimeMs };
   });
   const reader = new FolderReader(location, entries);
   return {
@@ -56,20 +62,6 @@ export async function openFolder(
   };
 }
 
-async function listFiles(root: string, folder: string, enters: (path: string) => boolean): Promise<string[]> {
-  const files: string[] = [];
-  for (const child of await readdir(join(root, folder), { withFileTypes: true })) {
-    if (child.name.startsWith('.')) continue;
-    const path = folder === '' ? child.name : `${folder}/${child.name}`;
-    const isFolder = child.isSymbolicLink()
-      ? (await stat(join(root, path))).isDirectory()
-      : child.isDirectory();
-    if (!isFolder) files.push(path);
-    else if (enters(path)) files.push(...(await listFiles(root, path, enters)));
-  }
-  return files;
-}
-
 class FolderReader implements ContentReader {
   constructor(
     private readonly location: string,
@@ -79,19 +71,13 @@ class FolderReader implements ContentReader {
   async read(index: number): Promise<Uint8Array<ArrayBuffer>> {
     const { inFolder, size } = this.entries[index]!;
     const where = join(this.location, inFolder);
-    let received: string;
-    try {
-      const bytes = await readFile(where);
-      if (bytes.length === size) return new Uint8Array(bytes);
-      received = `${bytes.length} bytes`;
-    } catch (error) {
-      received = error instanceof Error ? error.message : String(error);
-    }
-    throw new FormatError('A file of the data set cannot be read.', {
+    const bytes = await readWhole(where);
+    if (bytes.length === size) return new Uint8Array(bytes);
+    throw new FormatError('A file of the data set has changed.', {
       where,
       expected: `${size} bytes, as when the data set was opened`,
-      received,
-      fix: 'Leave the folder unchanged during a run, and make it readable.',
+      received: `${bytes.length} bytes`,
+      fix: 'Leave the folder unchanged during a run, and start it again.',
     });
   }
 
@@ -130,8 +116,12 @@ async function checksums(
 
 async function crcOfFile(path: string): Promise<number> {
   let crc = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
-    crc = crc32(chunk as Buffer, crc);
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
+      crc = crc32(chunk as Buffer, crc);
+    }
+  } catch (error) {
+    throw await unreadable(path, error);
   }
   return crc;
 }

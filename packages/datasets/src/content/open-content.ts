@@ -1,8 +1,10 @@
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataContext } from '@kora-bench/core/data';
-import { FormatError, MissingDataError } from '@kora-bench/core/errors';
+import { MissingDataError } from '@kora-bench/core/errors';
+import { archiveKind, notReadInPlace } from './archive-kind.js';
 import type { ContentSelection, ContentSource } from './content-source.js';
+import { notAFile, unreadable } from './file-access.js';
 import { openFolder } from './folder-source.js';
 import { openTar } from './tar-source.js';
 import { openZip } from './zip-source.js';
@@ -18,7 +20,13 @@ export async function openContent(
   selection: ContentSelection,
   cacheDir: string,
 ): Promise<ContentSource> {
-  const found = await stat(location).catch(() => undefined);
+  const found = await stat(location).catch(async (error) => {
+    const isLink = await lstat(location).then(
+      (found) => found.isSymbolicLink(),
+      () => false,
+    );
+    if (isLink || !isAbsent(error)) throw await unreadable(location, error);
+  });
   if (found === undefined) {
     throw new MissingDataError('There is no such folder or archive.', {
       where: location,
@@ -28,14 +36,21 @@ export async function openContent(
     });
   }
   if (found.isDirectory()) return openFolder(location, selection, cacheDir);
-  if (/\.zip$/i.test(location)) return openZip(location, selection);
-  if (/\.tar$/i.test(location)) return openTar(location, selection, cacheDir);
-  throw new FormatError('This is not an archive that can be read in place.', {
-    where: location,
-    expected: 'a folder, or a .zip or .tar archive',
-    received: 'another file',
-    fix: 'Unpack it (a .tar.gz allows no random access), and give the folder.',
-  });
+  if (!found.isFile()) throw notAFile(location, found);
+  const kind = await archiveKind(location);
+  // A self-extracting archive begins with a program, and a damaged one with anything; their names tell.
+  if (kind === 'zip' || (kind === undefined && /\.(?:zip|exe)$/i.test(location))) {
+    return openZip(location, selection);
+  }
+  if (kind === 'tar' || (kind === undefined && /\.tar$/i.test(location))) {
+    return openTar(location, selection, cacheDir);
+  }
+  throw notReadInPlace(location, kind);
+}
+
+/** Whether an error says that there is nothing of this name. */
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /** Where a data set may be in the data folder. */
@@ -65,9 +80,7 @@ export async function locate({ dataDir }: DataContext, places: DataPlaces): Prom
       if (await exists(join(dataDir, folder, marker))) return join(dataDir, folder);
     }
   }
-  const names = await readdir(dataDir).catch(() => []);
-  const archives = names.filter((name) => places.archive.test(name)).sort();
-  const archive = archives.find((name) => name === places.officialArchive) ?? archives[0];
+  const archive = await findArchive(dataDir, places);
   if (archive !== undefined) return join(dataDir, archive);
   throw new MissingDataError(`${places.title} is not in the data folder.`, {
     where: dataDir,
@@ -77,9 +90,34 @@ export async function locate({ dataDir }: DataContext, places: DataPlaces): Prom
   });
 }
 
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
+/**
+ * The official archive in a folder, else the first that is named like it and is not compressed as a whole, else the first.
+ *
+ * @throws FormatError when there is a folder and it cannot be listed
+ */
+export async function findArchive(
+  dataDir: string,
+  { archive, officialArchive }: Pick<DataPlaces, 'archive' | 'officialArchive'>,
+): Promise<string | undefined> {
+  const names = await readdir(dataDir).catch(async (error) => {
+    if (isAbsent(error)) return [];
+    throw await unreadable(dataDir, error, 'a folder that can be listed');
+  });
+  const archives = names.filter((name) => archive.test(name)).sort();
+  return (
+    archives.find((name) => name === officialArchive) ??
+    archives.find((name) => /\.(?:zip|tar)$/i.test(name)) ??
+    archives[0]
   );
+}
+
+/** @throws FormatError when it cannot be told, e.g. without the permission to look */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw await unreadable(path, error);
+  }
 }

@@ -5,7 +5,10 @@ declare module 'tar-stream' {
     readonly header: {
       readonly name: string;
       readonly size: number;
-      readonly type: string;
+      /** Of links: the path that they name. */
+      readonly linkname: string | null;
+      /** `null` for kinds that are not known. */
+      readonly type: string | null;
       /** Where its data begin in the archive. */
       readonly byteOffset: number;
     };

@@ -6,6 +6,7 @@ declare module 'yauzl' {
     readonly uncompressedSize: number;
     readonly compressionMethod: number;
     readonly crc32: number;
+    readonly externalFileAttributes: number;
     readonly relativeOffsetOfLocalHeader: number;
     isEncrypted(): boolean;
   }
@@ -24,6 +25,6 @@ declare module 'yauzl' {
   export function fromRandomAccessReaderPromise(
     reader: RandomAccessReader,
     totalSize: number,
-    options: { autoClose?: boolean },
+    options: { autoClose?: boolean; validateEntrySizes?: boolean },
   ): Promise<ZipFile>;
 }

@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { FormatError } from '@kora-bench/core/errors';
@@ -10,127 +10,130 @@ import {
   type ContentSource,
   selectEntries,
 } from './content-source.js';
-
-const windowBytes = 2 ** 20;
-
-/** Reads a file through a window of 1 MiB: many small reads close together cost one. */
-class BufferedFile {
-  readonly size: number;
-  readonly #descriptor: number;
-  readonly #window = Buffer.alloc(windowBytes);
-  #start = 0;
-  #length = 0;
-
-  /** @throws a system error when the file cannot be opened. */
-  constructor(path: string) {
-    this.#descriptor = openSync(path, 'r');
-    this.size = fstatSync(this.#descriptor).size;
-  }
-
-  /** Fills `target` from `position` on and returns the bytes read: fewer only at the end of the file. */
-  read(target: Buffer, position: number): number {
-    if (target.length > windowBytes) return readSync(this.#descriptor, target, 0, target.length, position);
-    if (position < this.#start || position + target.length > this.#start + this.#length) {
-      this.#start = position;
-      this.#length = readSync(this.#descriptor, this.#window, 0, windowBytes, position);
-    }
-    const from = position - this.#start;
-    return this.#window.copy(target, 0, from, Math.min(from + target.length, this.#length));
-  }
-
-  close(): void {
-    closeSync(this.#descriptor);
-  }
-}
+import { unreadable } from './file-access.js';
+import { readZipDirectory } from './zip-directory.js';
 
 const storedMethod = 0;
 const deflatedMethod = 8;
 const localHeaderBytes = 30;
 const localHeaderSignature = 0x04_03_4b_50;
 
+/** Names of other methods of compression (PKWARE APPNOTE 4.4.5), for messages. */
+const methodNames: Readonly<Record<number, string>> = {
+  9: 'Deflate64, which Windows takes for large files',
+  12: 'bzip2',
+  14: 'LZMA',
+  93: 'Zstandard',
+  95: 'xz',
+  98: 'PPMd',
+};
+
+/** What deflate can make of a byte at most. */
+const mostExpansion = 1032;
+/** From this size on, what is this many times larger than in the archive is taken for a zip bomb: images are not. */
+const bombBytes = 64 * 2 ** 20;
+const bombExpansion = 200;
+
 interface ZipEntry extends ContentEntry {
   readonly compressedSize: number;
-  readonly deflated: boolean;
+  readonly method: number;
+  readonly isEncrypted: boolean;
+  readonly isLink: boolean;
   readonly crc: number;
+  /** Of its local header, in the file. */
   readonly offset: number;
 }
-
-type RandomAccessRead = import('yauzl').RandomAccessReader['read'];
 
 const inflate = promisify(inflateRaw);
 
 /**
- * The files of a zip archive, without unpacking it: the directory is read once, then each file on its
- * own. yauzl reads the directory (zip64 included); the data of an entry, which it offers as a stream
- * only, is read here, behind its local header (PKWARE APPNOTE 4.3.7).
+ * The files of a zip archive, without unpacking it: the directory is read once, then each file on its own, behind its
+ * local header (PKWARE APPNOTE 4.3.7). What lies before and behind the archive (a program that extracts it) is passed
+ * over.
  *
- * @throws FormatError when the file is not a whole zip archive, or does not hold the data set.
+ * @throws FormatError when the file is not a whole zip archive, does not hold the data set, or stores a file of it in a
+ *   way that is not read
  */
 export async function openZip(location: string, selection: ContentSelection): Promise<ContentSource> {
-  const { root, entries } = selectEntries(location, await readDirectory(location), selection);
+  const found = await entriesOf(location);
+  const { root, entries } = selectEntries(location, found, selection);
+  const { size: archiveBytes } = await stat(location).catch(async (error) => {
+    throw await unreadable(location, error);
+  });
+  for (const entry of entries) requireReadable(location, entry, archiveBytes);
   return {
     location,
     root,
     entries,
-    open: async () => new ZipReader(location, entries, await open(location)),
+    async open() {
+      const file = await open(location).catch(async (error) => {
+        throw await unreadable(location, error);
+      });
+      return new ZipReader(location, entries, file);
+    },
     checksums: async (which) => (which?.map((i) => entries[i]!) ?? entries).map(({ crc }) => crc),
   };
 }
 
-async function readDirectory(location: string): Promise<ZipEntry[]> {
-  const { fromRandomAccessReaderPromise, RandomAccessReader } = await import('yauzl');
-  // yauzl reads the directory in two small pieces an entry: of the file itself, that takes 5 s for the
-  // 120,000 entries of Tiny ImageNet.
-  class DirectoryReader extends RandomAccessReader {
-    constructor(private readonly file: BufferedFile) {
-      super();
-    }
-    override read(...[buffer, offset, length, position, callback]: Parameters<RandomAccessRead>): void {
-      let bytesRead: number;
-      try {
-        bytesRead = this.file.read(buffer.subarray(offset, offset + length), position);
-      } catch (error) {
-        callback(error as Error, 0);
-        return;
-      }
-      callback(null, bytesRead);
-    }
+async function entriesOf(location: string): Promise<ZipEntry[]> {
+  const { entries, start } = await readZipDirectory(location);
+  return entries
+    .filter(({ fileName }) => !fileName.endsWith('/'))
+    .map((entry) => ({
+      path: entry.fileName,
+      size: entry.uncompressedSize,
+      compressedSize: entry.compressedSize,
+      method: entry.compressionMethod,
+      isEncrypted: entry.isEncrypted(),
+      // The upper half of the attributes is the mode of Unix.
+      isLink: ((entry.externalFileAttributes >>> 28) & 0xf) === 0xa,
+      crc: entry.crc32,
+      offset: start + entry.relativeOffsetOfLocalHeader,
+    }));
+}
+
+/** @throws FormatError saying what the entry is, before anything is allocated for it */
+function requireReadable(location: string, entry: ZipEntry, archiveBytes: number): void {
+  const { method, size, compressedSize } = entry;
+  const fail = (message: string, received: string, fix: string, expected = 'a file, stored or deflated') => {
+    throw new FormatError(message, { where: `${location}: ${entry.path}`, expected, received, fix });
+  };
+  const unpack = `Unpack ${basename(location)}, and give the folder`;
+  if (entry.isEncrypted) {
+    fail(
+      'A file in a zip archive is encrypted.',
+      'an encrypted file',
+      `${unpack}: archives with a password are not read.`,
+    );
   }
-  try {
-    const file = new BufferedFile(location);
-    try {
-      const options = { autoClose: false };
-      const zip = await fromRandomAccessReaderPromise(new DirectoryReader(file), file.size, options);
-      const entries: ZipEntry[] = [];
-      for await (const entry of zip.eachEntry()) {
-        // Folders, and what macOS adds to archives.
-        if (entry.fileName.endsWith('/') || entry.fileName.startsWith('__MACOSX/')) continue;
-        if (entry.isEncrypted() || ![storedMethod, deflatedMethod].includes(entry.compressionMethod)) {
-          throw new Error(`${entry.fileName} is encrypted or compressed by an uncommon method`);
-        }
-        entries.push({
-          path: entry.fileName,
-          size: entry.uncompressedSize,
-          compressedSize: entry.compressedSize,
-          deflated: entry.compressionMethod === deflatedMethod,
-          crc: entry.crc32,
-          offset: entry.relativeOffsetOfLocalHeader,
-        });
-      }
-      return entries;
-    } finally {
-      file.close();
-    }
-  } catch (cause) {
-    throw new FormatError('This zip archive cannot be read.', {
-      where: location,
-      expected: 'a whole zip archive',
-      received: cause instanceof Error ? cause.message : String(cause),
-      fix: 'Download it again; an interrupted download leaves a truncated file.',
-      cause,
-    });
+  if (entry.isLink) {
+    const fix = 'Make the archive again with the files that links name (zip without -y).';
+    fail('A symbolic link is in a zip archive.', 'a link', fix);
+  }
+  if (method !== storedMethod && method !== deflatedMethod) {
+    const name = methodNames[method] ?? `method ${method}`;
+    fail('A file in a zip archive is compressed in a way that is not read.', name, `${unpack}.`);
+  }
+  const most = method === storedMethod ? compressedSize : compressedSize * mostExpansion + 64;
+  if (entry.offset + localHeaderBytes + compressedSize > archiveBytes || size > most) {
+    fail(
+      'A file in a zip archive is damaged.',
+      `${compressedSize} bytes for ${size}, in an archive of ${archiveBytes}`,
+      getArchiveAgain,
+      'sizes that are possible',
+    );
+  }
+  if (size > bombBytes && size > compressedSize * bombExpansion) {
+    fail(
+      'A file in a zip archive is larger than an image would be.',
+      `${compressedSize} bytes that become ${size}, as of a zip bomb`,
+      `${unpack} if you trust it.`,
+      `at most ${bombExpansion} times its size in the archive`,
+    );
   }
 }
+
+const getArchiveAgain = 'Download or copy the archive again.';
 
 class ZipReader implements ContentReader {
   constructor(
@@ -148,7 +151,7 @@ class ZipReader implements ContentReader {
     }
     const start = entry.offset + localHeaderBytes + view.getUint16(26, true) + view.getUint16(28, true);
     const stored = await this.#readAt(entry, start, entry.compressedSize);
-    const bytes = entry.deflated ? await this.#inflate(entry, stored) : stored;
+    const bytes = entry.method === deflatedMethod ? await this.#inflate(entry, stored) : stored;
     if (bytes.length !== entry.size) {
       throw this.#damaged(entry, `${bytes.length} bytes instead of ${entry.size}`);
     }
@@ -162,7 +165,9 @@ class ZipReader implements ContentReader {
 
   async #readAt(entry: ZipEntry, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(length);
-    const { bytesRead } = await this.file.read(bytes, 0, length, position);
+    const { bytesRead } = await this.file.read(bytes, 0, length, position).catch(async (error) => {
+      throw await unreadable(this.location, error);
+    });
     if (bytesRead !== length) throw this.#damaged(entry, 'the archive ends before it');
     return bytes;
   }
@@ -181,7 +186,7 @@ class ZipReader implements ContentReader {
       where: `${this.location}: ${entry.path}`,
       expected: `${entry.size} bytes with CRC-32 ${entry.crc.toString(16).padStart(8, '0')}`,
       received,
-      fix: 'Download the archive again.',
+      fix: getArchiveAgain,
     });
   }
 }

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataContext, DatasetDefinition, ImageDataset, ImageSplit } from '@kora-bench/core/data';
 import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import { parse } from 'csv-parse/sync';
 import { type ContentSource, readTexts, rootByMarker } from '../content/content-source.js';
+import { readWhole } from '../content/file-access.js';
 import { openFolder } from '../content/folder-source.js';
 import { exists, locate, openContent } from '../content/open-content.js';
 import type { DepthEncoding } from '../decode/stored-example.js';
@@ -94,7 +94,7 @@ async function findNyu(context: DataContext): Promise<Found> {
     title: 'NYU Depth V2',
     folders: ['nyu_data', 'nyu-depth-v2/nyu_data'],
     markers: [csvFiles[0]],
-    archive: /^nyu_data.*\.(?:zip|tar)$/i,
+    archive: /^nyu_data.*\.(?:zip|tar(?:\.\w+)?|tgz)$/i,
     officialArchive: 'nyu_data.zip',
     howToGet,
   });
@@ -164,7 +164,7 @@ async function openLabelled(
 
 /** The examples of the official split, from 0; MATLAB counts from 1. */
 async function readSplits(path: string, count: number): Promise<Record<'train' | 'test', number[]>> {
-  const matrices = readMatlabV5(await readFile(path), path);
+  const matrices = readMatlabV5(await readWhole(path), path);
   const list = (name: string): number[] => {
     const numbers = matrices.get(name) ?? [];
     const valid = numbers.every((n) => Number.isInteger(n) && n >= 1 && n <= count);

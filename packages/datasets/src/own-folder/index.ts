@@ -7,14 +7,15 @@ import type {
   ImageSplit,
   SplitName,
 } from '@kora-bench/core/data';
-import type { ContentSource } from '../content/content-source.js';
+import { type ContentSource, isNotData } from '../content/content-source.js';
 import { openContent } from '../content/open-content.js';
 import { fileSplit } from '../split/file-split.js';
 import { type CompleteDataset, carve, withValidation } from '../split/selection.js';
 import { checkDataset, crcFailures } from '../verify/check-dataset.js';
-import { childrenOf, type FolderLayout, folderSelection, recogniseLayout } from './layout.js';
+import { childrenOf, type FolderLayout, folderSelection, leftOut, recogniseLayout } from './layout.js';
 import {
   type FolderExamples,
+  type FolderSettings,
   labelledExamples,
   maskClassNames,
   maskedExamples,
@@ -50,14 +51,14 @@ export function folderDataset(path: string): FolderDataset {
 
 /**
  * Opens a data set of one's own: a folder, or a `.zip` or `.tar` archive of one, in one of these layouts, at
- * the top or in each of `train/`, `val/` and `test/`:
+ * the top or in each of `train/`, `val/` and `test/` (also `training`, `valid`, `validation`, `testing`):
  *
  * - one folder of images for each class,
  * - `images/` and `masks/` (PNG, one index a pixel, 255 for none), with an optional `classes.txt` at the top,
  * - `rgb/` and `depth/` (16-bit PNG, millimetres unless `dataset.json` has another `scale`),
  * - `values.csv`: the column `path`, and one or more columns of numbers.
  *
- * Without `test/`, `val/` serves as `test`; without both, a fifth of the images is set aside as `test` and a
+ * `dataset.json` with `"truncated": true` reads images that are cut short as far as they go. Without `test/`, `val/` serves as `test`; without both, a fifth of the images is set aside as `test` and a
  * tenth of the rest as `val`, by a fixed seed. The notes of the splits say so.
  *
  * @param path of the folder or archive; its name without ending is the name of the data set
@@ -69,10 +70,20 @@ export async function openFolderDataset(path: string, context: DataContext): Pro
 
 async function openSource(source: ContentSource, path: string, context: DataContext): Promise<ImageDataset> {
   const layout = recogniseLayout(source);
-  const read = await examplesReader(source, path, layout, context);
+  const settings = await readSettings(source);
+  const read = await examplesReader(source, path, { layout, settings, context });
+  const image = settings.truncated ? { image: { truncated: true } } : undefined;
+  const common = [...leftOut(source, layout), ...(image === undefined ? [] : [truncatedNote])];
   const build = async (folder: string, split: SplitName, notes: readonly string[] = []) => {
-    const { notes: own = [], ...examples } = await read(folder);
-    const description = { dataset: nameOf(path), split, source, ...examples, notes: [...own, ...notes] };
+    const { notes: own = [], encoding, ...examples } = await read(folder);
+    const description = {
+      dataset: nameOf(path),
+      split,
+      source,
+      ...examples,
+      ...((encoding ?? image) && { encoding: { ...encoding, ...image } }),
+      notes: [...own, ...common, ...notes],
+    };
     return fileSplit(description, context.cacheDir);
   };
   const { all, train: trainFolder, val: valFolder, test: testFolder } = layout.splits;
@@ -98,12 +109,20 @@ function carved(all: ImageSplit): CompleteDataset {
   return withValidation({ name: all.dataset, train: rest, test });
 }
 
+const truncatedNote =
+  'Images that are cut short are read as far as they go, the rest of them grey or black, as dataset.json says.';
+
+interface FolderFacts {
+  readonly layout: FolderLayout;
+  readonly settings: FolderSettings;
+  readonly context: DataContext;
+}
+
 /** How the examples below a folder are found; what all splits share is read once. */
 async function examplesReader(
   source: ContentSource,
   path: string,
-  { kind, splits }: FolderLayout,
-  { cacheDir }: DataContext,
+  { layout: { kind, splits }, settings, context: { cacheDir } }: FolderFacts,
 ): Promise<(folder: string) => FolderExamples | Promise<FolderExamples>> {
   if (kind === 'value') return (folder) => valuedExamples(source, folder);
   if (kind === 'label') {
@@ -113,7 +132,6 @@ async function examplesReader(
     const first = labelledExamples(source, splits.all ?? splits.train!);
     return (folder) => labelledExamples(source, folder, first.targets.label!.classNames);
   }
-  const settings = await readSettings(source);
   if (kind === 'depth') return (folder) => measuredExamples(source, folder, settings);
   const classNames = await maskClassNames(source, settings, cacheDir);
   return (folder) => maskedExamples(source, folder, classNames, settings);
@@ -134,12 +152,12 @@ async function emptyFoldersToo(source: ContentSource, path: string, folder: stri
     )
   ) {
     for (const child of await readdir(onDisk, { withFileTypes: true })) {
-      if (child.isDirectory() && !child.name.startsWith('.')) folders.add(`${folder}${child.name}`);
+      if (child.isDirectory() && !isNotData(child.name)) folders.add(`${folder}${child.name}`);
     }
   }
   return [...folders];
 }
 
 function nameOf(path: string): string {
-  return basename(resolve(path)).replace(/\.(?:zip|tar)$/i, '');
+  return basename(resolve(path)).replace(/\.(?:zip|exe|tar(?:\.\w+)?|tgz)$/i, '');
 }

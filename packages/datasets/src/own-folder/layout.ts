@@ -1,7 +1,7 @@
 import type { SplitName } from '@kora-bench/core/data';
 import { FormatError } from '@kora-bench/core/errors';
 import type { ContentSelection, ContentSource } from '../content/content-source.js';
-import { imageFile } from '../decode/image-format.js';
+import { imageFile, imageFormats, otherImageFile } from '../decode/image-format.js';
 
 /*
  * How a folder of one's own is laid out: which splits it has, and what lies beside its images.
@@ -40,13 +40,20 @@ const foreignFolders = /^(?:(?:train|val|test)20\d\d|annotations|JPEGImages|Segm
 
 const textFile = /(?:^|\/)(?:values\.csv|classes\.txt|dataset\.json)$/;
 
-/** All images and texts; folders around them that hold nothing else are not part of the data set. */
+function isWanted(path: string): boolean {
+  return imageFile.test(path) || textFile.test(path) || otherImageFile.test(path);
+}
+
+/**
+ * All images and texts, and images in formats that are not read, which are named then; folders around them that hold
+ * nothing else are not part of the data set.
+ */
 export const folderSelection: ContentSelection = {
   expected: 'images',
-  wanted: (path) => imageFile.test(path) || textFile.test(path),
+  wanted: isWanted,
   root(paths) {
-    const relevant = paths.filter((path) => imageFile.test(path) || textFile.test(path));
-    const words = new Set([...Object.keys(splitFolders), 'images', 'masks', 'rgb', 'depth']);
+    const relevant = paths.filter(isWanted);
+    const words = new Set([...Object.keys(splitFolders), 'masks', 'rgb', 'depth']);
     let root = '';
     for (;;) {
       const first = relevant[0]?.slice(root.length).split('/') ?? [];
@@ -76,7 +83,9 @@ export function childrenOf(source: ContentSource, prefix: string): ReadonlySet<s
  */
 export function recogniseLayout(source: ContentSource): FolderLayout {
   if (!source.entries.some(({ path }) => imageFile.test(path))) {
-    throw unknownLayout(source, 'no images (JPEG, PNG, WebP, GIF or TIFF) in it');
+    const other = source.entries.find(({ path }) => otherImageFile.test(path))?.path;
+    const those = other === undefined ? '' : `, but others such as ${other}: save those as PNG or JPEG`;
+    throw unknownLayout(source, `no images (${imageFormats}) in it${those}`);
   }
   const splits: Partial<Record<SplitName | 'all', string>> = {};
   for (const child of childrenOf(source, '')) {
@@ -85,6 +94,10 @@ export function recogniseLayout(source: ContentSource): FolderLayout {
     if (splits[split] !== undefined) throw unknownLayout(source, `both ${splits[split]} and ${child}`);
     splits[split] = child;
   }
+  if (splits.train !== undefined && isClass(source, splits.train)) {
+    // A class of trains beside one of cars, say.
+    return { kind: kindOf(source, ''), splits: { all: '' } };
+  }
   if (splits.train === undefined && (splits.val ?? splits.test) !== undefined) {
     throw unknownLayout(source, `${splits.val ?? splits.test} but no train/`);
   }
@@ -92,6 +105,38 @@ export function recogniseLayout(source: ContentSource): FolderLayout {
   // One table at the top may list the images of all splits.
   if (childrenOf(source, '').has('values.csv')) return { kind: 'value', splits };
   return { kind: kindOf(source, splits.train), splits };
+}
+
+/** Whether a folder holds images and no folders, and lies beside other folders of images, none of them a split. */
+function isClass(source: ContentSource, folder: string): boolean {
+  const children = [...childrenOf(source, folder)];
+  if (children.some((child) => child.endsWith('/') || textFile.test(child))) return false;
+  const beside = [...childrenOf(source, '')].filter((child) => child.endsWith('/') && child !== folder);
+  return (
+    beside.length > 0 && beside.every((child) => splitFolders[child.slice(0, -1).toLowerCase()] === undefined)
+  );
+}
+
+/** What is seen of a folder and not read: images in other formats, and beside the folders of splits. */
+export function leftOut(source: ContentSource, { splits }: FolderLayout): readonly string[] {
+  const notes: string[] = [];
+  const others = source.entries.filter(({ path }) => otherImageFile.test(path));
+  if (others.length > 0) {
+    notes.push(
+      `${others.length} images in formats that are not read are left out, e.g. ${others[0]!.path}: ` +
+        'save them as PNG or JPEG to have them in.',
+    );
+  }
+  const folders = Object.values(splits);
+  const beside = source.entries.filter(
+    ({ path }) => imageFile.test(path) && !folders.some((folder) => path.startsWith(folder)),
+  );
+  if (beside.length > 0) {
+    notes.push(
+      `${beside.length} images outside of ${folders.join(', ')} are left out, e.g. ${beside[0]!.path}.`,
+    );
+  }
+  return notes;
 }
 
 function kindOf(source: ContentSource, prefix: string): LayoutKind {

@@ -10,7 +10,7 @@ import { warnOnce } from '../cache/warn-once.js';
 import { mapConcurrently } from '../content/concurrency.js';
 import { type ContentSource, linesOf, readTexts } from '../content/content-source.js';
 import { maskIndices, UndecodableExample } from '../decode/decode-targets.js';
-import { imageFile } from '../decode/image-format.js';
+import { imageFile, imageFormats, otherImageFile } from '../decode/image-format.js';
 import type { TargetEncoding } from '../decode/stored-example.js';
 import { type FileExample, pairFiles } from '../split/file-split.js';
 import { childrenOf, pairFolders } from './layout.js';
@@ -32,6 +32,8 @@ const settingsSchema = z.strictObject({
   scale: z.number().positive().default(0.001),
   /** Metres beyond which nothing counts as measured. */
   maximum: z.number().positive().optional(),
+  /** Whether images that are cut short are read as far as they go, as with Pillow's `LOAD_TRUNCATED_IMAGES`. */
+  truncated: z.boolean().default(false),
   /** Values of masks that stand for no class. */
   unlabelled: z.array(z.int().min(0).max(255)).default([255]),
 });
@@ -53,9 +55,11 @@ export async function readSettings(source: ContentSource): Promise<FolderSetting
   }
   throw new FormatError('The settings of the data set are not valid.', {
     where: `${source.location}: dataset.json`,
-    expected: 'a JSON object with "scale" (metres a unit), "maximum" (metres) or "unlabelled" (mask values)',
+    expected:
+      'a JSON object with "scale" (metres a unit), "maximum" (metres), "unlabelled" (mask values) or "truncated" ' +
+      '(true or false)',
     received,
-    fix: 'Correct the file, or remove it for the defaults: 0.001, none and [255].',
+    fix: 'Correct the file, or remove it for the defaults: 0.001, none, [255] and false.',
   });
 }
 
@@ -117,11 +121,18 @@ export function requireImages(source: ContentSource, folders: readonly string[])
   }
   const empty = folders.filter((folder) => !filled.has(folder));
   if (empty.length === 0) return;
+  const other = source.entries.find(
+    ({ path }) => path.startsWith(`${empty[0]}/`) && otherImageFile.test(path),
+  );
+  const found = other === undefined ? 'none' : `others, e.g. ${other.path}`;
   throw new FormatError('A class has no images.', {
     where: `${source.location}: ${empty[0]}/`,
-    expected: 'one image or more (JPEG, PNG, WebP, GIF or TIFF) for each class',
-    received: empty.length === 1 ? 'none' : `none, as in ${empty.length - 1} other folders`,
-    fix: 'Add images, convert those in another format, or remove the folder.',
+    expected: `one image or more (${imageFormats}) for each class`,
+    received: empty.length === 1 ? found : `${found}; likewise ${empty.length - 1} other folders`,
+    fix:
+      other === undefined
+        ? 'Add images, or remove the folder.'
+        : 'Save its images as PNG or JPEG, or remove the folder.',
   });
 }
 

@@ -13,11 +13,13 @@ export interface FileExample {
   readonly depth?: number;
 }
 
-/** A split whose examples are files: `paths`, `content` and `store` follow from them. */
+/** A split whose examples are files: `content` and `store` follow from them. */
 export interface FileSplitDescription
   extends Pick<StoredSplitDescription, 'dataset' | 'split' | 'targets' | 'encoding' | 'notes'> {
   readonly source: ContentSource;
   readonly examples: readonly FileExample[];
+  /** What the examples are called; by default the paths of their images. */
+  readonly paths?: readonly string[];
 }
 
 const partNames = ['image', 'mask', 'depth'] as const satisfies readonly ExamplePart[];
@@ -28,7 +30,7 @@ const partNames = ['image', 'mask', 'depth'] as const satisfies readonly Example
  * @throws FormatError when there are no examples, or a file cannot be read
  */
 export async function fileSplit(description: FileSplitDescription, cacheDir: string): Promise<ImageSplit> {
-  const { source, examples, ...rest } = description;
+  const { source, examples, paths, ...rest } = description;
   if (examples.length === 0) {
     throw new FormatError('A split has no images.', {
       where: `${source.location}: ${rest.split}`,
@@ -46,7 +48,7 @@ export async function fileSplit(description: FileSplitDescription, cacheDir: str
   return storedSplit(
     {
       ...rest,
-      paths: examples.map(({ image }) => source.entries[image]!.path),
+      paths: paths ?? examples.map(({ image }) => source.entries[image]!.path),
       content: content.digest('hex'),
       store: {
         async open() {

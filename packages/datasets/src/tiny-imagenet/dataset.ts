@@ -1,18 +1,35 @@
 import type { DataContext, ImageDataset, ImageSplit } from '@kora-bench/core/data';
 import { FormatError } from '@kora-bench/core/errors';
-import { type ContentSource, readTexts } from '../content/content-source.js';
+import { type ContentSource, readTexts, walkOrder } from '../content/content-source.js';
 import { fileSplit } from '../split/file-split.js';
 
 export const datasetName = 'tiny-imagenet';
 
-/** An image of the training or validation set: `train/<wnid>/images/*.JPEG` or `val/images/*.JPEG`. */
-const imagePath = /^(?:train\/([^/]+)|val)\/images\/[^/.][^/]*\.jpe?g$/i;
+const annotationsFile = 'val/val_annotations.txt';
+const textFiles = ['wnids.txt', 'words.txt'] as const;
 
-const textFiles = ['wnids.txt', 'words.txt', 'val/val_annotations.txt'] as const;
+/** Where an image lies: its split, its class if its folder says so, and its name. */
+interface ImagePlace {
+  readonly split: 'train' | 'test';
+  readonly wnid: string | undefined;
+  readonly file: string;
+}
 
-/** Whether a path of the official layout is read. */
+/**
+ * `train/<wnid>/images/*.JPEG` and `val/images/*.JPEG` officially. Half the scripts in use move the validation images
+ * into `val/<wnid>/`, with or without `images/`, and some flatten the training images likewise.
+ */
+function placeOf(path: string): ImagePlace | undefined {
+  const match = /^(train|val)\/(?:(?!images\/)([^/]+)\/(?:images\/)?|images\/)([^/]+\.jpe?g)$/i.exec(path);
+  if (match === null) return undefined;
+  const [, folder, wnid, file] = match;
+  if (folder === 'train' && wnid === undefined) return undefined;
+  return { split: folder === 'train' ? 'train' : 'test', wnid, file: file! };
+}
+
+/** Whether a path of the data set is read. */
 export function isRead(path: string): boolean {
-  return (textFiles as readonly string[]).includes(path) || imagePath.test(path);
+  return [...textFiles, annotationsFile].includes(path) || placeOf(path) !== undefined;
 }
 
 const standingNotes = [
@@ -28,34 +45,70 @@ export async function openTinyImageNet(source: ContentSource, context: DataConte
   const texts = await readTexts(source, textFiles);
   const { wnids, names } = parseClasses(texts['wnids.txt'], texts['words.txt'], source.location);
   const labelOf = new Map(wnids.map((id, label): [string, number] => [id, label]));
-  const valIds = parseValAnnotations(texts['val/val_annotations.txt'], source.location);
+  const annotated = await readValAnnotations(source);
 
   const build = async (split: keyof typeof officialCounts): Promise<ImageSplit> => {
-    const chosen: number[] = [];
-    const labels: number[] = [];
-    source.entries.forEach(({ path }, entry) => {
-      const match = imagePath.exec(path);
-      if (match === null || path.startsWith('train/') !== (split === 'train')) return;
-      const wnid = split === 'train' ? match[1]! : valIds.get(path.slice(path.lastIndexOf('/') + 1));
+    const found = imagesOf(source, split, annotated);
+    const labels = found.map(({ entry, wnid }) => {
       const label = wnid === undefined ? undefined : labelOf.get(wnid);
-      if (label === undefined) throw unknownClass(source.location, path, wnid);
-      chosen.push(entry);
-      labels.push(label);
+      if (label === undefined) throw unknownClass(source.location, source.entries[entry]!.path, wnid);
+      return label;
     });
-    checkComplete(source.location, split, labels, { wnids, annotated: valIds.size });
+    checkComplete(source.location, split, labels, { wnids, annotated: annotated?.size });
     return fileSplit(
       {
         dataset: datasetName,
         split,
         targets: { label: { classNames: names, labels: Int32Array.from(labels) } },
-        notes: [...standingNotes, ...partNote(split, chosen.length)],
+        notes: [...standingNotes, ...partNote(split, found.length)],
         source,
-        examples: chosen.map((image) => ({ image })),
+        examples: found.map(({ entry }) => ({ image: entry })),
+        paths: found.map(({ officialPath }) => officialPath),
       },
       context.cacheDir,
     );
   };
   return { name: datasetName, train: await build('train'), test: await build('test') };
+}
+
+interface FoundImage {
+  readonly entry: number;
+  readonly wnid: string | undefined;
+  /** Where it lies in the official layout, which orders the images whatever layout this is. */
+  readonly officialPath: string;
+}
+
+/**
+ * The images of a split in the official order.
+ *
+ * @param annotated the classes of the validation images, where there is a list of them
+ * @throws FormatError when the folder and the list say different things of an image
+ */
+function imagesOf(
+  source: ContentSource,
+  split: keyof typeof officialCounts,
+  annotated: ReadonlyMap<string, string> | undefined,
+): readonly FoundImage[] {
+  const found = new Map<string, FoundImage>();
+  source.entries.forEach(({ path }, entry) => {
+    const place = placeOf(path);
+    if (place?.split !== split) return;
+    const { file, wnid: folder } = place;
+    const listed = split === 'test' ? annotated?.get(file) : undefined;
+    if (folder !== undefined && listed !== undefined && folder !== listed) {
+      throw new FormatError('A validation image lies in the folder of another class.', {
+        where: `${source.location}: ${path}`,
+        expected: `a folder ${listed}, as ${annotationsFile} says`,
+        received: folder,
+        fix: 'Unpack the data set again, or sort its validation images again.',
+      });
+    }
+    const officialPath = split === 'train' ? `train/${folder}/images/${file}` : `val/images/${file}`;
+    // Scripts that copy leave the image where it was; the one in the folder of its class counts.
+    if (found.has(officialPath) && folder === undefined) return;
+    found.set(officialPath, { entry, wnid: folder ?? listed, officialPath });
+  });
+  return [...found.values()].sort((a, b) => walkOrder(a.officialPath, b.officialPath));
 }
 
 function partNote(split: keyof typeof officialCounts, found: number): string[] {
@@ -66,7 +119,7 @@ function partNote(split: keyof typeof officialCounts, found: number): string[] {
 function unknownClass(location: string, path: string, wnid: string | undefined): FormatError {
   return new FormatError('An image has no known class.', {
     where: `${location}: ${path}`,
-    expected: wnid === undefined ? 'a line in val/val_annotations.txt' : 'a class of wnids.txt',
+    expected: wnid === undefined ? `a line in ${annotationsFile}` : 'a class of wnids.txt',
     received: wnid ?? 'none',
     fix: 'Download or unpack the data set again, and add no files to it.',
   });
@@ -76,7 +129,7 @@ function checkComplete(
   location: string,
   split: keyof typeof officialCounts,
   labels: readonly number[],
-  { wnids, annotated }: { readonly wnids: readonly string[]; readonly annotated: number },
+  { wnids, annotated }: { readonly wnids: readonly string[]; readonly annotated: number | undefined },
 ): void {
   const present = new Set(labels);
   const absent = wnids.filter((_, label) => !present.has(label));
@@ -89,9 +142,9 @@ function checkComplete(
       fix,
     });
   }
-  if (split === 'test' && labels.length !== annotated) {
+  if (split === 'test' && annotated !== undefined && labels.length !== annotated) {
     throw new FormatError('Validation images of Tiny ImageNet are missing.', {
-      where: `${location}: val/images/`,
+      where: `${location}: val/`,
       expected: `the ${annotated} images of val_annotations.txt`,
       received: String(labels.length),
       fix,
@@ -132,6 +185,22 @@ function parseClasses(wnidsTxt: string, wordsTxt: string, location: string): Tin
     }),
   );
   return { wnids, names: wnids.map((id) => words.get(id) ?? id) };
+}
+
+/**
+ * Which class each validation image has, where the list is still there.
+ *
+ * @throws FormatError when it is not, and the images are not sorted into folders of classes either
+ */
+async function readValAnnotations(source: ContentSource): Promise<ReadonlyMap<string, string> | undefined> {
+  const isListed = source.entries.some(({ path }) => path === annotationsFile);
+  const isSorted = source.entries.some(({ path }) => {
+    const place = placeOf(path);
+    return place?.split === 'test' && place.wnid !== undefined;
+  });
+  if (!isListed && isSorted) return undefined;
+  const texts = await readTexts(source, [annotationsFile]);
+  return parseValAnnotations(texts[annotationsFile], source.location);
 }
 
 /**

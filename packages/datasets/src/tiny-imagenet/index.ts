@@ -8,7 +8,7 @@ const places: DataPlaces = {
   title: 'Tiny ImageNet',
   folders: ['tiny-imagenet-200'],
   markers: ['wnids.txt'],
-  archive: /^tiny-imagenet-200.*\.(?:zip|tar)$/i,
+  archive: /^tiny-imagenet-200.*\.(?:zip|tar(?:\.\w+)?|tgz)$/i,
   officialArchive: 'tiny-imagenet-200.zip',
   howToGet:
     'Download http://cs231n.stanford.edu/tiny-imagenet-200.zip (237 MB) into the data folder; ' +
@@ -22,7 +22,7 @@ async function findTinyImageNet(context: DataContext): Promise<ContentSource> {
       ...rootByMarker('wnids.txt'),
       wanted: isRead,
       // Neither the official test images nor anything else that was put beside is looked through.
-      enters: (path) => /^(?:train(?:\/[^/]+(?:\/images)?)?|val(?:\/images)?)$/.test(path),
+      enters: (path) => /^(?:(?:train|val)(?:\/[^/]+(?:\/images)?)?)$/.test(path),
     },
     context.cacheDir,
   );
@@ -30,7 +30,8 @@ async function findTinyImageNet(context: DataContext): Promise<ContentSource> {
 
 /**
  * Tiny ImageNet (Stanford CS231n, 2015): 200 classes of 64 × 64 images, 500 a class for training and 50
- * for validation. Reads the official layout, as a folder or as the zip archive. Labels follow `wnids.txt`;
+ * for validation. Reads the official layout, as a folder or as the zip archive, and also one whose
+ * validation images a script has sorted into folders of classes. Labels follow `wnids.txt`;
  * examples come in the order of a directory walk sorted by name.
  */
 export const tinyImageNet: DatasetDefinition = {

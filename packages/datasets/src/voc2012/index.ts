@@ -46,7 +46,7 @@ const places: DataPlaces = {
   title: 'Pascal VOC 2012',
   folders: ['VOCdevkit/VOC2012', 'VOC2012'],
   markers: [listPaths[0]],
-  archive: /^voc(?:trainval|devkit)?[-_.]?(?:11-May-)?2012.*\.(?:tar|zip)$/i,
+  archive: /^voc(?:trainval|devkit)?[-_.]?(?:11-May-)?2012.*\.(?:zip|tar(?:\.\w+)?|tgz)$/i,
   officialArchive: 'VOCtrainval_11-May-2012.tar',
   howToGet:
     'Download http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar (2 GB) into the data ' +
