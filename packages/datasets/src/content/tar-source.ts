@@ -75,7 +75,7 @@ async function indexOf(archive: string, cacheDir: string): Promise<readonly TarE
     () => undefined,
   );
   if (known !== undefined) return known;
-  const found = await listEntries(archive);
+  const found = await listEntries(archive, size);
   try {
     await writeFileAtomic(kept, JSON.stringify({ identity, entries: found }));
   } catch (error) {
@@ -84,12 +84,15 @@ async function indexOf(archive: string, cacheDir: string): Promise<readonly TarE
   return found;
 }
 
-async function listEntries(archive: string): Promise<readonly TarEntry[]> {
+async function listEntries(archive: string, archiveBytes: number): Promise<readonly TarEntry[]> {
   const tar = await import('tar-stream');
   const found = new Map<string, TarEntry>();
   const links: { readonly path: string; readonly target: string }[] = [];
   const entries = tar.extract();
-  const reading = pipeline(createReadStream(archive, { highWaterMark: 2 ** 20 }), entries);
+  const reading = pipeline(
+    createReadStream(archive, { highWaterMark: Math.min(2 ** 20, Math.max(archiveBytes, 1)) }),
+    entries,
+  );
   const listing = (async () => {
     for await (const entry of entries) {
       const { name, size, type, byteOffset, linkname } = entry.header;

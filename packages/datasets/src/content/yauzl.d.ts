@@ -2,6 +2,9 @@
 declare module 'yauzl' {
   export interface Entry {
     readonly fileName: string;
+    readonly fileNameLength: number;
+    readonly extraFieldLength: number;
+    readonly fileCommentLength: number;
     readonly compressedSize: number;
     readonly uncompressedSize: number;
     readonly compressionMethod: number;

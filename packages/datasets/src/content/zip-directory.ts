@@ -51,6 +51,8 @@ type RandomAccessRead = import('yauzl').RandomAccessReader['read'];
 interface ZipBounds {
   readonly start: number;
   readonly end: number;
+  /** Bytes of the directory, where its end says so. */
+  readonly directoryBytes?: number;
 }
 
 export interface ZipDirectory {
@@ -77,7 +79,7 @@ export async function readZipDirectory(location: string): Promise<ZipDirectory> 
   }
 }
 
-async function readEntries(file: BufferedFile, { start, end }: ZipBounds): Promise<Entry[]> {
+async function readEntries(file: BufferedFile, { start, end, directoryBytes }: ZipBounds): Promise<Entry[]> {
   const { fromRandomAccessReaderPromise, RandomAccessReader } = await import('yauzl');
   // yauzl reads the directory in two small pieces an entry: of the file itself, that takes 5 s for the
   // 120,000 entries of Tiny ImageNet.
@@ -99,10 +101,19 @@ async function readEntries(file: BufferedFile, { start, end }: ZipBounds): Promi
     validateEntrySizes: false,
   });
   const entries: Entry[] = [];
-  for await (const entry of zip.eachEntry()) entries.push(entry);
+  let length = 0;
+  for await (const entry of zip.eachEntry()) {
+    entries.push(entry);
+    length += entryBytes + entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
+  }
+  // The end states a number of entries too; files must not go missing because it is wrong.
+  if (directoryBytes !== undefined && length !== directoryBytes) {
+    throw new Error(`a directory of ${directoryBytes} bytes with ${entries.length} entries of ${length}`);
+  }
   return entries;
 }
 
+const entryBytes = 46;
 const endSignature = 0x06_05_4b_50;
 const endBytes = 22;
 const zip64EndSignature = 0x06_06_4b_50;
@@ -135,7 +146,7 @@ function findBounds(file: BufferedFile, location: string): ZipBounds {
     return { start: plausibleStart(recordAt - Number(tail.readBigUInt64LE(locator + 8))), end };
   }
   if (disk !== 0 && disk !== 0xffff) throw severalParts(location);
-  return { start: plausibleStart(endAt - directoryBytes - offset), end };
+  return { start: plausibleStart(endAt - directoryBytes - offset), end, directoryBytes };
 }
 
 function plausibleStart(start: number): number {

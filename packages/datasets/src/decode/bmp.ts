@@ -154,43 +154,46 @@ function fieldReader(masks: BmpHeader['masks']): (word: number, values: Uint8Arr
   };
 }
 
-/** One index a byte, `[height, width]` in stored order, of rows in runs (RLE8 and RLE4). */
+/**
+ * One index a byte, `[height, width]` in stored order, of rows in runs (RLE8 and RLE4). As Pillow: a run ends with its
+ * row, pixels that are listed one by one go on in the next, and a row that ends early is filled with index 0.
+ */
 function unpackRuns(bytes: Uint8Array, header: BmpHeader, truncated: boolean): Uint8Array {
   const { height, width, pixelsAt, compression } = header;
   const indices = new Uint8Array(height * width);
   const half = compression === runLength4;
-  let at = pixelsAt;
-  let row = 0;
-  let column = 0;
-  const put = (index: number) => {
-    if (row < height && column < width) indices[row * width + column] = index;
-    column++;
-  };
   const nibble = (byte: number, i: number) => (half ? (i % 2 === 0 ? byte >> 4 : byte & 15) : byte);
-  while (row < height) {
-    if (at + 2 > bytes.length) {
-      if (truncated) return indices;
-      throw new Error('a file that ends too early');
-    }
-    const [count, value] = [bytes[at]!, bytes[at + 1]!];
+  let at = pixelsAt;
+  let filled = 0;
+  let column = 0;
+  while (filled < indices.length) {
+    const [count, value] = [bytes[at], bytes[at + 1]];
     at += 2;
+    if (count === undefined || value === undefined) break;
     if (count > 0) {
-      for (let i = 0; i < count; i++) put(nibble(value, i));
+      const pixels = Math.min(count, Math.max(0, width - column), indices.length - filled);
+      for (let i = 0; i < pixels; i++) indices[filled++] = nibble(value, i);
+      column += pixels;
     } else if (value === 0) {
-      row++;
+      filled = Math.ceil(filled / width) * width;
       column = 0;
     } else if (value === 1) {
-      if (row < height - 1 && !truncated) throw new Error('a file that ends too early');
-      return indices;
+      break;
     } else if (value === 2) {
-      column += bytes[at] ?? 0;
-      row += bytes[at + 1] ?? 0;
+      const [right, down] = [bytes[at], bytes[at + 1]];
       at += 2;
+      if (right === undefined || down === undefined) break;
+      filled = Math.min(indices.length, filled + right + down * width);
+      column = filled % width;
     } else {
-      const length = half ? Math.ceil(value / 2) : value;
-      for (let i = 0; i < value; i++) put(nibble(bytes[at + (half ? i >> 1 : i)] ?? 0, i));
-      at += length + (length % 2);
+      const pixels = Math.min(value, indices.length - filled);
+      const length = half ? Math.ceil(pixels / 2) : pixels;
+      if (at + length > bytes.length) break;
+      for (let i = 0; i < pixels; i++) indices[filled++] = nibble(bytes[at + (half ? i >> 1 : i)]!, i);
+      at += length + ((at + length) % 2);
+      column += value;
     }
   }
+  if (filled < indices.length && !truncated) throw new Error('a file that ends too early');
   return indices;
 }

@@ -10,7 +10,7 @@ import {
   saveOrGetAgain,
 } from './image-format.js';
 import { decodeNetpbm } from './netpbm.js';
-import { pngAsFarAsItGoes } from './png-file.js';
+import { mendPng, requireEnoughData } from './png-file.js';
 import type { ImageEncoding, StoredImage } from './stored-example.js';
 
 /*
@@ -37,6 +37,8 @@ export async function decodeImage(
   try {
     return await decoders[format](bytes, truncated);
   } catch (error) {
+    // A fault of this package is not one of the file.
+    if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     throw undecodable(error, format, bytes.length);
   }
 }
@@ -44,10 +46,8 @@ export async function decodeImage(
 type Decode = (bytes: Uint8Array, truncated: boolean) => Promise<Values<Uint8Array>> | Values<Uint8Array>;
 
 const decoders: Readonly<Record<ImageFormat, Decode>> = {
-  jpeg: (bytes, truncated) => decodeBySharp(bytes, truncated ? 'none' : 'truncated'),
-  // A wrong CRC of pixels is no error to Pillow, nor is one here.
-  png: (bytes, truncated) =>
-    decodeBySharp(truncated ? pngAsFarAsItGoes(bytes, mostPixels) : bytes, 'truncated'),
+  jpeg: (bytes, truncated) => decodeBySharp(bytes, truncated ? 'none' : 'error'),
+  png: decodePng,
   webp: (bytes) => decodeBySharp(bytes, 'error'),
   tiff: (bytes) => decodeBySharp(bytes, 'error'),
   async gif(bytes) {
@@ -58,18 +58,42 @@ const decoders: Readonly<Record<ImageFormat, Decode>> = {
   netpbm: (bytes) => decodeNetpbm(bytes, mostPixels),
 };
 
+async function decodePng(bytes: Uint8Array, truncated: boolean): Promise<Values<Uint8Array>> {
+  try {
+    requireEnoughData(bytes, mostPixels);
+    // A wrong CRC of pixels is no error to Pillow, nor is one here.
+    return await decodeBySharp(bytes, 'truncated');
+  } catch (error) {
+    const mended = mendPng(bytes, mostPixels);
+    if (mended === undefined || !(mended.isComplete || truncated)) throw error;
+    return decodeBySharp(mended.file, 'truncated');
+  }
+}
+
+/** Of JPEG: a block of 8 × 8 pixels takes a bit at least. */
+const mostPixelsPerByte = 8 * 64;
+const leastRoom = 2 ** 16;
+
 async function decodeBySharp(
   bytes: Uint8Array,
   failOn: 'none' | 'truncated' | 'error',
 ): Promise<Values<Uint8Array>> {
   const options = { ignoreIcc: true, failOn, limitInputPixels: mostPixels } as const;
-  const { format, space, depth } = await sharp(bytes, options).metadata();
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { format, space, depth, height, width } = await sharp(file, options).metadata();
+  if (
+    format === 'jpeg' &&
+    failOn !== 'none' &&
+    height * width > leastRoom + bytes.length * mostPixelsPerByte
+  ) {
+    throw new Error('a file that ends too early');
+  }
   // Pillow reads signed numbers as unsigned, and of those of 16 bits what lies below 256.
   if (depth === 'char' || depth === 'short' || (space === 'cmyk' && depth !== 'uchar')) {
     throw new Error(`${space} of type ${depth}, which is not read`);
   }
   // Pillow turns TIFF files by their own tag, and nothing by EXIF's.
-  const input = sharp(bytes, { ...options, autoOrient: format === 'tiff' });
+  const input = sharp(file, { ...options, autoOrient: format === 'tiff' });
   if (space === 'cmyk')
     return fromCmyk(await rawOf(input.pipelineColourspace('cmyk').toColourspace('cmyk'), 4));
   return rawOf(input.toColourspace('srgb').removeAlpha(), 3);
@@ -95,10 +119,18 @@ function fromCmyk({ values: inks, height, width }: Values<Uint8Array>): Values<U
   return { values, height, width };
 }
 
+/** The line of a message that says why: libvips repeats itself, puts warnings first, and names its parts. */
+function reasonOf(text: string): string {
+  const lines = text
+    .split('\n')
+    .map((line) => line.replace(/^(?:Input buffer has corrupt header: *)?(?:\w+: )?/, ''));
+  const reasons = lines.filter((line) => line !== '' && !/^(?:Corrupt JPEG data|Warning)/.test(line));
+  return reasons[0] ?? lines[0] ?? text;
+}
+
 function undecodable(error: unknown, format: ImageFormat, bytes: number): UndecodableExample {
   const text = error instanceof Error ? error.message : String(error);
-  // libvips repeats itself, and libraries below it add lines of their own.
-  const reason = text.trim().split('\n', 1)[0]!;
+  const reason = reasonOf(text);
   const facts = { part: 'image', expected: `a ${format} file that can be decoded` } as const;
   if (/exceeds pixel limit|a header of .* pixels/.test(text)) {
     return new UndecodableExample({
@@ -109,7 +141,8 @@ function undecodable(error: unknown, format: ImageFormat, bytes: number): Undeco
       fix: 'Make it smaller, or remove it.',
     });
   }
-  const unsupported = /not configured|unsupported|not supported|not read|bad labq format|where up to 255/i;
+  const unsupported =
+    /not configured|not supported|not read$|bad labq format|where up to 255|no known route/i;
   if (unsupported.test(text)) {
     return new UndecodableExample({
       ...facts,
@@ -119,7 +152,7 @@ function undecodable(error: unknown, format: ImageFormat, bytes: number): Undeco
     });
   }
   const tooEarly =
-    /ends too early|premature end|end of (?:GIF )?(?:source )?(?:data|file)|truncated|Read error/i;
+    /ends too early|premature end|end of (?:GIF )?(?:source )?(?:data|file)|truncated|Read error at/i;
   if (tooEarly.test(text)) {
     return new UndecodableExample({
       ...facts,
@@ -133,6 +166,6 @@ function undecodable(error: unknown, format: ImageFormat, bytes: number): Undeco
     ...facts,
     message: 'An image cannot be decoded.',
     received: reason,
-    fix: saveOrGetAgain,
+    fix: saveOrGetAgain(),
   });
 }

@@ -158,7 +158,7 @@ function damaged(part: 'mask' | 'depth', error: unknown): UndecodableExample {
     message: `${{ mask: 'A mask', depth: 'A depth image' }[part]} cannot be decoded.`,
     expected: 'a whole PNG file',
     received,
-    fix: saveOrGetAgain,
+    fix: saveOrGetAgain('PNG'),
   });
 }
 

@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import sharp from 'sharp';
 import { decodeExample } from './decode-example.js';
 import { UndecodableExample } from './decode-targets.js';
+import { saveOrGetAgain } from './image-format.js';
 import type { DecodeFailure, DecodeReply, DecodeRequest } from './stored-example.js';
 
 // The pool is the parallelism: threads inside libvips would only compete with it.
@@ -29,6 +30,6 @@ function failureOf(error: unknown): DecodeFailure {
     message: 'An example cannot be decoded.',
     expected: 'an image that can be decoded and resized',
     received: error instanceof Error ? error.message : String(error),
-    fix: 'Download or unpack the data set again: this file is damaged.',
+    fix: saveOrGetAgain(),
   };
 }

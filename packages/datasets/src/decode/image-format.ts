@@ -83,11 +83,12 @@ export function foreignContent(bytes: Uint8Array): { readonly received: string; 
   if (found !== undefined) return { received: found[0], fix: found[1] };
   if (bytes.every((byte) => byte === 0)) return { received: `${bytes.length} bytes of zero`, fix: getAgain };
   const first = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-  return { received: `a file that begins with the bytes ${first}`, fix: saveOrGetAgain };
+  return { received: `a file that begins with the bytes ${first}`, fix: saveOrGetAgain() };
 }
 
 const getAgain = 'Get the file again, or remove it.';
 
-/** True of any image that cannot be decoded, for whatever reason. */
-export const saveOrGetAgain =
-  'If an image viewer shows it, save it from there as PNG or JPEG; otherwise it is damaged: get it again, or remove it.';
+/** How to mend an image that cannot be decoded, true whatever the reason. */
+export function saveOrGetAgain(as = 'PNG or JPEG'): string {
+  return `If an image viewer shows it, save it from there as ${as}; otherwise it is damaged: get it again, or remove it.`;
+}

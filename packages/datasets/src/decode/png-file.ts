@@ -38,22 +38,31 @@ function readPng(bytes: Uint8Array, mostPixels: number): PngFile {
   return { rows, before, data: Buffer.concat(data) };
 }
 
+export interface MendedPng {
+  /** A whole file. */
+  readonly file: Uint8Array;
+  /** Whether all rows were there; else the rest is black. */
+  readonly isComplete: boolean;
+}
+
 /**
- * Mends a file that is cut short so that libpng decodes it: the rows that are there, and black for the rest, as Pillow
- * with `LOAD_TRUNCATED_IMAGES`. libpng itself gives up on the whole last chunk.
+ * A file of the rows that are there, whatever is wrong with what follows, as Pillow reads them, with
+ * `LOAD_TRUNCATED_IMAGES` where some are missing. libpng gives up on the whole last chunk.
  *
  * @param mostPixels beyond which nothing is made
- * @returns a whole file, or the bytes as they are when nothing can be made of them
+ * @returns undefined when nothing can be made of the bytes
  */
-export function pngAsFarAsItGoes(bytes: Uint8Array, mostPixels: number): Uint8Array {
+export function mendPng(bytes: Uint8Array, mostPixels: number): MendedPng | undefined {
   const { rows, before, data } = readPng(bytes, mostPixels);
-  if (rows === undefined || data.length === 0) return bytes;
-  const whole = rows.reduce((sum, length) => sum + length, 0);
+  const whole = rows?.reduce((sum, length) => sum + length, 0) ?? 0;
+  if (rows === undefined || data.length === 0) {
+    return undefined;
+  }
   let raw: Uint8Array;
   try {
     raw = inflateSync(data, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: whole });
   } catch {
-    return bytes;
+    return undefined;
   }
   const filled = new Uint8Array(whole);
   let there = 0;
@@ -63,17 +72,30 @@ export function pngAsFarAsItGoes(bytes: Uint8Array, mostPixels: number): Uint8Ar
   }
   filled.set(raw.subarray(0, there));
   const image = chunk('IDAT', deflateSync(filled, { level: 1 }));
-  return Buffer.concat([
-    bytes.subarray(0, signatureBytes),
-    ...before,
-    image,
-    chunk('IEND', new Uint8Array()),
-  ]);
+  const end = chunk('IEND', new Uint8Array());
+  const file = Buffer.concat([bytes.subarray(0, signatureBytes), ...before, image, end]);
+  return { file, isComplete: there === whole };
 }
-
 /** What deflate can make of a byte at most. */
 const mostExpansion = 1032;
 const unchecked = 16 * 2 ** 20;
+
+/**
+ * Refuses a header of more pixels than the data behind it can become.
+ *
+ * @returns the data, and how long it is once inflated
+ * @throws Error with the reason
+ */
+export function requireEnoughData(
+  bytes: Uint8Array,
+  mostPixels: number,
+): { data: Uint8Array; whole: number } {
+  const { rows, data } = readPng(bytes, mostPixels);
+  if (rows === undefined) throw new Error(`a header of damaged fields, or of more than ${mostPixels} pixels`);
+  const whole = rows.reduce((sum, length) => sum + length, 0);
+  if (data.length * mostExpansion < whole) throw new Error('a file that ends too early');
+  return { data, whole };
+}
 
 /**
  * Refuses what a decoder that trusts the file would fill the memory with: a header of too many pixels, or more data
@@ -82,10 +104,7 @@ const unchecked = 16 * 2 ** 20;
  * @throws Error with the reason
  */
 export function requirePlausiblePng(bytes: Uint8Array, mostPixels: number): void {
-  const { rows, data } = readPng(bytes, mostPixels);
-  if (rows === undefined) throw new Error(`a header that is damaged, or of more than ${mostPixels} pixels`);
-  const whole = rows.reduce((sum, length) => sum + length, 0);
-  if (data.length * mostExpansion < whole) throw new Error('a file that ends too early');
+  const { data, whole } = requireEnoughData(bytes, mostPixels);
   // What little data can become is no danger, and is not worth inflating it twice.
   if (data.length * mostExpansion <= Math.max(whole, unchecked)) return;
   try {

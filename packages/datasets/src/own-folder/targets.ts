@@ -49,7 +49,7 @@ export async function readSettings(source: ContentSource): Promise<FolderSetting
   try {
     const parsed = settingsSchema.safeParse(JSON.parse(text));
     if (parsed.success) return parsed.data;
-    received = z.prettifyError(parsed.error);
+    received = parsed.error.issues.map((issue) => offence(issue, JSON.parse(text))).join('; ');
   } catch (error) {
     received = error instanceof Error ? error.message : String(error);
   }
@@ -61,6 +61,14 @@ export async function readSettings(source: ContentSource): Promise<FolderSetting
     received,
     fix: 'Correct the file, or remove it for the defaults: 0.001, none, [255] and false.',
   });
+}
+
+/** The field that is wrong in settings, and its value. */
+function offence({ code, path, ...issue }: z.core.$ZodIssue, settings: unknown): string {
+  if (code === 'unrecognized_keys')
+    return `a field ${JSON.stringify((issue as { keys?: string[] }).keys?.[0])}`;
+  const value = path.reduce<unknown>((inside, key) => Reflect.get(Object(inside), key), settings);
+  return path.length === 0 ? JSON.stringify(value) : `${JSON.stringify(value)} as ${path.join('.')}`;
 }
 
 /**
