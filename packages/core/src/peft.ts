@@ -1,5 +1,29 @@
 /* The contract of methods, and building blocks for them. */
 
+export {
+  adapterConfigFile,
+  readPeftFields,
+  refuseFeatures,
+  unsupportedField,
+} from './peft/adapter-config.js';
+export {
+  type AdapterToRead,
+  type AdapterToWrite,
+  type LoadedPeftAdapter,
+  type PeftAdapter,
+  readPeftAdapter,
+  requireParameter,
+  writePeftAdapter,
+} from './peft/adapter-folder.js';
+export {
+  type AdapterLayer,
+  kindsAndBlocks,
+  layersForAdapters,
+  layersOfAdapter,
+  patternEntry,
+  requireAllBlocks,
+} from './peft/adapter-layers.js';
+export { type AdapterTensors, adapterFile } from './peft/adapter-tensors.js';
 export { type AttachSpec, attachMethod, type NoiseSpec } from './peft/attach.js';
 export {
   type BottleneckWeights,
@@ -30,6 +54,15 @@ export {
   type ParameterSpec,
   type UpdateFactors,
 } from './peft/parameter.js';
+export {
+  type PeftConfig,
+  type PeftContent,
+  type PeftForm,
+  type PeftReadContext,
+  type PeftReading,
+  type PeftWriteContext,
+  peftPrefix,
+} from './peft/peft-form.js';
 export {
   allLinear,
   type LinearSite,

@@ -1,6 +1,4 @@
-import type { HostTensor, Weights } from '@kora-bench/core/graph';
-import { hostTensor } from '@kora-bench/core/graph';
-import type { Architecture } from '@kora-bench/core/nn';
+import type { HostTensor } from '@kora-bench/core/graph';
 import { add, div, matmul, maximum, mul, reshape, sqrt, stopGradient, sum } from '@kora-bench/core/ops';
 import type { ParameterSpec } from '@kora-bench/core/peft';
 import { defineMethod } from '@kora-bench/core/peft';
@@ -10,17 +8,12 @@ import {
   loraParameters,
   matrixA,
   matrixB,
-  scaleOf,
+  trainsBias,
 } from '@kora-bench/method-lora';
-import type { z } from 'zod';
+import { type DoraOptions, magnitude, optionsSchema, rowNorms } from './magnitudes.js';
+import { doraForm } from './peft-form.js';
 
-const optionsSchema = loraOptions.pick({ rank: true, alpha: true, scaling: true, targets: true });
-
-/** Options of `dora`, as of `lora`. */
-export type DoraOptions = z.infer<typeof optionsSchema>;
-
-/** The name of a layer's magnitudes `[out]`, as peft ends it. */
-const magnitude = 'lora_magnitude_vector.weight';
+export type { DoraOptions };
 
 /** DoRA: every adapted layer's weight is `m ⊙ (W + ΔW) / ‖W + ΔW‖`, row by row, with LoRA's `ΔW = scale·B·A`. */
 const dora = defineMethod<DoraOptions>({
@@ -40,13 +33,20 @@ const dora = defineMethod<DoraOptions>({
     );
     return [...loraParameters(model, loraOptions.parse(options)), ...magnitudes];
   },
-  initialize: ({ model, options, weights }) => rowNorms(model, options, weights),
+  trainsBackbone: trainsBias,
+  initialize: ({ model, options, weights }) =>
+    new Map(
+      adaptedLayers(model, options).map((layer): [string, HostTensor] => [
+        `${layer.name}.${magnitude}`,
+        rowNorms(weights.get(layer.weight)!, layer.rows),
+      ]),
+    ),
   attach({ model, options, parameter }) {
-    const adapted = new Set(adaptedLayers(model, options).map(({ name }) => name));
-    const scale = scaleOf(options);
+    const scales = new Map(adaptedLayers(model, options).map(({ name, scale }) => [name, scale]));
     return {
       weight({ name, outFeatures }, weight) {
-        if (!adapted.has(name)) return weight;
+        const scale = scales.get(name);
+        if (scale === undefined) return weight;
         const [a, b, m] = [matrixA, matrixB, magnitude].map((part) => parameter(`${name}.${part}`));
         const whole = add(weight, matmul(b!, mul(a!, scale)));
         const norm = sqrt(sum(mul(whole, whole), { axes: [1], keepDims: true }));
@@ -56,25 +56,10 @@ const dora = defineMethod<DoraOptions>({
       },
     };
   },
+  peft: doraForm,
 });
 
 /** A row of zeros stays one. */
 const smallestNorm = 1e-12;
-
-/** m starts as the norm of each row of W, so that training starts from the backbone's forward pass. */
-function rowNorms(model: Architecture, options: DoraOptions, weights: Weights): Weights {
-  return new Map(
-    adaptedLayers(model, options).map(
-      ({ name, weight, rows, inFeatures, outFeatures }): [string, HostTensor] => {
-        const { data } = weights.get(weight)!;
-        const first = rows?.[0] ?? 0;
-        const norms = Float32Array.from({ length: outFeatures }, (_, row) =>
-          Math.hypot(...data.subarray((first + row) * inFeatures, (first + row + 1) * inFeatures)),
-        );
-        return [`${name}.${magnitude}`, hostTensor([outFeatures], norms)];
-      },
-    ),
-  );
-}
 
 export default dora;

@@ -1,8 +1,17 @@
 import { lora } from './method.js';
 
 export { type LoraOptions, optionsSchema as loraOptions, scaleOf } from './options.js';
-export { adaptedLayers, loraParameters, matrixA, matrixB } from './parameters.js';
-export type { LoadedAdapter, PeftAdapter } from './peft-adapter.js';
+export {
+  type AdaptedLayer,
+  adaptedLayers,
+  type LayerOptions,
+  loraParameters,
+  matrixA,
+  matrixB,
+  trainsBias,
+} from './parameters.js';
+export type { LoadedAdapter } from './peft-adapter.js';
 export { fromPeftAdapter, toPeftAdapter } from './peft-adapter.js';
-export type { PeftLoraConfig } from './peft-config.js';
+export { readLoraLayers, writeLoraModules } from './peft-form.js';
+export { loraModules } from './peft-fusion.js';
 export default lora;

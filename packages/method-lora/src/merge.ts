@@ -3,7 +3,6 @@ import type { HostTensor, Weights } from '@kora-bench/core/graph';
 import type { Architecture } from '@kora-bench/core/nn';
 import type { LinearSite } from '@kora-bench/core/peft';
 import type { LoraOptions } from './options.js';
-import { scaleOf } from './options.js';
 import { adaptedLayers, matrixA, matrixB } from './parameters.js';
 
 /**
@@ -17,12 +16,11 @@ export function mergeLora(
   model: Architecture,
   options: LoraOptions,
 ): Weights {
-  const scale = scaleOf(options);
   const merged = new Map<string, HostTensor>();
   for (const layer of adaptedLayers(model, options)) {
     const a = requireValue(parameters, `${layer.name}.${matrixA}`);
     const b = requireValue(parameters, `${layer.name}.${matrixB}`);
-    addProduct(rowsOfLayer(merged, weights, layer), { a, b, factor: scale });
+    addProduct(rowsOfLayer(merged, weights, layer), { a, b, factor: layer.scale });
   }
   return merged;
 }

@@ -2,8 +2,9 @@ import { add } from '@kora-bench/core/ops';
 import { defineMethod, dropout, lowRankDelta } from '@kora-bench/core/peft';
 import { mergeLora } from './merge.js';
 import type { LoraOptions } from './options.js';
-import { optionsSchema, scaleOf } from './options.js';
-import { adaptedLayers, loraParameters, matrixA, matrixB } from './parameters.js';
+import { optionsSchema } from './options.js';
+import { adaptedLayers, loraParameters, matrixA, matrixB, trainsBias } from './parameters.js';
+import { loraForm } from './peft-form.js';
 import { pissaStart } from './pissa.js';
 
 /** LoRA: every adapted layer gives `W·x + scale·B·A·x`, with W frozen. */
@@ -20,13 +21,14 @@ export const lora = defineMethod<LoraOptions>({
     pissa: { init: 'pissa' },
   },
   parameters: loraParameters,
+  trainsBackbone: trainsBias,
   attach(binding) {
     const { model, options, parameter } = binding;
-    const adapted = new Set(adaptedLayers(model, options).map(({ name }) => name));
-    const scale = scaleOf(options);
+    const scales = new Map(adaptedLayers(model, options).map(({ name, scale }) => [name, scale]));
     return {
       value({ name, input, value }) {
-        if (!adapted.has(name)) return value;
+        const scale = scales.get(name);
+        if (scale === undefined) return value;
         const [a, b] = [parameter(`${name}.${matrixA}`), parameter(`${name}.${matrixB}`)];
         const read = dropout(input, options.dropout, binding, name);
         return add(value, lowRankDelta(read, a, b, scale));
@@ -35,4 +37,5 @@ export const lora = defineMethod<LoraOptions>({
   },
   initialize: (context) => (context.options.init === 'pissa' ? pissaStart(context) : new Map()),
   merge: mergeLora,
+  peft: loraForm,
 });

@@ -23,6 +23,21 @@ export const optionsSchema = z.strictObject({
   loraPlus: z.number().min(1).default(1),
   /** Share of the adapters' inputs that is dropped while training: 0 … below 1. */
   dropout: z.number().min(0).lt(1).default(0),
+  /** Indices of the blocks that get adapters, peft's `layers_to_transform`; absent: all. */
+  blocks: z
+    .array(z.int().min(0))
+    .min(1)
+    .refine((list) => new Set(list).size === list.length, { error: 'names a block twice' })
+    .optional(),
+  /**
+   * Ranks of single layers in place of `rank`, as peft's `rank_pattern`: by a layer's name or what it ends with
+   * (`attn.qkv`, `blocks.3.attn.qkv`). The first that fits counts.
+   */
+  rankPattern: z.record(z.string().min(1), z.int().min(1).max(1024)).optional(),
+  /** α of single layers in place of `alpha`, by the same names; peft's `alpha_pattern`. */
+  alphaPattern: z.record(z.string().min(1), z.number().positive()).optional(),
+  /** Which biases of the backbone train beside the adapters: none, all, or those of adapted layers; as in peft. */
+  bias: z.enum(['none', 'all', 'lora_only']).optional(),
   /**
    * Also put an adapter on the checkpoint's own classifier, which the forward pass never uses: the
    * published form, where it is counted and never trained. No effect on a model without a classifier.

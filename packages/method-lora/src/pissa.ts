@@ -2,7 +2,6 @@ import type { HostTensor, Weights } from '@kora-bench/core/graph';
 import type { InitializeContext } from '@kora-bench/core/peft';
 import { addProduct, rowsOfLayer } from './merge.js';
 import type { LoraOptions } from './options.js';
-import { scaleOf } from './options.js';
 import { adaptedLayers, matrixA, matrixB } from './parameters.js';
 import { truncatedSvd } from './truncated-svd.js';
 
@@ -10,12 +9,14 @@ import { truncatedSvd } from './truncated-svd.js';
  * PiSSA's start (Meng et al. 2024, arXiv:2404.02948): with U·S·Vᵀ the r largest singular triplets of the weight,
  * A = √(S/scale)·Vᵀ and B = U·√(S/scale), and the frozen weight is the residual W − scale·B·A.
  */
-export function pissaStart({ model, options, weights }: InitializeContext<LoraOptions>): Weights {
-  const { rank } = options;
-  const scale = scaleOf(options);
+export function pissaStart({
+  model,
+  options,
+  weights,
+}: Pick<InitializeContext<LoraOptions>, 'model' | 'options' | 'weights'>): Weights {
   const start = new Map<string, HostTensor>();
   for (const layer of adaptedLayers(model, options)) {
-    const { name, inFeatures, outFeatures } = layer;
+    const { name, inFeatures, outFeatures, rank, scale } = layer;
     const weight = rowsOfLayer(start, weights, layer);
     const { values, left, right } = truncatedSvd(weight, outFeatures, inFeatures, rank);
     const a: HostTensor = {

@@ -1,24 +1,11 @@
 import { add, matmul, mul, narrow, reshape } from '@kora-bench/core/ops';
 import type { ParameterSpec } from '@kora-bench/core/peft';
-import { defineMethod, linearTargets, targetLayers } from '@kora-bench/core/peft';
-import { z } from 'zod';
+import { defineMethod, targetLayers } from '@kora-bench/core/peft';
+import type { VeraOptions } from './options.js';
+import { lambdaB, lambdaD, optionsSchema, sharedA, sharedB } from './options.js';
+import { veraForm } from './peft-form.js';
 
-const optionsSchema = z.strictObject({
-  /** r, the rank of the shared matrices: 1 … 4096; it may be larger than a layer. */
-  rank: z.int().min(1).max(4096).default(256),
-  /** What every element of d starts as. */
-  dInitial: z.number().default(0.1),
-  /** Layers of every block that get an adapter; `all-linear` is qkv, proj, fc1 and fc2. */
-  targets: linearTargets.default(['attn.q', 'attn.v']),
-});
-
-/** Options of `vera`; unknown ones are rejected. */
-export type VeraOptions = z.infer<typeof optionsSchema>;
-
-/** The matrices that all layers share, `[r, in]` and `[out, r]` of the largest layer. */
-const [sharedA, sharedB] = ['vera_A', 'vera_B'] as const;
-/** The names of a layer's own vectors, `[out]` and `[r]`, as peft ends them. */
-const [lambdaB, lambdaD] = ['vera_lambda_b', 'vera_lambda_d'] as const;
+export type { VeraOptions };
 
 /** VeRA: every adapted layer's weight is `W + Λ_b·B·Λ_d·A`, with A and B at random, frozen and shared by all layers. */
 const vera = defineMethod<VeraOptions>({
@@ -59,6 +46,7 @@ const vera = defineMethod<VeraOptions>({
       },
     };
   },
+  peft: veraForm,
 });
 
 export default vera;

@@ -5,6 +5,7 @@ import type { ForwardHooks } from '../nn/site.js';
 import type { HostTensor, Weights } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ParameterSpec, UpdateFactors } from './parameter.js';
+import type { PeftForm } from './peft-form.js';
 
 /** What a method's hooks are built from, once per traced program. */
 export interface MethodBinding<Options> {
@@ -111,6 +112,8 @@ export interface MethodDefinition<Options = unknown> {
    * absent where nothing else can be merged.
    */
   merge?(weights: Weights, parameters: Weights, model: Architecture, options: Options): Weights;
+  /** How its parameters stand in an adapter folder of Hugging Face peft; absent where peft has no such method. */
+  readonly peft?: PeftForm<Options>;
   /** Weaknesses of a configuration that a reader of results must know, as findings of the audit. */
   caveats?(options: Options): readonly MethodCaveat[];
 }
