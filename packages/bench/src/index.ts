@@ -15,6 +15,12 @@ export { type ComparedSide, readSide } from './compare/sources.js';
 export { loadSuite } from './config/load-suite.js';
 export { type RunConfig, type RunConfigInput, runConfigSchema } from './config/run-config.js';
 export { checkSpace, estimateText, type RunEstimate } from './estimate/estimate-run.js';
+export { type Exported, type ExportTarget, exportModel } from './export/export-model.js';
+export {
+  openTrainedModel,
+  type TrainedModel,
+  type TrainedModelChoice,
+} from './export/open-trained-cell.js';
 export { noiseOfHistory } from './history/history-cells.js';
 export {
   type DamagedLine,

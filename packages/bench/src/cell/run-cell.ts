@@ -18,8 +18,11 @@ import { resolvePhases } from '../phases/resolve-phases.js';
 import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 import { runPhase } from '../phases/run-phase.js';
 import { pluginsOf } from '../plan/plan-cells.js';
+import type { TrainedInPhase } from '../records/kept-weights.js';
+import { keepWeights } from '../records/kept-weights.js';
 import { writeScores } from '../records/record-files.js';
-import type { Cell, DoneRecord, SearchRecord } from '../records/record-schema.js';
+import type { Cell, DoneRecord, KeptWeights, SearchRecord } from '../records/record-schema.js';
+import { describeFailure } from '../records/record-schema.js';
 import type { Registry } from '../registry/registry.js';
 import { describeCode, describeEnvironment } from './environment.js';
 
@@ -63,6 +66,27 @@ export async function openResources(
   };
 }
 
+/** A disk without room costs the weights alone, not what training measured; `--resume` makes both again. */
+async function keepTrained(
+  { runDir, cell }: CellJob,
+  trained: TrainedInPhase,
+  findings: FindingLog,
+): Promise<KeptWeights | null> {
+  try {
+    return await keepWeights(runDir, cell, trained);
+  } catch (error) {
+    const { message, where, received } = describeFailure(error);
+    findings.add({
+      severity: 'error',
+      code: 'WEIGHTS_NOT_KEPT',
+      where: trained.parts.join('/'),
+      message: `The trained weights could not be written; --resume trains the cell again. ${message}`,
+      evidence: { file: where, reason: received },
+    });
+    return null;
+  }
+}
+
 /** Takes one cell through its phases and analyses. @throws KoraError with the reason when it cannot be finished */
 export async function runCell(
   job: CellJob,
@@ -100,6 +124,7 @@ export async function runCell(
         }),
     }),
     writeScores: (parts, split, scores) => writeScores(job, { parts, split, scores }, report),
+    ...(config.keepWeights && { keepWeights: (trained) => keepTrained(job, trained, findings) }),
   };
   const chosen = await resolvePhases(config, registry);
   const datasets = await openDatasets(chosen, { dataDir, cacheDir });

@@ -28,6 +28,7 @@ export function buildProgram(report: Report, cellEntry?: string | URL): Command 
   addData(program, report);
   addAudit(program, report);
   addReport(program, report);
+  addExport(program, report);
   addNewMethod(program, report);
   addCompare(program, report, cellEntry);
   addHistory(program, report);
@@ -87,6 +88,7 @@ function addRun(program: Command, report: Report, cellEntry?: string | URL): voi
       repeated,
     )
     .option('--out <folder>', 'the run folder (default: runs/<time>-<suite>)')
+    .option('--keep-weights', 'keep what each cell trains in the run folder, for `export`')
     .option('--resume', 'do only what is missing or failed in --out or the latest run')
     .option('--dry-run', 'show the cells, how long they will take and the disk they need, and run nothing')
     .option('--no-estimate', 'do not measure beforehand how long the run will take')
@@ -217,6 +219,29 @@ function addReport(program: Command, report: Report): void {
     );
 }
 
+function addExport(program: Command, report: Report): void {
+  program
+    .command('export')
+    .description('write what a cell trained for peft, timm or transformers; needs a run with --keep-weights')
+    .argument('<run>', 'a run folder, or latest')
+    .argument('<cell>', 'the id of a cell or its beginning, or a label that one cell has')
+    .addOption(
+      new Option(
+        '--to <library>',
+        'peft: an adapter; timm, transformers: a checkpoint with the method merged in',
+      )
+        .choices(['peft', 'timm', 'transformers'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--out <folder>', 'a new or empty folder')
+    .option('--phase <name>', 'the phase whose model it is (default: the first)')
+    .option('--draw <n>', 'of a phase with several draws, from 0', wholeNumber)
+    .addOption(json())
+    .action(async (run, cell, options) =>
+      report(await (await import('./commands/export.js')).exportCell(run, cell, options)),
+    );
+}
+
 function addCompare(program: Command, report: Report, cellEntry?: string | URL): void {
   program
     .command('compare')
@@ -335,6 +360,14 @@ export function positiveInteger(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError('Expected an integer of at least 1.');
+  return value;
+}
+
+/** An integer from 0. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isInteger(value) || value < 0)
+    throw new InvalidArgumentError('Expected an integer of at least 0.');
   return value;
 }
 

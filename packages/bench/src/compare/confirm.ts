@@ -59,6 +59,7 @@ export async function confirmWorse(settings: ConfirmSettings): Promise<Confirmat
   const runDir = `${head.runDir!}-rerun-${new Date().toISOString().replace(/[:.]/g, '-')}`;
   const again: RunPlan = {
     ...plan,
+    config: { ...plan.config, keepWeights: false },
     createdAt: new Date().toISOString(),
     cells: plan.cells.filter(({ id }) => ids.has(id)),
   };

@@ -142,6 +142,13 @@ export const runConfigSchema = z.strictObject({
       'What the methods’ rates in this suite were chosen for: a run with another model or other data says so. ' +
         'Null where nothing is known.',
     ),
+  keepWeights: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Keep what each cell trains, as safetensors in the run folder, for `export`. Decides no number: it may be turned ' +
+        'on when a run is resumed.',
+    ),
   limits: limitsSchema
     .prefault({})
     .describe('At most this many examples per split, drawn evenly over the classes; null is all.'),

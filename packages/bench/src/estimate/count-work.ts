@@ -1,5 +1,6 @@
 import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
 import type { Program } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { Architecture } from '@kora-bench/core/nn';
 import { programCost } from '@kora-bench/core/passes';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
@@ -55,6 +56,8 @@ export interface CellWork {
   readonly hashed: readonly ImageSplit[];
   /** Bytes of the scores of all examples, about. */
   readonly scoreBytes: number;
+  /** Bytes of what its draws train, were it kept. */
+  readonly trainedBytes: number;
 }
 
 export interface WorkSettings {
@@ -69,15 +72,31 @@ export function countWork(planned: readonly PlannedPhase[], settings: WorkSettin
   const passes: Pass[] = [];
   const hashed = new Map<string, ImageSplit>();
   let scoreBytes = 0;
+  let trainedBytes = 0;
   for (const phase of planned) {
     const tracer = new PhaseTracer(phase, settings);
     for (const draw of phase.draws) {
       for (const split of [draw.train, draw.evaluations[0].split]) hashed.set(split.fingerprint, split);
       passes.push(...tracer.training(draw), ...tracer.evaluation(draw));
+      trainedBytes += trainedBytesOf(phase, draw, settings);
       for (const { split } of evaluationsOf(phase, draw).flat()) scoreBytes += scoresOf(split);
     }
   }
-  return { passes, hashed: [...hashed.values()], scoreBytes };
+  return { passes, hashed: [...hashed.values()], scoreBytes, trainedBytes };
+}
+
+/** Float32, of the head alone or of all that trains with the method's constants. */
+function trainedBytesOf(
+  { trains, taskFor }: PlannedPhase,
+  { train }: ProtocolDraw,
+  { model, method }: WorkSettings,
+): number {
+  const kept = modelParameters(model, method, taskFor(train)).filter(
+    (parameter) =>
+      parameter.owner === 'head' ||
+      (trains !== 'head' && (parameter.owner === 'method' || isTrainable(parameter, method))),
+  );
+  return 4 * kept.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
 /** A line has the path and a few numbers. */

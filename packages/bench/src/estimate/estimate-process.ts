@@ -34,8 +34,8 @@ export interface CellKind {
 
 /** What one kind of cell takes. */
 export interface KindEstimate extends CellPrice {
-  /** Bytes of its scores. */
-  readonly scoreBytes: number;
+  /** Bytes of its scores, and of its trained weights where they are kept. */
+  readonly resultBytes: number;
   /** Whether its own programs were tried out; else they count by the rate of others. */
   readonly measured: boolean;
 }
@@ -93,7 +93,7 @@ async function estimate(job: EstimateJob): Promise<EstimateMessage> {
   return {
     kinds: kinds.map((kind) => ({
       ...price(kind),
-      scoreBytes: kind.work.scoreBytes,
+      resultBytes: kind.work.scoreBytes + (job.config.keepWeights ? kind.work.trainedBytes : 0),
       measured: measured.has(kind),
     })),
   };

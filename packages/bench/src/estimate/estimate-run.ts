@@ -29,7 +29,7 @@ export interface RunEstimate {
   readonly measuredKinds: number;
   /** Of kept features in the cache folder, at most; null where it was not counted. */
   readonly featureBytes: number | null;
-  /** Of records and scores in the run folder, about; null where it was not counted. */
+  /** Of records, scores and kept weights in the run folder, about; null where it was not counted. */
   readonly recordBytes: number | null;
   readonly free: {
     readonly cacheBytes: number | null;
@@ -132,7 +132,7 @@ function sumUp(
   let featureBytes = 0;
   let recordBytes = 0;
   for (const cell of cells) {
-    const { seconds, shared, scoreBytes } = byKind.get(kindOf(cell))!;
+    const { seconds, shared, resultBytes } = byKind.get(kindOf(cell))!;
     let own = seconds;
     for (const [key, price] of Object.entries(shared)) {
       if (done.has(key)) continue;
@@ -141,7 +141,7 @@ function sumUp(
       featureBytes += price.bytes;
     }
     secondsByCell[cell.id] = own;
-    recordBytes += scoreBytes + recordSize;
+    recordBytes += resultBytes + recordSize;
   }
   return {
     cells: cells.length,

@@ -6,6 +6,7 @@ import type { CellJob } from '../cell/run-cell.js';
 import type { Expectation } from '../progress/run-clock.js';
 import { RunClock } from '../progress/run-clock.js';
 import type { ProgressView } from '../progress/views.js';
+import { hasKeptWeights } from '../records/kept-weights.js';
 import { readRecordIfValid, writeRecord } from '../records/record-files.js';
 import type { Cell, CellRecord, ChosenRate, FailedRecord, SearchRecord } from '../records/record-schema.js';
 import { describeFailure, failureText } from '../records/record-schema.js';
@@ -21,10 +22,17 @@ export interface CellsResult {
   readonly stopped: boolean;
 }
 
-/** The cells of a plan that have no finished record yet. */
-export async function missingCells(runDir: string, { cells }: RunPlan): Promise<Cell[]> {
-  const records = await Promise.all(cells.map(({ id }) => readRecordIfValid(runDir, id)));
-  return cells.filter((_, index) => records[index]?.status !== 'done');
+/** The cells of a plan that have no finished record yet, or lack the trained weights that are to be kept. */
+export async function missingCells(
+  runDir: string,
+  { cells, config }: Pick<RunPlan, 'cells' | 'config'>,
+): Promise<Cell[]> {
+  const isDone = async ({ id }: Cell) => {
+    const record = await readRecordIfValid(runDir, id);
+    return record?.status === 'done' && (!config.keepWeights || (await hasKeptWeights(runDir, record)));
+  };
+  const done = await Promise.all(cells.map(isDone));
+  return cells.filter((_, index) => !done[index]);
 }
 
 export interface RunCellsOptions extends CellProcessOptions {

@@ -1,4 +1,5 @@
 import type { ImageSplit } from '@kora-bench/core/data';
+import type { Weights } from '@kora-bench/core/graph';
 import type { Checkpoint } from '@kora-bench/core/nn';
 import type { Metric, ProtocolDraw, Task } from '@kora-bench/core/training';
 import type { Evaluation, ReportProgress, TrainerContext, TrainResult } from '@kora-bench/trainer';
@@ -7,6 +8,7 @@ import {
   finalStage,
   initializeMethod,
   siteInputsOf,
+  trainedWeights,
   trainMethod,
   WeightStore,
 } from '@kora-bench/trainer';
@@ -22,8 +24,10 @@ import { auditStart } from '../audits/method-audit.js';
 import { TrainingAudit } from '../audits/training-audit.js';
 import { contentHashes } from '../cache/content-hashes.js';
 import { nameAndOptions } from '../config/run-config.js';
+import type { TrainedInPhase } from '../records/kept-weights.js';
 import type {
   EvaluationRecord,
+  KeptWeights,
   PhaseRecord,
   RecordedMetric,
   TrainingResult,
@@ -46,6 +50,11 @@ export interface CellContext extends TrainerContext {
     split: ImageSplit,
     scores: Readonly<Record<string, ArrayLike<number>>>,
   ): Promise<string | null>;
+  /**
+   * Keeps what a draw of a phase trained; absent where that is not asked for.
+   * @returns null where it could not be written
+   */
+  keepWeights?(trained: TrainedInPhase): Promise<KeptWeights | null>;
 }
 
 /** A phase that is done, with the model that came out of it. */
@@ -91,6 +100,11 @@ export async function runPhase(
       () => [new TrainingAudit(context.findings, draw.training.batchSize)],
     );
     const evaluations = await evaluateDraw(context, weights, { planned, draw, where, scores, task });
+    const kept = await context.keepWeights?.({
+      parts: scores,
+      weights: trainedInPhase(context, weights, { planned, task }),
+      ...classNamesOf(draw),
+    });
     recorded.push({
       train: { examples: draw.train.length, fingerprint: draw.train.fingerprint },
       training: {
@@ -98,6 +112,7 @@ export async function runPhase(
         learningRate: draw.training.learningRate,
       },
       evaluations,
+      ...(kept !== undefined && { weights: kept }),
     });
     first ??= { task, weights };
   }
@@ -144,6 +159,21 @@ async function startWeights(
   const show = { split, preprocessing, batchSize: training.batchSize };
   await initializeMethod(context, weights, siteInputsOf(context, new WeightStore(checkpoint), show));
   return weights;
+}
+
+/** What a phase trains: its head, and the rest where it does not train a head alone. */
+function trainedInPhase(
+  context: CellContext,
+  weights: WeightStore,
+  { planned, task }: Pick<DrawInPhase, 'planned' | 'task'>,
+): Weights {
+  if (planned.trains !== 'head') return trainedWeights(context, weights, task);
+  return new Map(task.parameters(context.model).map(({ name }) => [name, weights.get(name)]));
+}
+
+function classNamesOf({ train }: ProtocolDraw): Pick<TrainedInPhase, 'classNames'> {
+  const { label } = train.targets;
+  return label === undefined ? {} : { classNames: label.classNames };
 }
 
 interface DrawInPhase {

@@ -81,7 +81,7 @@ export function decidingSettings(cell: Omit<Cell, 'id'>, config: RunConfig) {
       ? { ...others, learningRate }
       : { ...others, searchSeed: config.seeds[0] };
   const { $schema, description, plugins, methods, backends, seeds, models, ...rest } = config;
-  const { learningRates, ratesChosenFor, ...shared } = rest;
+  const { learningRates, ratesChosenFor, keepWeights, ...shared } = rest;
   return { settings, shared };
 }
 

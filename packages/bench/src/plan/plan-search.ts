@@ -35,6 +35,7 @@ export function searchOf(resolved: ResolvedConfig): ResolvedConfig | undefined {
       ...shared,
       description: 'The search for the learning rates of another run, scored on val.',
       ratesChosenFor: null,
+      keepWeights: false,
       methods: [...trials.values()].map(({ entry }) => entry),
       seeds: [config.seeds[0]!],
       phases: [phase.config],

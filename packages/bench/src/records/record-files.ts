@@ -6,7 +6,14 @@ import type { ReportProgress } from '@kora-bench/trainer';
 import { stringify } from 'csv-stringify/sync';
 import type { CellRecord } from './record-schema.js';
 import { recordSchema } from './record-schema.js';
-import { readJsonFile, recordPath, recordsFolder, writeOutput } from './run-files.js';
+import {
+  filePart,
+  readJsonFile,
+  recordPath,
+  recordsFolder,
+  weightsFolder,
+  writeOutput,
+} from './run-files.js';
 
 /**
  * Writes `<runDir>/records/<cell.id>.json` atomically.
@@ -51,11 +58,16 @@ export async function readRecords(runDir: string, cellIds: readonly string[]): P
   return Promise.all(cellIds.filter((id) => there.has(`${id}.json`)).map((id) => readRecord(runDir, id)));
 }
 
-/** Deletes what an interrupted write left behind: files of the records folder that are no records. */
+/** Deletes what an interrupted write left behind: files of the folders of records and weights that are neither. */
 export async function removeLeftovers(runDir: string): Promise<void> {
-  const files = await readdir(recordsFolder(runDir)).catch(() => []);
-  const leftovers = files.filter((file) => !file.endsWith('.json'));
-  await Promise.all(leftovers.map((file) => rm(join(recordsFolder(runDir), file), { force: true })));
+  for (const [folder, ending] of [
+    [recordsFolder(runDir), '.json'],
+    [weightsFolder(runDir), '.safetensors'],
+  ] as const) {
+    const files = await readdir(folder).catch(() => []);
+    const leftovers = files.filter((file) => !file.endsWith(ending));
+    await Promise.all(leftovers.map((file) => rm(join(folder, file), { force: true })));
+  }
 }
 
 /** The scores of every example of one evaluation. */
@@ -78,7 +90,7 @@ export async function writeScores(
 ): Promise<string | null> {
   const columns = Object.entries(scores);
   const rows = split.paths.map((path, i) => [path, ...columns.map(([, values]) => numberText(values[i]!))]);
-  const name = parts.map((part) => part.replace(/[^a-z0-9]+/gi, '-')).join('.');
+  const name = parts.map(filePart).join('.');
   const file = `scores/${cell.id}.${name}.csv`;
   const text = stringify(rows, { header: true, columns: ['path', ...columns.map(([key]) => key)] });
   try {

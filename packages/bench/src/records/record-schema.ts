@@ -160,10 +160,25 @@ export type EvaluationRecord = z.infer<typeof evaluationSchema>;
 
 const splitReferenceSchema = z.strictObject({ examples: count, fingerprint: z.string() });
 
+/** A file of trained weights. */
+export const keptWeightsSchema = z.strictObject({
+  file: z.string().describe('A safetensors file, from the run folder.'),
+  sha256: z.string().describe('Of the whole file.'),
+  bytes,
+});
+export type KeptWeights = z.infer<typeof keptWeightsSchema>;
+
 export const drawSchema = z.strictObject({
   train: splitReferenceSchema.describe('The training examples of this draw.'),
   training: trainingResultSchema,
   evaluations: z.array(evaluationSchema).describe('The first one is to be read.'),
+  weights: keptWeightsSchema
+    .nullable()
+    .optional()
+    .describe(
+      'What the draw trained: the head, the method’s parameters and what it changed of the backbone; of a phase that ' +
+        'trains a head alone, the head. Absent where it was not to be kept, null where it could not be written.',
+    ),
 });
 
 export const phaseRecordSchema = z.strictObject({

@@ -7,11 +7,16 @@ import { checkInput } from '../input/check-input.js';
 
 export const recordsFolder = (runDir: string) => join(runDir, 'records');
 export const recordPath = (runDir: string, cellId: string) => join(recordsFolder(runDir), `${cellId}.json`);
+/** Trained weights, where they are kept. */
+export const weightsFolder = (runDir: string) => join(runDir, 'weights');
 export const planPath = (runDir: string) => join(runDir, 'run.json');
 export const reportPath = (runDir: string) => join(runDir, 'report.html');
 export const lockPath = (runDir: string) => join(runDir, '.lock');
 /** What a failed cell's process printed. */
 export const logPath = (runDir: string, cellId: string) => join(runDir, 'logs', `${cellId}.log`);
+
+/** A part of a file's name. */
+export const filePart = (part: string): string => part.replace(/[^a-z0-9]+/gi, '-');
 
 /**
  * Writes a file of a run atomically.

@@ -144,25 +144,31 @@ export interface ContinuedRun {
 
 /**
  * Takes the folder of an earlier run and clears away what its interruption left.
- * @param config what this run asks for; undefined takes whatever the earlier one did
+ * @param asked what this run asks for; undefined takes whatever the earlier one did
  * @param replan gives the earlier run's cells as they are planned today; where they differ, `run.json` is replaced
  * @throws InputError when it is in use, or was made with another configuration
  */
 export async function continueRun(
   runDir: string,
-  config: RunConfig | undefined,
+  asked: RunConfig | undefined,
   {
     replan = ({ cells }) => cells,
+    keepWeights = false,
     ...options
-  }: LockOptions & { readonly replan?: (plan: RunPlan) => readonly Cell[] } = {},
+  }: LockOptions & {
+    readonly replan?: (plan: RunPlan) => readonly Cell[];
+    /** Also keep trained weights from now on. */
+    readonly keepWeights?: boolean;
+  } = {},
 ): Promise<ContinuedRun> {
-  checkSameConfig(runDir, await readPlan(runDir), config);
+  checkSameConfig(runDir, await readPlan(runDir), asked);
   const lease = await lockRun(runDir, options);
   try {
     // Read again: until the lock was taken, another process may have gone on with the run.
     const before = await readPlan(runDir);
-    const plan: RunPlan = { ...before, cells: [...replan(before)] };
-    if (canonicalJson(plan.cells) !== canonicalJson(before.cells)) await writePlan(runDir, plan);
+    const config = keepWeights ? { ...before.config, keepWeights } : before.config;
+    const plan: RunPlan = { ...before, config, cells: [...replan(before)] };
+    if (canonicalJson(plan) !== canonicalJson(before)) await writePlan(runDir, plan);
     await removeLeftovers(runDir);
     return { plan, cellsBefore: before.cells, lease };
   } catch (error) {
@@ -196,12 +202,19 @@ async function openFolder(runDir: string): Promise<string[]> {
   }
 }
 
+const withoutEffect: ReadonlySet<keyof RunConfig> = new Set([
+  'description',
+  '$schema',
+  'ratesChosenFor',
+  'keepWeights',
+]);
+
 /** The fields in which two configurations differ, apart from what has no effect on numbers. */
 function changedFields(before: RunConfig, now: RunConfig) {
   const text = (value: unknown) => (value === undefined ? 'nothing' : canonicalJson(value));
   const fields = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof RunConfig>;
   return [...fields]
-    .filter((field) => field !== 'description' && field !== '$schema' && field !== 'ratesChosenFor')
+    .filter((field) => !withoutEffect.has(field))
     .filter((field) => text(before[field]) !== text(now[field]))
     .map((field) => ({ field, before: text(before[field]), now: text(now[field]) }));
 }

@@ -139,6 +139,9 @@ const definitionSchemas = {
     initialize: callable.optional(),
     stages: callable.optional(),
     merge: callable.optional(),
+    peft: z
+      .strictObject({ type: z.string(), flag: z.string().optional(), write: callable, read: callable })
+      .optional(),
     caveats: callable.optional(),
   } satisfies Record<keyof MethodDefinition, z.ZodType>),
   backends: z.object({

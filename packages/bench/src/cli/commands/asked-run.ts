@@ -18,6 +18,8 @@ export interface RunSettings {
   /** Whether to measure beforehand how long the run will take; true by default. */
   readonly estimate?: boolean;
   readonly takeLock?: boolean;
+  /** Keep what each cell trains. */
+  readonly keepWeights?: boolean;
   /** After so many, no more cells are started. */
   readonly minutes?: number;
   /** Milliseconds, like the next. */
@@ -53,6 +55,7 @@ export function splitOptions(options: RunOptions): {
     dryRun,
     estimate,
     takeLock,
+    keepWeights,
     minutes,
     cellTimeout,
     hangTimeout,
@@ -61,7 +64,7 @@ export function splitOptions(options: RunOptions): {
     ...flags
   } = options;
   const given = {
-    ...{ suite, quick, out, resume, dryRun, estimate, takeLock },
+    ...{ suite, quick, out, resume, dryRun, estimate, takeLock, keepWeights },
     ...{ minutes, cellTimeout, hangTimeout, failOn, json },
   };
   const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -81,8 +84,11 @@ export async function resolveRun(
     resumes && runDir !== undefined && !asked
       ? await resolveStored(runDir)
       : await resolveAsked(settings, flags);
-  const planned = await checkData(found.resolved, context);
-  return { ...found, runDir, resumes, changesConfig: asked, planned };
+  const resolved = settings.keepWeights
+    ? { ...found.resolved, config: { ...found.resolved.config, keepWeights: true } }
+    : found.resolved;
+  const planned = await checkData(resolved, context);
+  return { ...found, resolved, runDir, resumes, changesConfig: asked, planned };
 }
 
 async function resolveAsked({ suite: suiteName, quick }: RunSettings, flags: RunFlags) {

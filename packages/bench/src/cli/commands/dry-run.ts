@@ -47,7 +47,7 @@ async function cellsToRun({
   if (!resumes || runDir === undefined) return { cells: planCells(resolved), doneBefore: 0 };
   const plan = await readPlan(runDir);
   const all = [...replanCells(plan, resolved)];
-  const cells = await missingCells(runDir, { ...plan, cells: all });
+  const cells = await missingCells(runDir, { config: resolved.config, cells: all });
   return { cells, doneBefore: all.length - cells.length };
 }
 

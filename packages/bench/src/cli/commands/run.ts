@@ -140,6 +140,7 @@ async function openRun(
     const runDir = named!;
     const continued = await continueRun(runDir, changed ? resolved.config : undefined, {
       replan: (plan) => replanCells(plan, resolved),
+      keepWeights: resolved.config.keepWeights,
       take,
     });
     return { runDir, resolved, ...continued };
