@@ -36,4 +36,12 @@ const logits = await withSession({ backend, program, weights: values }, async (s
   return prediction;
 });
 await backend.dispose();
-writeFileSync(out, writeSafetensors(new Map([['images', images], ['logits', logits]])));
+writeFileSync(
+  out,
+  writeSafetensors(
+    new Map([
+      ['images', images],
+      ['logits', logits],
+    ]),
+  ),
+);

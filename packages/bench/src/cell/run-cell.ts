@@ -6,6 +6,8 @@ import type { ConfiguredMethod } from '@kora-bench/core/peft';
 import { countParameters } from '@kora-bench/core/training';
 import { loadModel } from '@kora-bench/models';
 import type { ReportProgress } from '@kora-bench/trainer';
+import type { AdapterStart } from '../adapter-start/start-from-adapter.js';
+import { readAdapterStart } from '../adapter-start/start-from-adapter.js';
 import { runAnalyses } from '../analyses/index.js';
 import { FindingLog } from '../audits/data-audit.js';
 import { auditOptions } from '../audits/method-audit.js';
@@ -44,6 +46,8 @@ export interface CellResources {
   readonly backend: Backend;
   readonly checkpoint: Checkpoint;
   readonly registry: Registry;
+  /** What training starts from instead of a fresh method. */
+  readonly adapter?: AdapterStart;
 }
 
 /**
@@ -58,8 +62,11 @@ export async function openResources(
   const method = findRegistered(registry.methods, 'method', cell.method, 'cell.method');
   const checkpoint = await loadModel(cell.model, context, {}, [...registry.models.values()]);
   const backend = findRegistered(registry.backends, 'backend', cell.backend, 'cell.backend');
+  const configured = { definition: method, options: method.options.parse(cell.options) };
+  const adapter = cell.adapter && (await readAdapterStart(cell.adapter, configured, checkpoint, registry));
   return {
-    method: { definition: method, options: method.options.parse(cell.options) },
+    method: configured,
+    ...(adapter && { adapter }),
     backend: await backend.create(cell.device, backend.options.parse(cell.backendOptions)),
     checkpoint,
     registry,
@@ -90,7 +97,7 @@ async function keepTrained(
 /** Takes one cell through its phases and analyses. @throws KoraError with the reason when it cannot be finished */
 export async function runCell(
   job: CellJob,
-  { method, backend, checkpoint, registry }: CellResources,
+  { method, backend, checkpoint, registry, adapter }: CellResources,
   report: ReportProgress,
 ): Promise<DoneRecord> {
   const startedAt = new Date().toISOString();
@@ -112,6 +119,7 @@ export async function runCell(
     cacheDir,
     report,
     findings,
+    ...(adapter && { adapter }),
     features: fileFeatures(cacheDir, {
       code: pluginsOf(cell, config, registry)
         .filter(({ kind }) => kind === 'backends' || kind === 'models' || kind === 'datasets')

@@ -3,6 +3,7 @@ import { InputError } from '@kora-bench/core/errors';
 import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
 import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core/training';
 import { checkInput, findRegistered, suggestion } from '../input/check-input.js';
+import type { CellAdapter } from '../records/record-schema.js';
 import type { Entry, MethodEntry, RunConfig } from './run-config.js';
 import { nameAndOptions } from './run-config.js';
 
@@ -18,6 +19,8 @@ export interface ChosenMethod extends ConfiguredMethod {
   /** How tables call it; unique in a run. */
   readonly label: string;
   readonly learningRate: number | undefined;
+  /** What it starts from, where that is an adapter of peft’s. */
+  readonly adapter?: CellAdapter;
 }
 
 /** @throws InputError for an unknown method, preset or option, or an option out of range */

@@ -20,6 +20,14 @@ export const methodEntrySchema = z.strictObject({
     .max(10)
     .optional()
     .describe('Replaces training.learningRate for this method, in phases without a rate of their own.'),
+  adapter: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'A folder of Hugging Face peft’s with an adapter that the method starts from; it gives the options that are not ' +
+        'given here.',
+    ),
 });
 export type MethodEntry = z.infer<typeof methodEntrySchema>;
 

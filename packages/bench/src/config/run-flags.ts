@@ -10,6 +10,8 @@ import { nameAndOptions, runConfigSchema } from './run-config.js';
 export interface RunFlags {
   /** Names, labels of the suite, or `name:preset`. */
   readonly method?: readonly string[];
+  /** A folder of peft’s: its method, from its values. */
+  readonly adapter?: string;
   /** Names or `name:device`. */
   readonly backend?: readonly string[];
   readonly model?: readonly string[];
@@ -55,6 +57,7 @@ type Draft = { [Field in keyof RunConfig]: RunConfig[Field] };
 export function applyFlags(config: RunConfig, flags: RunFlags): RunConfig {
   const { method, backend, learningRate } = flags;
   checkRates(flags);
+  checkAdapter(flags);
   const methods =
     method === undefined ? config.methods : method.flatMap((name) => chosenMethods(name, config));
   const most = (own: number | null) => (flags.limit as number | undefined) ?? own;
@@ -85,6 +88,16 @@ export function applyFlags(config: RunConfig, flags: RunFlags): RunConfig {
   const changed = (flags.set ?? []).reduce<unknown>(setField, draft);
   return checkInput(runConfigSchema, withoutLeftAnalyses(changed as RunConfig, config.phases), {
     flags: flagPaths(flags, changed as RunConfig),
+  });
+}
+
+function checkAdapter({ adapter, method }: RunFlags): void {
+  if (adapter === undefined || method === undefined) return;
+  throw new InputError('An adapter brings its method along, and others are asked for as well.', {
+    where: '--adapter, --method',
+    expected: 'one of the two flags',
+    received: `--adapter ${adapter} --method ${method.join(',')}`,
+    fix: 'Leave --method out; a suite may have methods beside one with "adapter".',
   });
 }
 

@@ -12,6 +12,8 @@ import {
   trainMethod,
   WeightStore,
 } from '@kora-bench/trainer';
+import type { AdapterStart } from '../adapter-start/start-from-adapter.js';
+import { startFromAdapter } from '../adapter-start/start-from-adapter.js';
 import type { FindingLog } from '../audits/data-audit.js';
 import {
   auditEvaluationLabels,
@@ -40,6 +42,8 @@ export interface CellContext extends TrainerContext {
   readonly cacheDir: string;
   readonly report: ReportProgress;
   readonly findings: FindingLog;
+  /** What phases from the checkpoint start from instead of a fresh method. */
+  readonly adapter?: AdapterStart;
   /**
    * Writes the scores of every example of an evaluation beside the record.
    * @param parts of the file's name: the phase, the draw where there are several, the evaluation
@@ -82,9 +86,10 @@ export async function runPhase(
     const where = single ? phase.label : `${phase.label}/${number}`;
     const scores = single ? [phase.config.name] : [phase.config.name, String(number)];
     const task = planned.taskFor(draw.train);
-    const weights = await startWeights(context, draw, task, from);
+    const weights = await startWeights(context, draw, { task, where, from });
     await auditDraw(context, where, { planned, draw });
-    if (from === undefined && number === 0) await auditStart(context, weights, { where, task });
+    const startsAfresh = from === undefined && context.adapter === undefined;
+    if (startsAfresh && number === 0) await auditStart(context, weights, { where, task });
     const results = await trainMethod(
       context,
       weights,
@@ -145,12 +150,18 @@ export async function runPhase(
   return { planned, task, weights, record };
 }
 
-/** The weights of the phase before, or the checkpoint's with a fresh method; always under a fresh head. */
+/**
+ * The weights of the phase before, or the checkpoint's with a fresh method or an adapter's; under a fresh head but
+ * for that of an adapter.
+ */
 async function startWeights(
   context: CellContext,
   draw: ProtocolDraw,
-  task: Task,
-  from: FinishedPhase | undefined,
+  {
+    task,
+    where,
+    from,
+  }: { readonly task: Task; readonly where: string; readonly from: FinishedPhase | undefined },
 ): Promise<WeightStore> {
   const { checkpoint, model, seed } = context;
   const weights = from === undefined ? new WeightStore(checkpoint) : from.weights.fork();
@@ -158,6 +169,8 @@ async function startWeights(
   const { train: split, preprocessing, training } = draw;
   const show = { split, preprocessing, batchSize: training.batchSize };
   await initializeMethod(context, weights, siteInputsOf(context, new WeightStore(checkpoint), show));
+  if (from === undefined && context.adapter !== undefined)
+    startFromAdapter(weights, context.adapter, { ...context, task, where });
   return weights;
 }
 

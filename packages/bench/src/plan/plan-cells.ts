@@ -25,6 +25,7 @@ export function planCells({ config, methods, backends, registry }: ResolvedConfi
             options: { ...(method.options as Record<string, unknown>) },
             learningRate: rates === undefined ? (method.learningRate ?? config.training.learningRate) : null,
             ...(rates !== undefined && { learningRates: [...rates] }),
+            ...(method.adapter && { adapter: method.adapter }),
             backend: backend.definition.name,
             device: backend.device,
             backendOptions: { ...(backend.options as Record<string, unknown>) },
@@ -75,13 +76,15 @@ export function cellId(
 
 /** What decides a cell's numbers, but for code: its own settings and the configuration that it shares with others. */
 export function decidingSettings(cell: Omit<Cell, 'id'>, config: RunConfig) {
-  const { label, learningRate, ...others } = cell;
+  const { label, learningRate, adapter, ...rest } = cell;
+  // The folder's name decides nothing, its files do.
+  const others = { ...rest, ...(adapter && { adapter: adapter.sha256 }) };
   const settings =
     cell.learningRates === undefined
       ? { ...others, learningRate }
       : { ...others, searchSeed: config.seeds[0] };
-  const { $schema, description, plugins, methods, backends, seeds, models, ...rest } = config;
-  const { learningRates, ratesChosenFor, keepWeights, ...shared } = rest;
+  const { $schema, description, plugins, methods, backends, seeds, models, ...common } = config;
+  const { learningRates, ratesChosenFor, keepWeights, ...shared } = common;
   return { settings, shared };
 }
 

@@ -19,7 +19,12 @@ export function searchOf(resolved: ResolvedConfig): ResolvedConfig | undefined {
   for (const [index, method] of methods.entries()) {
     for (const learningRate of ratesToTry(method, config)!) {
       const label = `${method.label} at ${learningRate}`;
-      const key = canonicalJson([method.definition.name, method.options, learningRate]);
+      const key = canonicalJson([
+        method.definition.name,
+        method.options,
+        method.adapter ?? null,
+        learningRate,
+      ]);
       // Two entries may differ in nothing but their rates.
       if (trials.has(key)) continue;
       const entry = { ...config.methods[index]!, label, learningRate };
@@ -49,8 +54,8 @@ export function searchOf(resolved: ResolvedConfig): ResolvedConfig | undefined {
 
 /** The trials that a cell's rate is chosen from, by rising rate. */
 export function trialsOf(cell: Cell, trials: readonly Cell[]): readonly (Cell & { learningRate: number })[] {
-  const settings = ({ method, options, backend, device, backendOptions, model }: Cell) =>
-    canonicalJson({ method, options, backend, device, backendOptions, model });
+  const settings = ({ method, options, adapter, backend, device, backendOptions, model }: Cell) =>
+    canonicalJson({ method, options, adapter, backend, device, backendOptions, model });
   return (cell.learningRates ?? []).flatMap((learningRate) => {
     const trial = trials.find((one) => one.learningRate === learningRate && settings(one) === settings(cell));
     return trial === undefined ? [] : [{ ...trial, learningRate }];

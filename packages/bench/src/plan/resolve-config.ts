@@ -6,6 +6,7 @@ import type { ConfiguredMethod } from '@kora-bench/core/peft';
 import { methodParameters, stagesOf } from '@kora-bench/core/peft';
 import { traceModel } from '@kora-bench/core/training';
 import { resolveModel } from '@kora-bench/models';
+import { withAdapterOptions } from '../adapter-start/open-adapter.js';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
 import { analyses } from '../analyses/index.js';
 import type { ChosenBackend, ChosenMethod } from '../config/configure.js';
@@ -38,7 +39,7 @@ export interface ResolvedConfig {
 }
 
 /**
- * Loads the plugins and looks up all names of a configuration. Reads no weights and no data.
+ * Loads the plugins and looks up all names of a configuration. Reads no data, and no weights but of what adapters go on.
  * @param flags which flag set which field, for errors
  * @throws InputError for unknown names, options that are not valid, and data without the targets of its task
  */
@@ -50,18 +51,24 @@ export async function resolveConfig(
   const plugins = joinPlugins(config.plugins, await readPluginsFile(cwd), cwd);
   const registry = await loadRegistry(plugins, cwd);
   const { methods: named, phases: asked } = withSearchedPhase(config);
-  const entries = distinctLabels(named);
   const absolute = (name: string) => (isPluginPath(name) ? resolve(cwd, name) : name);
+  const labelled = distinctLabels(named).map((entry) =>
+    entry.adapter === undefined ? entry : { ...entry, adapter: resolve(cwd, entry.adapter) },
+  );
+  const models = config.models.map(absolute);
+  const { entries, adapters } = await withAdapterOptions(labelled, models, registry);
   const resolved: RunConfig = {
     ...config,
     plugins,
-    methods: entries,
-    models: config.models.map(absolute),
+    methods: [...entries],
+    models,
     phases: asked.map((phase) => ({ ...phase, data: absolute(phase.data) })),
   };
-  const methods = entries.map((entry, index) =>
-    configureMethod(registry.methods, entry, `methods[${index}]`, flags),
-  );
+  const methods = entries.map((entry, index) => {
+    const adapter = adapters.get(index);
+    const method = configureMethod(registry.methods, entry, `methods[${index}]`, flags);
+    return adapter === undefined ? method : { ...method, adapter };
+  });
   const backends = config.backends.map((entry, index) =>
     configureBackend(registry.backends, entry, `backends[${index}]`, flags),
   );

@@ -229,6 +229,13 @@ export const codeSchema = z.strictObject({
   dirty: z.boolean().nullable().describe('Whether the checkout had changes that were not committed.'),
 });
 
+/** An adapter that a cell starts from. */
+export const cellAdapterSchema = z.strictObject({
+  folder: z.string(),
+  sha256: z.string().describe('Of its two files.'),
+});
+export type CellAdapter = z.infer<typeof cellAdapterSchema>;
+
 export const cellSchema = z.strictObject({
   /** File name of the record without its ending; unique in a run, stable across runs of one configuration. */
   id: z.string(),
@@ -243,6 +250,9 @@ export const cellSchema = z.strictObject({
     .array(z.number())
     .optional()
     .describe('The rates that a search chooses from; absent where the configuration gives the rate.'),
+  adapter: cellAdapterSchema
+    .optional()
+    .describe('The adapter of peft’s that training starts from; absent where the method starts afresh.'),
   backend: z.string(),
   device: z.string(),
   backendOptions: z.record(z.string(), z.unknown()),

@@ -1,11 +1,17 @@
 import { resolve } from 'node:path';
 import type { DataContext } from '@kora-bench/core/data';
+import { loadModel } from '@kora-bench/models';
+import { dataFolders } from '@kora-bench/platform-node/data-folders';
+import { openAdapter, withAdapterMethod } from '../../adapter-start/open-adapter.js';
 import { loadSuite, quickSuite } from '../../config/load-suite.js';
+import type { RunConfig } from '../../config/run-config.js';
 import type { RunFlags } from '../../config/run-flags.js';
 import { applyFlags, changesConfig, flagPaths } from '../../config/run-flags.js';
 import type { PlannedMethod, ResolvedConfig } from '../../plan/resolve-config.js';
 import { checkData, resolveConfig } from '../../plan/resolve-config.js';
 import { findRun, readPlan } from '../../records/run-folder.js';
+import { joinPlugins, readPluginsFile } from '../../registry/plugins.js';
+import { loadRegistry } from '../../registry/registry.js';
 import type { Severity } from './audit.js';
 
 /** What is asked of a run besides its configuration. */
@@ -96,8 +102,17 @@ async function resolveAsked({ suite: suiteName, quick }: RunSettings, flags: Run
     suiteName === undefined
       ? await loadSuite(quick === true ? quickSuite : 'default')
       : await loadSuite(suiteName, quick === true);
-  const config = applyFlags(suite.config, flags);
+  const config = await withAdapter(applyFlags(suite.config, flags), flags.adapter);
   return { resolved: await resolveConfig(config, flagPaths(flags, config)), suite: suite.name };
+}
+
+/** The configuration with the method of `--adapter`, as far as it was given. */
+async function withAdapter(config: RunConfig, adapter: string | undefined): Promise<RunConfig> {
+  if (adapter === undefined) return config;
+  const registry = await loadRegistry(joinPlugins(config.plugins, await readPluginsFile()));
+  const checkpoint = await loadModel(config.models[0]!, dataFolders(), {}, [...registry.models.values()]);
+  const folder = resolve(adapter);
+  return withAdapterMethod(config, folder, await openAdapter(folder, checkpoint, registry));
 }
 
 async function resolveStored(runDir: string) {
