@@ -29,7 +29,9 @@ const rank = z
   .int('an integer from 1 to 1024')
   .min(1, 'an integer from 1 to 1024')
   .max(1024, 'an integer from 1 to 1024');
-const above0 = z.number('a number above 0').positive('a number above 0');
+/** Far from where float32 ends, so that what is computed with it is finite. */
+const alphaRange = 'a number from 1e-8 to 1e8';
+const alpha = z.number(alphaRange).min(1e-8, alphaRange).max(1e8, alphaRange);
 const flag = z.boolean('true or false');
 const pattern = <Value extends z.ZodType>(value: Value) =>
   z.record(z.string(), value, 'an object of numbers by the names of layers').default({} as never);
@@ -37,7 +39,7 @@ const pattern = <Value extends z.ZodType>(value: Value) =>
 /** The fields of `adapter_config.json` that are read, and what they may be. */
 const fieldsSchema = z.looseObject({
   r: rank,
-  lora_alpha: above0,
+  lora_alpha: alpha,
   lora_dropout: z
     .number('a number from 0 to below 1')
     .min(0, 'a number from 0 to below 1')
@@ -45,7 +47,7 @@ const fieldsSchema = z.looseObject({
     .default(0),
   use_rslora: flag.default(false),
   rank_pattern: pattern(rank),
-  alpha_pattern: pattern(above0),
+  alpha_pattern: pattern(alpha),
   bias: z.enum(['none', 'all', 'lora_only'], 'none, all or lora_only').default('none'),
   // OLoRA, CorDA, LoftQ and PiSSA by a randomised decomposition start from changed base weights, which the files don't hold.
   init_lora_weights: z

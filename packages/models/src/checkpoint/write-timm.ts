@@ -1,3 +1,4 @@
+import type { Preprocessing } from '@kora-bench/core/data';
 import type { Weights } from '@kora-bench/core/graph';
 import { plainVit, type VitConfig } from '@kora-bench/core/nn';
 import { writeSafetensors } from '@kora-bench/core/safetensors';
@@ -28,7 +29,7 @@ export function timmCheckpointFiles(checkpoint: CheckpointToWrite): CheckpointFi
       fixed_input_size: true,
       interpolation: preprocessing.interpolation,
       crop_pct: preprocessing.cropPct,
-      crop_mode: preprocessing.cropMode ?? 'center',
+      crop_mode: cropMode(preprocessing),
       mean: preprocessing.mean,
       std: preprocessing.std,
       num_classes: classes,
@@ -50,6 +51,14 @@ export function timmCheckpointFiles(checkpoint: CheckpointToWrite): CheckpointFi
     [configFile, jsonFile(written)],
     [weightsFile, writeSafetensors(tensors, { format: 'pt' })],
   ]);
+}
+
+/** @throws InputError for images that timm's evaluation transform does not make */
+function cropMode({ cropMode: mode = 'center', imageSize: [height, width] }: Preprocessing): string {
+  if (mode === 'squash' || mode === 'center') return mode;
+  // With a square input, timm's `center` is the same.
+  if (mode === 'shortest' && height === width) return 'center';
+  throw inexpressible('timm', `preprocessing by "${mode}"`, 'preprocessing');
 }
 
 function globalPool({ pool = 'token' }: VitConfig): string {

@@ -118,37 +118,55 @@ function storedTensors(name: string, tensor: HostTensor): readonly (readonly [st
   return own === undefined ? [] : [[`${layer}.${own}.${kind}`, tensor]];
 }
 
+/** PIL's codes of the filters. */
+const filters = {
+  nearest: 0,
+  lanczos: 1,
+  bilinear: 2,
+  bicubic: 3,
+  box: 4,
+  hamming: 5,
+} as const satisfies Record<Preprocessing['interpolation'], number>;
+
 /** The image processor that makes the same images. */
-function processorOf({ imageSize, interpolation, cropPct, cropMode, mean, std }: Preprocessing) {
-  const [height, width] = imageSize;
-  const before = imageSize.map((length) => Math.floor(length / cropPct)) as [number, number];
-  const squashed = { size: { height: before[0], width: before[1] } };
-  const crop = { do_center_crop: true, crop_size: { height, width } };
-  const keepsRatio = cropMode !== 'squash';
-  if (keepsRatio && height !== width)
-    throw inexpressible(
-      'transformers',
-      'crops that are not square out of images that keep their ratio',
-      'preprocessing',
-    );
+function processorOf(preprocessing: Preprocessing) {
+  const { interpolation, mean, std } = preprocessing;
   return {
-    image_processor_type: keepsRatio
-      ? 'CLIPImageProcessor'
-      : cropPct < 1
-        ? 'DeiTImageProcessor'
-        : 'ViTImageProcessor',
-    do_resize: true,
-    ...(keepsRatio
-      ? { size: { shortest_edge: before[0] }, ...crop }
-      : cropPct < 1
-        ? { ...squashed, ...crop }
-        : squashed),
-    resample: interpolation === 'bilinear' ? 2 : 3,
+    ...geometryOf(preprocessing),
+    resample: filters[interpolation],
     do_rescale: true,
     rescale_factor: 1 / 255,
     do_normalize: true,
     image_mean: mean,
     image_std: std,
-    ...(keepsRatio && { do_convert_rgb: true }),
   };
+}
+
+/** Which processor gives images their size, and how. @throws InputError where none does it so */
+function geometryOf({ imageSize, cropPct, cropMode = 'center' }: Preprocessing) {
+  const [height, width] = imageSize;
+  const crop = { do_center_crop: true, crop_size: { height, width } };
+  const edge = Math.floor(Math.min(height, width) / cropPct);
+  if (cropMode === 'shortest' || (cropMode === 'center' && height === width)) {
+    return {
+      image_processor_type: 'CLIPImageProcessor',
+      do_resize: true,
+      size: { shortest_edge: edge },
+      ...crop,
+    };
+  }
+  if (cropMode === 'squash') {
+    const size = { height: Math.floor(height / cropPct), width: Math.floor(width / cropPct) };
+    return cropPct < 1
+      ? { image_processor_type: 'DeiTImageProcessor', do_resize: true, size, ...crop }
+      : { image_processor_type: 'ViTImageProcessor', do_resize: true, size };
+  }
+  if (cropMode === 'crop') return { image_processor_type: 'CLIPImageProcessor', do_resize: false, ...crop };
+  if (cropMode === 'exact')
+    return { image_processor_type: 'ViTImageProcessor', do_resize: false, size: { height, width } };
+  throw inexpressible(
+    'transformers',
+    'crops that are not square out of images that keep their ratio',
+    'preprocessing',
+  );
 }
