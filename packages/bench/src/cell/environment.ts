@@ -12,13 +12,17 @@ import { defaultPackages } from '../registry/registry.js';
 
 /** What ran the cell, as far as it may change numbers. */
 export function describeEnvironment(backend: Backend): DoneRecord['environment'] {
+  return { ...describeMachine(), backend: { ...backend.versions } };
+}
+
+/** This machine, and its Node. */
+export function describeMachine(): Omit<DoneRecord['environment'], 'backend'> {
   return {
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}`,
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
     memoryBytes: totalmem(),
-    backend: { ...backend.versions },
   };
 }
 

@@ -32,6 +32,7 @@ export function buildProgram(report: Report, cellEntry?: string | URL): Command 
   addNewMethod(program, report);
   addCompare(program, report, cellEntry);
   addHistory(program, report);
+  addAb(program, report);
   return program;
 }
 
@@ -121,6 +122,7 @@ function addThroughput(program: Command, report: Report): void {
   program
     .command('throughput')
     .description('measure training steps against the machine’s best matrix product')
+    .option('--suite <name>', 'whose methods, backends and models (default: default)')
     .addOption(backend())
     .addOption(method())
     .option('--model <name>', 'backbone: a name, a repository of the hub, or a checkpoint’s folder')
@@ -321,6 +323,43 @@ function addHistory(program: Command, report: Report): void {
     .option('--date <date>', 'when it was measured, which BMF does not say (default: now)')
     .addOption(folder())
     .action(async (path, options) => report(await (await code()).importHistory(path, options)));
+}
+
+const setUp = () =>
+  new Option(
+    '--setup <line>',
+    'prepare each revision with this shell line (default: install by its lockfile, and its script build)',
+  );
+const bin = () =>
+  new Option(
+    '--bin <path>',
+    'the command line in each revision (default: the one of the checkout, the installed one, or this one)',
+  );
+
+function addAb(program: Command, report: Report): void {
+  program
+    .command('ab')
+    .description('compare the speed and memory of two revisions, built and measured by turns on this machine')
+    .argument('<base>', 'a branch, tag or commit, or a folder in a checkout')
+    .argument('[head]', 'likewise; a folder counts with the changes that are in it', '.')
+    .option('--suite <name>', 'whose methods, backends and models (default: default)')
+    .addOption(backend())
+    .addOption(method())
+    .option('--model <name>', 'backbone: a name, a repository of the hub, or a checkpoint’s folder')
+    .option('--batch-size <n>', 'images per step', positiveInteger, 16)
+    .option('--classes <n>', 'outputs of the head', positiveInteger, 100)
+    .option('--time <ms>', 'how long each single measurement takes, milliseconds', positiveInteger, 1000)
+    .option('--rounds <n>', 'measurements of each side; fewer than 5 can tell nothing', positiveInteger, 15)
+    .option('--minutes <n>', 'at most so many, with the confirmation of what seems worse', positive)
+    .addOption(setUp())
+    .addOption(bin())
+    .option('--out <file>', 'the file of all measurements (default: runs/<time>-ab.json)')
+    .option('--all', 'also show what did not change')
+    .addOption(json())
+    .option('--markdown', 'print Markdown, for a pull request')
+    .action(async (base, head, options) =>
+      report(await (await import('./commands/ab.js')).ab(base, head, options)),
+    );
 }
 
 /** Comma-separated names; a flag that is given twice adds to the first. */

@@ -1,10 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { InputError, KoraError, MissingDataError } from '@kora-bench/core/errors';
+import { InputError, MissingDataError } from '@kora-bench/core/errors';
 import { makeFolder, writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
-import type { RunLease } from '../records/run-lock.js';
-import { lockRun } from '../records/run-lock.js';
+import { lockWhenFree } from '../records/run-lock.js';
 import type { EntryLine, HistoryLine, MarkLine, SeriesLine } from './history-schema.js';
 import { historyLineSchema } from './history-schema.js';
 
@@ -224,8 +222,6 @@ async function writeAttributes(folder: string): Promise<void> {
 const patienceMs = 20_000;
 
 async function withHistory<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + patienceMs;
-  let lease: RunLease | undefined;
   try {
     makeFolder(folder);
   } catch (error) {
@@ -236,15 +232,7 @@ async function withHistory<T>(folder: string, work: () => Promise<T>): Promise<T
       fix: 'Correct the permissions, or name another folder with --history.',
     });
   }
-  while (lease === undefined) {
-    try {
-      lease = await lockRun(folder);
-    } catch (error) {
-      if (!(error instanceof KoraError) || !error.message.startsWith('Another process')) throw error;
-      if (Date.now() > deadline) throw error;
-      await pause(100);
-    }
-  }
+  const lease = await lockWhenFree(folder, patienceMs);
   try {
     return await work();
   } finally {

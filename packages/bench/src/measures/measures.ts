@@ -1,6 +1,8 @@
 import type { Direction } from '@kora-bench/comparison';
+import type { ProgramMemory } from '@kora-bench/core/backend';
 import { primaryMetric } from '@kora-bench/core/training';
 import type { CellRecord, DoneRecord, PhaseRecord, RecordedMetric } from '../records/record-schema.js';
+import type { ThroughputCell } from '../throughput/measure-throughput.js';
 
 /**
  * What kind of number a measure is, which decides how two of them are compared: `quality` by the scores of examples,
@@ -36,16 +38,10 @@ export interface Measure {
 
 /** All measures of a record. A failed cell has one alone: that it did not finish. */
 export function measuresOf(record: CellRecord): Measure[] {
-  const finished = count({
-    key: 'finished',
-    title: 'finished',
-    value: record.status === 'done' ? 1 : 0,
-    direction: 'higher',
-  });
-  if (record.status === 'failed') return [finished];
+  if (record.status === 'failed') return [unfinished];
   const several = record.phases.length > 1;
   return [
-    finished,
+    { ...unfinished, value: 1 },
     ...record.phases.flatMap((phase) => qualityOf(phase)),
     count({
       key: 'trainableParameters',
@@ -105,31 +101,65 @@ function costsOf({ name, draws }: PhaseRecord, several: boolean): Measure[] {
     ...(memory === undefined
       ? []
       : [
-          count({
-            key: `${name}/deviceMemoryBytes`,
+          {
+            ...deviceMemoryOf(`${name}/deviceMemoryBytes`, memory),
             phase: name,
             title: title('device memory, planned'),
-            unit: 'MB',
-            format: { scale: 1e-6, digits: 1 },
-            value: memory.plannedBytes + memory.weightBytes + memory.stateBytes,
-          }),
+          },
         ]),
     {
-      ...count({
-        key: `${name}/imagesPerSecond`,
-        phase: name,
-        title: title('images/s'),
-        direction: 'higher',
-        format: { scale: 1, digits: 1 },
-        value: rates.reduce((sum, rate) => sum + rate, 0) / rates.length,
-      }),
-      kind: 'sample',
-      gating: false,
+      ...rateOf(
+        `${name}/imagesPerSecond`,
+        title('images/s'),
+        rates.reduce((sum, rate) => sum + rate, 0) / rates.length,
+      ),
+      phase: name,
     },
   ];
 }
 
-function memoryOf({ peakMemoryBytes }: DoneRecord): Measure {
+function deviceMemoryOf(key: string, memory: ProgramMemory): Measure {
+  return count({
+    key,
+    title: 'device memory, planned',
+    unit: 'MB',
+    format: { scale: 1e-6, digits: 1 },
+    value: memory.plannedBytes + memory.weightBytes + memory.stateBytes,
+  });
+}
+
+/** Informs alone: rates of runs at different times. */
+function rateOf(key: string, title: string, value: number): Measure {
+  const format = { scale: 1, digits: 1 };
+  return { ...count({ key, title, direction: 'higher', format, value }), kind: 'sample', gating: false };
+}
+
+/** What a measurement of throughput tells, where speed is what is compared and so may gate. */
+export function measuresOfThroughput(
+  {
+    imagesPerSecond,
+    peakMemoryBytes,
+    deviceMemory,
+  }: Pick<ThroughputCell, 'imagesPerSecond' | 'peakMemoryBytes' | 'deviceMemory'>,
+  { speedGates }: { readonly speedGates: boolean },
+): Measure[] {
+  return [
+    { ...unfinished, value: 1 },
+    { ...rateOf('imagesPerSecond', 'images/s', imagesPerSecond), gating: speedGates },
+    memoryOf({ peakMemoryBytes }),
+    ...(deviceMemory === undefined ? [] : [deviceMemoryOf('deviceMemoryBytes', deviceMemory)]),
+  ];
+}
+
+/** What is left of a measurement that failed. */
+export const unfinished: Measure = count({
+  key: 'finished',
+  title: 'finished',
+  value: 0,
+  direction: 'higher',
+});
+
+function memoryOf({ peakMemoryBytes }: Pick<DoneRecord, 'peakMemoryBytes'>): Measure {
   return {
     ...count({
       key: 'peakMemoryBytes',

@@ -77,6 +77,13 @@ export async function findRun(name: string, cwd = process.cwd()): Promise<string
   });
 }
 
+/** What the names of runs begin with: the local time to the second. */
+export function timeName(now = new Date()): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
+  return `${day}-${[now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('')}`;
+}
+
 async function changedAt(runDir: string): Promise<number | undefined> {
   return stat(planPath(runDir)).then(
     ({ mtimeMs }) => mtimeMs,
@@ -90,10 +97,7 @@ async function changedAt(runDir: string): Promise<number | undefined> {
  * @throws InputError when it cannot be made
  */
 export function makeRunFolder(suite: string, now = new Date(), cwd = process.cwd()): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
-  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('');
-  const first = join(resolve(cwd, runsFolder), `${day}-${time}-${suite}`);
+  const first = join(resolve(cwd, runsFolder), `${timeName(now)}-${suite}`);
   for (let number = 1; ; number++) {
     const path = number === 1 ? first : `${first}-${number}`;
     try {

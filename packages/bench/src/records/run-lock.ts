@@ -74,6 +74,24 @@ export async function lockRun(
   };
 }
 
+/**
+ * Takes a folder as `lockRun` does, and waits for another process that has it.
+ * @param patienceMs how long
+ * @throws InputError when that process still has it then
+ */
+export async function lockWhenFree(folder: string, patienceMs: number): Promise<RunLease> {
+  const deadline = Date.now() + patienceMs;
+  for (;;) {
+    try {
+      return await lockRun(folder);
+    } catch (error) {
+      if (!(error instanceof InputError) || error.message !== takenMessage || Date.now() > deadline)
+        throw error;
+      await pause(100);
+    }
+  }
+}
+
 function everyNowAndThen(beat: () => Promise<void>, milliseconds: number): () => void {
   const timer = setInterval(() => void beat(), milliseconds).unref();
   return () => clearInterval(timer);
@@ -162,10 +180,12 @@ async function removeLock(path: string, mayGo: (held: HeldLock) => boolean): Pro
 
 const named = ({ pid, host, since }: Holder) => `process ${pid} on ${host}, since ${since}`;
 
+const takenMessage = 'Another process works in this run folder.';
+
 function taken(path: string, { holder, age }: HeldLock): InputError {
   const seconds = (milliseconds: number) => duration(Math.max(0, milliseconds) / 1000);
   const runs = stateOf(holder) === 'running';
-  return new InputError('Another process works in this run folder.', {
+  return new InputError(takenMessage, {
     where: path,
     expected: 'a folder that no other run uses',
     received: `${named(holder)}; its last sign of life is ${seconds(age)} old`,

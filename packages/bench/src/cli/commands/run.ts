@@ -30,6 +30,7 @@ import {
   printResult,
   signalExitCodes,
 } from './output.js';
+import { watchSignals } from './signals.js';
 
 interface OpenRun extends ContinuedRun {
   readonly runDir: string;
@@ -182,28 +183,4 @@ async function tellOutdated({ runDir, resolved, ...run }: OpenRun): Promise<void
       ? `1 cell was made by other code${by} and runs again.`
       : `${count} cells were made by other code${by} and run again.`,
   );
-}
-
-/** The first signal ends the run in order; a second one ends this process at once. */
-function watchSignals() {
-  const controller = new AbortController();
-  let received: keyof typeof signalExitCodes | undefined;
-  const names = Object.keys(signalExitCodes) as (keyof typeof signalExitCodes)[];
-  const listeners = names.map((name) => {
-    const listener = () => {
-      if (received !== undefined) process.exit(signalExitCodes[name]);
-      received = name;
-      printMessage('Stopping; once more to stop at once.');
-      controller.abort();
-    };
-    process.on(name, listener);
-    return { name, listener };
-  });
-  return {
-    signal: controller.signal,
-    received: () => received,
-    end: () => {
-      for (const { name, listener } of listeners) process.off(name, listener);
-    },
-  };
 }

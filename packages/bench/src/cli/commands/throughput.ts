@@ -15,6 +15,7 @@ import type {
 import { exitCode, printJson, printMessage, printResult } from './output.js';
 
 export interface ThroughputOptions {
+  readonly suite?: string;
   readonly backend?: readonly string[];
   readonly method?: readonly string[];
   readonly model?: string;
@@ -52,7 +53,7 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
     ...(method && { method }),
     ...(model !== undefined && { model: [model] }),
   };
-  const suite = await loadSuite('default');
+  const suite = await loadSuite(options.suite ?? 'default');
   const changed = applyFlags(suite.config, flags);
   const { config, methods, backends } = await resolveConfig(changed, flagPaths(flags, changed));
   const cells: ThroughputCell[] = [];

@@ -1,0 +1,122 @@
+import { describeMachine } from '../cell/environment.js';
+import { distinctLabels } from '../config/configure.js';
+import { loadSuite } from '../config/load-suite.js';
+import { writeOutput } from '../records/run-files.js';
+import type { Revision } from '../revisions/open-revision.js';
+import { plural } from '../table/text-table.js';
+import type { AbFile, AbSide } from './ab-measurements.js';
+import { compareAb, suspectedUnits } from './compare-ab.js';
+import type { AbUnit } from './measure-by-turns.js';
+import { measureByTurns } from './measure-by-turns.js';
+
+/** What is measured, in the words of `throughput`. */
+export interface AbAsked {
+  readonly suite?: string;
+  readonly method?: readonly string[];
+  readonly backend?: readonly string[];
+  readonly model?: string;
+  readonly batchSize: number;
+  readonly classes: number;
+  /** Of each measurement, milliseconds. */
+  readonly time: number;
+}
+
+export interface AbSettings {
+  readonly base: Revision;
+  readonly head: Revision;
+  readonly units: readonly AbUnit[];
+  readonly rounds: number;
+  /** For all together; Infinity for as long as it takes. */
+  readonly minutes: number;
+  /** The file of the measurements. */
+  readonly out: string;
+  readonly speedGates: boolean;
+  readonly stop: AbortSignal;
+  readonly random?: () => number;
+  readonly tell: (text: string) => void;
+}
+
+/** Every method on every backend, by itself: sides alternate the more closely. */
+export async function unitsOf(asked: AbAsked, { folder }: Pick<Revision, 'folder'>): Promise<AbUnit[]> {
+  const { config } = await loadSuite(asked.suite ?? 'default', false, folder);
+  const methods = asked.method ?? distinctLabels(config.methods).map(({ label, name }) => label ?? name);
+  const backends =
+    asked.backend ??
+    config.backends.map(({ name, device }) => (device === undefined ? name : `${name}:${device}`));
+  const shared = [
+    ...(asked.suite === undefined ? [] : ['--suite', asked.suite]),
+    ...(asked.model === undefined ? [] : ['--model', asked.model]),
+    ...['--batch-size', String(asked.batchSize)],
+    ...['--classes', String(asked.classes), '--time', String(asked.time)],
+  ];
+  return methods.flatMap((method) =>
+    backends.map((backend) => ({
+      name: backends.length > 1 ? `${method} on ${backend}` : method,
+      flags: ['--method', method, '--backend', backend, ...shared],
+    })),
+  );
+}
+
+/** Of the time, what the first part may take, so that there is some left to confirm with. */
+const firstShare = 0.6;
+
+/**
+ * Measures two revisions by turns, and again what seems worse. The file holds all measurements so far, whenever this
+ * ends.
+ * @throws InputError where a side cannot be measured at all
+ */
+export async function runAb(settings: AbSettings): Promise<AbFile> {
+  const { base, head, units, rounds, minutes, out, stop, random, speedGates, tell } = settings;
+  const named = ({ name, commit, dirty }: Revision) => ({ name, commit, dirty });
+  let file: AbFile = {
+    schemaVersion: 1,
+    kind: 'ab',
+    createdAt: new Date().toISOString(),
+    base: named(base),
+    head: named(head),
+    machine: describeMachine(),
+    measurements: [],
+    failures: [],
+  };
+  const write = async (changed: AbFile) => {
+    file = changed;
+    await writeOutput(out, `${JSON.stringify(file)}\n`);
+  };
+  const began = performance.now();
+  const within = (share: number) => performance.now() - began < share * minutes * 60_000;
+  const sides: Readonly<Record<AbSide, Revision>> = { base, head };
+  const shared = {
+    sides,
+    rounds,
+    stop,
+    tell,
+    ...(random && { random }),
+    measured: (one: AbFile['measurements'][number]) =>
+      write({ ...file, measurements: [...file.measurements, one] }),
+    failed: (one: AbFile['failures'][number]) => write({ ...file, failures: [...file.failures, one] }),
+  };
+  await write(file);
+  await measureByTurns({ ...shared, units, part: 'comparison', mayStart: () => within(firstShare) });
+  if (stop.aborted) return file;
+  if (!within(firstShare)) tell(`The time is up after ${roundsText(file)}.`);
+  const suspects = new Set(suspectedUnits(file, await compareAb(file, { speedGates })));
+  if (suspects.size === 0) return file;
+  tell(`Measuring again what seems worse: ${[...suspects].join(', ')}.`);
+  await measureByTurns({
+    ...shared,
+    units: units.filter(({ name }) => suspects.has(name)),
+    part: 'confirmation',
+    mayStart: () => within(1),
+  });
+  return file;
+}
+
+/** `15 rounds`, or `4 to 5 rounds` where the end came in the middle of one. */
+export function roundsText({ measurements }: AbFile): string {
+  const counts = new Map<string, number>();
+  for (const { part, side, unit } of measurements)
+    if (part === 'comparison' && side === 'base') counts.set(unit, (counts.get(unit) ?? 0) + 1);
+  const [least, most] = [Math.min(...counts.values()), Math.max(...counts.values())];
+  if (counts.size === 0) return 'no round';
+  return least === most ? plural(most, 'round') : `${least} to ${most} rounds`;
+}
