@@ -31,7 +31,7 @@ export {
 export { type ListedMeasure, type ListedSeries, listHistory } from './history/history-list.js';
 export * from './history/history-schema.js';
 export { jsonSchemas } from './json-schemas.js';
-export type { ComparedCell } from './measures/compared-cell.js';
+export type { ComparedCell, SettingsReading } from './measures/compared-cell.js';
 export { type Measure, type MeasureKind, measuresOf, measureText } from './measures/measures.js';
 export { type Testbed, testbedOf } from './measures/testbed.js';
 export {

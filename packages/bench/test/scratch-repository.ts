@@ -13,9 +13,17 @@ export interface ScratchRepository {
   commit(files: Readonly<Record<string, unknown>>, message?: string): string;
 }
 
-/** @param folder by default one with nothing beside it */
-export function scratchRepository(folder = join(temporaryFolder(), 'repository')): ScratchRepository {
-  mkdirSync(folder, { recursive: true });
+/** A new repository, in a folder with nothing beside it. */
+export function scratchRepository(): ScratchRepository {
+  const folder = join(temporaryFolder(), 'repository');
+  mkdirSync(folder);
+  const made = scratchRepositoryAt(folder);
+  made.git('init', '-q', '-b', 'main');
+  return made;
+}
+
+/** A repository that is there. */
+export function scratchRepositoryAt(folder: string): ScratchRepository {
   const git = (...words: readonly string[]) =>
     execFileSync('git', ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@b', ...words], {
       encoding: 'utf8',
@@ -27,7 +35,6 @@ export function scratchRepository(folder = join(temporaryFolder(), 'repository')
       writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
     }
   };
-  git('init', '-q', '-b', 'main');
   return {
     folder,
     git,

@@ -1,5 +1,4 @@
 import { describeMachine } from '../cell/environment.js';
-import { distinctLabels } from '../config/configure.js';
 import { loadSuite } from '../config/load-suite.js';
 import { writeOutput } from '../records/run-files.js';
 import type { Revision } from '../revisions/open-revision.js';
@@ -11,12 +10,14 @@ import { measureByTurns } from './measure-by-turns.js';
 
 /** What is measured, in the words of `throughput`. */
 export interface AbAsked {
-  readonly suite?: string;
-  readonly method?: readonly string[];
-  readonly backend?: readonly string[];
-  readonly model?: string;
-  readonly batchSize: number;
-  readonly classes: number;
+  readonly suite?: string | undefined;
+  /** By default those of the suite, as the next two. */
+  readonly method?: readonly string[] | undefined;
+  readonly backend?: readonly string[] | undefined;
+  readonly model?: readonly string[] | undefined;
+  /** By default the suite's. */
+  readonly batchSize?: number;
+  readonly classes?: number;
   /** Of each measurement, milliseconds. */
   readonly time: number;
 }
@@ -36,24 +37,31 @@ export interface AbSettings {
   readonly tell: (text: string) => void;
 }
 
-/** Every method on every backend, by itself: sides alternate the more closely. */
+/** Every method on every backend and model, by itself: sides alternate the more closely. */
 export async function unitsOf(asked: AbAsked, { folder }: Pick<Revision, 'folder'>): Promise<AbUnit[]> {
-  const { config } = await loadSuite(asked.suite ?? 'default', false, folder);
-  const methods = asked.method ?? distinctLabels(config.methods).map(({ label, name }) => label ?? name);
+  const { suite, batchSize, classes, time } = asked;
+  const { config } = await loadSuite(suite ?? 'default', false, folder);
+  const methods = asked.method ?? [...new Set(config.methods.map(({ label, name }) => label ?? name))];
   const backends =
     asked.backend ??
     config.backends.map(({ name, device }) => (device === undefined ? name : `${name}:${device}`));
+  const models = asked.model ?? config.models;
   const shared = [
-    ...(asked.suite === undefined ? [] : ['--suite', asked.suite]),
-    ...(asked.model === undefined ? [] : ['--model', asked.model]),
-    ...['--batch-size', String(asked.batchSize)],
-    ...['--classes', String(asked.classes), '--time', String(asked.time)],
+    ...(suite === undefined ? [] : ['--suite', suite]),
+    ...['--batch-size', String(batchSize ?? config.training.batchSize), '--time', String(time)],
+    ...(classes === undefined ? [] : ['--classes', String(classes)]),
   ];
-  return methods.flatMap((method) =>
-    backends.map((backend) => ({
-      name: backends.length > 1 ? `${method} on ${backend}` : method,
-      flags: ['--method', method, '--backend', backend, ...shared],
-    })),
+  return models.flatMap((model) =>
+    methods.flatMap((method) =>
+      backends.map((backend) => ({
+        name: [
+          method,
+          ...(models.length > 1 ? [`with ${model}`] : []),
+          ...(backends.length > 1 ? [`on ${backend}`] : []),
+        ].join(' '),
+        flags: ['--method', method, '--backend', backend, '--model', model, ...shared],
+      })),
+    ),
   );
 }
 

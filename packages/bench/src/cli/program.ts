@@ -33,6 +33,7 @@ export function buildProgram(report: Report, cellEntry?: string | URL): Command 
   addCompare(program, report, cellEntry);
   addHistory(program, report);
   addAb(program, report);
+  addCi(program, report);
   return program;
 }
 
@@ -274,6 +275,7 @@ function addHistory(program: Command, report: Report): void {
     .command('add')
     .description('add the finished cells of runs')
     .argument('<runs...>', 'run folders, folders of records, or latest')
+    .option('--commit <hash>', 'the commit of what was measured, where that is not the suite itself')
     .addOption(folder())
     .action(async (runs, options) => report(await (await code()).addToHistory(runs, options)));
   history
@@ -346,8 +348,8 @@ function addAb(program: Command, report: Report): void {
     .addOption(backend())
     .addOption(method())
     .option('--model <name>', 'backbone: a name, a repository of the hub, or a checkpoint’s folder')
-    .option('--batch-size <n>', 'images per step', positiveInteger, 16)
-    .option('--classes <n>', 'outputs of the head', positiveInteger, 100)
+    .option('--batch-size <n>', 'images per step (default: the suite’s)', positiveInteger)
+    .option('--classes <n>', 'outputs of the head (default: 100)', positiveInteger)
     .option('--time <ms>', 'how long each single measurement takes, milliseconds', positiveInteger, 1000)
     .option('--rounds <n>', 'measurements of each side; fewer than 5 can tell nothing', positiveInteger, 15)
     .option('--minutes <n>', 'at most so many, with the confirmation of what seems worse', positive)
@@ -360,6 +362,51 @@ function addAb(program: Command, report: Report): void {
     .action(async (base, head, options) =>
       report(await (await import('./commands/ab.js')).ab(base, head, options)),
     );
+}
+
+function addCi(program: Command, report: Report): void {
+  const ci = program.command('ci').description('what CI does with changes, and with what was merged');
+  const shared = (name: string, description: string) =>
+    ci
+      .command(name)
+      .description(description)
+      .argument('[flags...]', 'behind --: more flags of `run`, e.g. -- --seeds 0,1 --epochs 2')
+      .option('--suite <name>', 'a suite’s name or the path of a JSON file (default: default)')
+      .option('--quick', 'lay the quick suite over it')
+      .addOption(method())
+      .addOption(backend())
+      .option('--model <names>', 'backbones: names, repositories of the hub, or checkpoints’ folders', names)
+      .option('--head <revision>', 'what is run: a branch, tag or commit, or a folder in a checkout', 'HEAD')
+      .addOption(setUp())
+      .addOption(bin())
+      .option('--out <folder>', 'where everything goes; new or empty', 'bench-ci');
+  shared('compare', 'run a suite on a change and on what it is based on, compare, and write a comment')
+    .requiredOption('--base <revision>', 'what the head branched off from, e.g. origin/main')
+    .option(
+      '--speed-rounds <n>',
+      'measurements of speed and memory by turns on each side; 0: none',
+      count,
+      10,
+    )
+    .option('--speed-minutes <n>', 'at most so many for these', positive, 20)
+    .addOption(json())
+    .action(async (flags, options) =>
+      report(await (await import('./commands/ci.js')).ciCompare(flags, options)),
+    );
+  shared('record', 'run a suite, add it to the history on a branch, and write the dashboard')
+    .option('--branch <name>', 'the branch of the history; begun where there is none', 'bench-history')
+    .option('--history <folder>', 'the history in that branch', 'history')
+    .option('--remote <name>', 'where it is pushed to', 'origin')
+    .option('--no-push', 'keep the branch in this repository')
+    .option('--site <folder>', 'also write the dashboard of the history')
+    .action(async (flags, options) =>
+      report(await (await import('./commands/ci.js')).ciRecord(flags, options)),
+    );
+}
+
+/** An integer of at least 0. */
+export function count(text: string): number {
+  return text.trim() === '0' ? 0 : positiveInteger(text);
 }
 
 /** Comma-separated names; a flag that is given twice adds to the first. */

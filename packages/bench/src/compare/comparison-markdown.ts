@@ -1,24 +1,35 @@
 import { cellsText, readingHelp, remarks, rowTexts, sortedRows, verdictCounts } from './comparison-text.js';
 import type { ComparisonRow, RunComparison } from './run-comparison.js';
 
-/** Comments of pull requests end at 65,536 characters; this many folded rows leave room. */
-const mostFolded = 150;
+/** Comments of pull requests end at 65,536 characters; this many rows of a table leave room. */
+const mostRows = 150;
 
-/** Comparisons as Markdown, for a pull request's comment: what changed first, the rest folded away and counted. */
-export function comparisonMarkdown(comparisons: readonly RunComparison[]): string {
-  const parts = comparisons.flatMap((comparison) => {
+/**
+ * Comparisons as Markdown, for a pull request's comment: what changed first, the rest folded away and counted.
+ * @param titles of each; by default the names of its sides
+ * @param mostFolded rows that are folded away; more are counted alone
+ */
+export function comparisonMarkdown(
+  comparisons: readonly RunComparison[],
+  { titles = [], mostFolded = mostRows }: { titles?: readonly string[]; mostFolded?: number } = {},
+): string {
+  const parts = comparisons.flatMap((comparison, i) => {
     const { shown, folded } = sortedRows(comparison);
     const said = remarks(comparison);
+    const title = titles[i] ?? `${comparison.base} → ${comparison.head}`;
     return [
-      `### ${escapeMarkdown(comparison.base)} → ${escapeMarkdown(comparison.head)}: ${verdictCounts(comparison.rows)}`,
+      `### ${escapeMarkdown(title)}: ${verdictCounts(comparison.rows)}`,
       `${cellsText(comparison)}.`,
-      ...(shown.length > 0 ? [table(shown)] : ['Nothing has changed that can be told from chance.']),
+      ...(shown.length > 0
+        ? [table(shown.slice(0, mostRows))]
+        : ['Nothing has changed that can be told from chance.']),
+      ...(shown.length > mostRows ? [`And ${shown.length - mostRows} more.`] : []),
       ...(folded.length > 0
         ? [
             details(
               verdictCounts(folded),
               [
-                table(folded.slice(0, mostFolded)),
+                ...(mostFolded > 0 ? [table(folded.slice(0, mostFolded))] : []),
                 ...(folded.length > mostFolded ? [`And ${folded.length - mostFolded} more.`] : []),
               ].join('\n\n'),
             ),
@@ -61,7 +72,7 @@ function details(summary: string, content: string): string {
 }
 
 /** Names come from users: nothing in them may end a table's cell, begin markup or mention anybody. */
-function escapeMarkdown(text: string): string {
+export function escapeMarkdown(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

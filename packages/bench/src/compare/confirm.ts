@@ -70,7 +70,7 @@ export async function confirmWorse(settings: ConfirmSettings): Promise<Confirmat
   } finally {
     await lease.release();
   }
-  const second = await compareRuns(base, await readSide(runDir, ignored), options);
+  const second = await compareRuns(base, await readSide(runDir, { ignored }), options);
   return {
     comparison: merged(comparison, second),
     message: `Run again for confirmation: ${plural(again.cells.length, 'cell')}, in ${runDir}.`,

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FormatError, KoraError, MissingDataError } from '@kora-bench/core/errors';
 import { historyCells } from '../history/history-cells.js';
-import type { ComparedCell } from '../measures/compared-cell.js';
+import type { ComparedCell, SettingsReading } from '../measures/compared-cell.js';
 import { comparedCell } from '../measures/compared-cell.js';
 import type { CellRecord } from '../records/record-schema.js';
 import { recordSchema } from '../records/record-schema.js';
@@ -23,14 +23,10 @@ export interface ComparedSide {
 /**
  * Reads one side of a comparison: a run folder, `latest`, a folder of records, a record, or entries of a history as
  * `FOLDER@COMMIT` (the beginning of a commit, or `latest`). What is damaged is a problem of the side; the rest is read.
- * @param ignored paths of settings that may differ
  * @throws MissingDataError where there is nothing of this kind
  * @throws FormatError where nothing of it can be read
  */
-export async function readSide(
-  name: string,
-  ignored: ReadonlySet<string> = new Set(),
-): Promise<ComparedSide> {
+export async function readSide(name: string, reading: SettingsReading = {}): Promise<ComparedSide> {
   const at = name.lastIndexOf('@');
   if (at > 0 && !(await exists(resolve(name)))) {
     return { name, runDir: null, ...(await historyCells(resolve(name.slice(0, at)), name.slice(at + 1))) };
@@ -45,7 +41,7 @@ export async function readSide(
         kind: 'record',
         fix: 'Run the cell again, or leave the file out.',
       });
-      cells.push(comparedCell(record, scoresIn, ignored));
+      cells.push(comparedCell(record, scoresIn, reading));
     } catch (error) {
       if (!(error instanceof KoraError)) throw error;
       first ??= error;

@@ -6,14 +6,12 @@ import { canonicalJson } from '../input/json.js';
 import type { ComparedCell } from '../measures/compared-cell.js';
 import { keptOfFingerprints } from '../measures/compared-cell.js';
 import type { Measure } from '../measures/measures.js';
-import type { History, StoredSeries } from './history-files.js';
+import type { Additions, History, StoredSeries } from './history-files.js';
 import { readHistory } from './history-files.js';
 import type { EntryLine, HistoryLine, MeasureDefinition, SeriesLine } from './history-schema.js';
 
 /** The file of a series in a history, and the lines that tell a cell. Null for a cell that failed. */
-export function linesOfCell(
-  cell: ComparedCell,
-): { readonly file: string; readonly lines: HistoryLine[] } | null {
+function linesOfCell(cell: ComparedCell): { readonly file: string; readonly lines: HistoryLine[] } | null {
   if (cell.testbed === null || cell.source?.record.status !== 'done') return null;
   const { record, runDir } = cell.source;
   const definition: SeriesLine = {
@@ -67,6 +65,21 @@ export function linesOfCell(
     ),
   });
   return { file: seriesFile(definition), lines: [definition, entry] };
+}
+
+/** The lines that tell cells, by file, and how many cells did not finish and so have none. */
+export function additionsOf(cells: readonly ComparedCell[]): {
+  readonly additions: Additions;
+  readonly unfinished: number;
+} {
+  const additions = new Map<string, HistoryLine[]>();
+  let unfinished = 0;
+  for (const cell of cells) {
+    const told = linesOfCell(cell);
+    if (told === null) unfinished++;
+    else additions.set(told.file, [...(additions.get(told.file) ?? []), ...told.lines]);
+  }
+  return { additions, unfinished };
 }
 
 /** An entry with the id that its content gives it. */

@@ -34,17 +34,22 @@ export interface ComparedCell {
   readonly source: { readonly record: CellRecord; readonly runDir: string } | null;
 }
 
-/**
- * @param runDir where the record's scores are
- * @param ignored paths of settings that may differ, e.g. `learningRate`
- */
+/** How the settings of records are read. */
+export interface SettingsReading {
+  /** Paths of settings that may differ, e.g. `learningRate`. */
+  readonly ignored?: ReadonlySet<string>;
+  /** The checkout that a run was made in: files in it are the same wherever it lies. */
+  readonly checkout?: string;
+}
+
+/** @param runDir where the record's scores are */
 export function comparedCell(
   record: CellRecord,
   runDir: string,
-  ignored: ReadonlySet<string> = new Set(),
+  reading: SettingsReading = {},
 ): ComparedCell {
   const { cell } = record;
-  const { settings, digest } = configurationOf(record, ignored);
+  const { settings, digest } = configurationOf(record, reading);
   const done = record.status === 'done' ? record : null;
   return {
     name: nameOf(cell),
@@ -91,13 +96,17 @@ export function nameOf({
 /** The digest of what decides a record's numbers, but for its seed and the code, with the settings behind it. */
 export function configurationOf(
   { cell, config }: Pick<CellRecord, 'cell' | 'config'>,
-  ignored: ReadonlySet<string> = new Set(),
+  { ignored = new Set(), checkout }: SettingsReading = {},
 ): { readonly settings: ReadonlyMap<string, string>; readonly digest: string } {
   const { id, ...own } = cell;
   const { settings, shared } = decidingSettings(own, config);
   const { seed, ...others } = settings;
+  const inCheckout = (value: string) =>
+    checkout === undefined ? value : value.replaceAll(`"${checkout}/`, '"./');
   const flat = new Map(
-    [...leaves(others, ''), ...leaves(shared, '')].filter(([path]) => !isIgnored(path, ignored)),
+    [...leaves(others, ''), ...leaves(shared, '')]
+      .filter(([path]) => !isIgnored(path, ignored))
+      .map(([path, value]) => [path, inCheckout(value)]),
   );
   const text = canonicalJson([...flat].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   return { settings: flat, digest: createHash('sha256').update(text).digest('hex') };

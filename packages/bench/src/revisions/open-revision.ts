@@ -47,17 +47,22 @@ export const isFolder = (name: string) => isAbsolute(name) || /^\.{1,2}([/\\]|$)
  * Makes a revision ready to be run. A commit is checked out and built in a folder of its own in the cache, once; a
  * folder is used as it stands, with the changes that are in it, and only its script `build` is run.
  * @param name a branch, tag or commit, or a folder in a checkout
+ * @param shown how people know it
  * @throws InputError where it does not exist, or does not build
  */
-export async function openRevision(name: string, settings: RevisionSettings): Promise<Revision> {
+export async function openRevision(
+  name: string,
+  settings: RevisionSettings,
+  shown = name,
+): Promise<Revision> {
   if (isFolder(name)) return openFolder(name, settings);
   const repository = await findRepository(settings.cwd);
   const commit = await resolveCommit(repository.root, name);
+  const title = commit.startsWith(shown) ? commit.slice(0, 10) : `${shown} (${commit.slice(0, 10)})`;
   const checkouts = await checkoutsOf(repository.root, settings.cacheDir);
   const root = join(checkouts, commit.slice(0, 16));
   const folder = join(root, repository.prefix);
-  await prepare({ name, commit, checkouts, root, folder }, repository, settings);
-  const title = `${name}${commit.startsWith(name) ? '' : ` (${commit.slice(0, 10)})`}`;
+  await prepare({ title, commit, checkouts, root, folder }, repository, settings);
   return { name: title, commit, dirty: false, root, folder, bin: benchOf(root, folder, settings.bin) };
 }
 
@@ -98,7 +103,7 @@ async function checkoutsOf(root: string, cacheDir: string): Promise<string> {
 }
 
 interface Checkout {
-  readonly name: string;
+  readonly title: string;
   readonly commit: string;
   readonly checkouts: string;
   readonly root: string;
@@ -110,7 +115,7 @@ const patienceMs = 30 * 60_000;
 
 /** Checks out and builds, unless that was done before in the same way. */
 async function prepare(
-  { name, commit, checkouts, root, folder }: Checkout,
+  { title, commit, checkouts, root, folder }: Checkout,
   repository: Repository,
   settings: RevisionSettings,
 ): Promise<void> {
@@ -126,13 +131,13 @@ async function prepare(
     await rm(marker, { force: true });
     if (!existsSync(join(root, '.git'))) {
       await rm(root, { recursive: true, force: true });
-      settings.tell(`Checking out ${name} (${commit.slice(0, 10)}) in ${root} ...`);
+      settings.tell(`Checking out ${title} in ${root} ...`);
       // Twice: also where git remembers a worktree here that the cache lost.
       await git(repository.root, 'worktree', 'add', '--force', '--force', '--detach', root, commit);
     }
     if (!existsSync(folder)) {
       throw new InputError('The revision does not have this folder.', {
-        where: `${repository.prefix} in ${name}`,
+        where: `${repository.prefix} in ${title}`,
         expected: 'the folder that this is called in, in both revisions',
         received: `none in ${commit.slice(0, 10)}`,
         fix: 'Change to the root of the checkout, or to a folder that both revisions have.',
@@ -140,7 +145,7 @@ async function prepare(
     }
     const steps =
       settings.setUp === undefined ? setUpSteps(root, folder) : [{ line: settings.setUp, folder }];
-    await runSteps(steps, { what: `${name} (${commit.slice(0, 10)})`, log: `${root}.log` }, settings);
+    await runSteps(steps, { what: title, log: `${root}.log` }, settings);
     await writeFileAtomic(marker, way);
     await removeOldest(repository, checkouts);
   } finally {

@@ -9,8 +9,8 @@ export interface Command {
   readonly cwd: string;
   /** Ends it, with all that it started. */
   readonly stop?: AbortSignal;
-  /** Takes what it prints to stderr, and to stdout too where that is not kept. */
-  onOutput?(text: string): void;
+  /** Takes what it prints to stderr. */
+  onMessage?(text: string): void;
 }
 
 /** How a program ended. */
@@ -26,7 +26,7 @@ const outputLimit = 64 * 1024;
 const graceMs = 5000;
 
 /** Runs a program in a group of its own and waits for its end. Never rejects. */
-export function runCommand({ command, args, cwd, stop, onOutput }: Command): Promise<CommandEnd> {
+export function runCommand({ command, args, cwd, stop, onMessage }: Command): Promise<CommandEnd> {
   return new Promise((resolve) => {
     const child = spawn(command, args ?? [], {
       cwd,
@@ -40,7 +40,6 @@ export function runCommand({ command, args, cwd, stop, onOutput }: Command): Pro
     let timer: NodeJS.Timeout | undefined;
     const keep = (text: string) => {
       output = (output + text).slice(-outputLimit);
-      onOutput?.(text);
     };
     const killAll = () => signalGroup(child, 'SIGKILL');
     const endings = [guardGroup(child), pauseTogether(child)];
@@ -52,7 +51,10 @@ export function runCommand({ command, args, cwd, stop, onOutput }: Command): Pro
       stdout += text;
       keep(text);
     });
-    child.stderr.setEncoding('utf8').on('data', keep);
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      keep(text);
+      onMessage?.(text);
+    });
     const settle = (code: number | null) => {
       clearTimeout(timer);
       stop?.removeEventListener('abort', terminate);

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '@kora-bench/core/errors';
 
@@ -72,7 +72,7 @@ const ownBin = fileURLToPath(new URL('../../bin/kora-bench.js', import.meta.url)
 export function benchOf(root: string, folder: string, named?: string): string {
   const folders = foldersUp(root, folder);
   if (named !== undefined) {
-    const found = [folder, root].map((one) => join(one, named)).find(existsSync);
+    const found = [folder, root].map((one) => resolve(one, named)).find(existsSync);
     if (found !== undefined) return found;
     throw new InputError('The revision has no such command line.', {
       where: `--bin, in ${folder}`,

@@ -9,10 +9,11 @@ import { comparisonMarkdown } from '../../compare/comparison-markdown.js';
 import { comparisonText } from '../../compare/comparison-text.js';
 import { runsFolder, timeName } from '../../records/run-folder.js';
 import { openRevision } from '../../revisions/open-revision.js';
-import { exitCode, printJson, printMessage, printResult, signalExitCodes } from './output.js';
-import { watchSignals } from './signals.js';
+import { exitCode, printJson, printMessage, printResult } from './output.js';
+import { interruptible } from './signals.js';
 
-export interface AbCommandOptions extends AbAsked {
+export interface AbCommandOptions extends Omit<AbAsked, 'model'> {
+  readonly model?: string;
   readonly rounds: number;
   readonly minutes?: number;
   /** A shell line. */
@@ -36,12 +37,11 @@ export async function ab(base: string, head: string, options: AbCommandOptions):
       fix: 'Give one; --out names the file of the measurements.',
     });
   }
-  const interruption = watchSignals();
-  try {
+  return interruptible(async ({ signal: stop }) => {
     const settings = {
       cacheDir: dataFolders().cacheDir,
       cwd: process.cwd(),
-      stop: interruption.signal,
+      stop,
       tell: printMessage,
       ...(setup !== undefined && { setUp: setup }),
       ...(bin !== undefined && { bin }),
@@ -50,38 +50,33 @@ export async function ab(base: string, head: string, options: AbCommandOptions):
     const path = resolve(out ?? join(runsFolder, `${timeName()}-ab.json`));
     const file = await runAb({
       ...sides,
-      units: await unitsOf(options, sides.head),
+      units: await unitsOf(
+        { ...options, model: options.model === undefined ? undefined : [options.model] },
+        sides.head,
+      ),
       rounds,
       minutes,
       out: path,
       speedGates: true,
-      stop: interruption.signal,
+      stop,
       tell: printMessage,
     });
-    return await show(file, path, { all, json, markdown, signal: interruption.received() });
-  } catch (error) {
-    const signal = interruption.received();
-    if (signal === undefined) throw error;
-    printMessage('Stopped before anything was measured.');
-    return signalExitCodes[signal];
-  } finally {
-    interruption.end();
-  }
+    return show(file, path, { all, json, markdown });
+  });
 }
 
 interface Shown {
   readonly all: boolean | undefined;
   readonly json: boolean | undefined;
   readonly markdown: boolean | undefined;
-  readonly signal: keyof typeof signalExitCodes | undefined;
 }
 
-async function show(file: AbFile, path: string, { all, json, markdown, signal }: Shown): Promise<number> {
+async function show(file: AbFile, path: string, { all, json, markdown }: Shown): Promise<number> {
   if (file.measurements.length === 0) {
     for (const { side, unit, message } of file.failures)
       printMessage(`${unit} failed on the ${side}: ${message}`);
     printMessage('Nothing was measured.');
-    return signal === undefined ? exitCode.badInput : signalExitCodes[signal];
+    return exitCode.badInput;
   }
   const comparison = await compareAb(file, { speedGates: true });
   if (json) printJson({ comparisons: [comparison], measurements: path });
@@ -92,6 +87,5 @@ async function show(file: AbFile, path: string, { all, json, markdown, signal }:
     printResult(`${roundsText(file)} by turns on ${cpu}, ${cores} cores.`);
   }
   printMessage(`Measurements: ${path}`);
-  if (signal !== undefined) return signalExitCodes[signal];
   return comparison.failed ? exitCode.failed : exitCode.done;
 }

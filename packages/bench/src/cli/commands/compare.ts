@@ -43,12 +43,12 @@ export async function compare(
     });
   }
   const ignored = new Set(ignore);
-  const before = await readSide(base, ignored);
+  const before = await readSide(base, { ignored });
   const options =
     history === undefined ? {} : { noiseOf: noiseOfHistory(await readHistory(resolve(history))) };
   const comparisons: RunComparison[] = [];
   for (const name of heads) {
-    const head = await readSide(name, ignored);
+    const head = await readSide(name, { ignored });
     const first = await compareRuns(before, head, options);
     if (!confirm) {
       comparisons.push(first);

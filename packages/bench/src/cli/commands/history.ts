@@ -11,12 +11,13 @@ import { bmf, readBmf } from '../../history/formats/bmf.js';
 import type { ExportFormat } from '../../history/formats/format-file.js';
 import { githubActionBenchmark } from '../../history/formats/github-action-benchmark.js';
 import { csv, parquet } from '../../history/formats/tables.js';
-import { linesOfCell } from '../../history/history-cells.js';
+import { additionsOf } from '../../history/history-cells.js';
 import type { Additions } from '../../history/history-files.js';
 import { appendToHistory, readHistory, removeFromHistory } from '../../history/history-files.js';
 import { damageLines, historyText, listHistory } from '../../history/history-list.js';
 import { historyRows } from '../../history/history-rows.js';
-import type { HistoryLine, MarkLine } from '../../history/history-schema.js';
+import type { MarkLine } from '../../history/history-schema.js';
+import type { ComparedCell } from '../../measures/compared-cell.js';
 import { writeOutput } from '../../records/run-files.js';
 import { plural } from '../../table/text-table.js';
 import { exitCode, printJson, printMessage, printResult } from './output.js';
@@ -28,21 +29,24 @@ interface HistoryOptions {
 
 const exportFormats: readonly ExportFormat[] = [bmf, githubActionBenchmark, asv, csv, parquet];
 
+export interface AddOptions extends HistoryOptions {
+  /** Of the code that is measured, where that is not the suite's own. */
+  readonly commit?: string;
+}
+
 /** Adds the finished cells of runs. */
-export async function addToHistory(runs: readonly string[], { history }: HistoryOptions): Promise<number> {
-  const folder = resolve(history);
-  const additions = new Map<string, HistoryLine[]>();
-  let unfinished = 0;
+export async function addToHistory(
+  runs: readonly string[],
+  { history, commit }: AddOptions,
+): Promise<number> {
+  const found: ComparedCell[] = [];
   for (const run of runs) {
     const { cells, problems } = await readSide(run);
     for (const problem of problems) printMessage(`Not read: ${problem}`);
-    for (const cell of cells) {
-      const told = linesOfCell(cell);
-      if (told === null) unfinished++;
-      else additions.set(told.file, [...(additions.get(told.file) ?? []), ...told.lines]);
-    }
+    found.push(...cells.map((cell) => (commit === undefined ? cell : { ...cell, commit, dirty: false })));
   }
-  await append(folder, additions);
+  const { additions, unfinished } = additionsOf(found);
+  await append(resolve(history), additions);
   if (unfinished > 0) printMessage(`${plural(unfinished, 'failed cell')} left out.`);
   return exitCode.done;
 }

@@ -32,3 +32,19 @@ export function watchSignals(): Interruption {
     },
   };
 }
+
+/** Runs a command's work, which a signal ends in order. */
+export async function interruptible(work: (interruption: Interruption) => Promise<number>): Promise<number> {
+  const interruption = watchSignals();
+  try {
+    const code = await work(interruption);
+    const signal = interruption.received();
+    return signal === undefined ? code : signalExitCodes[signal];
+  } catch (error) {
+    const signal = interruption.received();
+    if (signal === undefined) throw error;
+    return signalExitCodes[signal];
+  } finally {
+    interruption.end();
+  }
+}
