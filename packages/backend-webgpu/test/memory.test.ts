@@ -48,7 +48,8 @@ function products(shape: Shape, count: number): Program {
 async function compile(program: Program, options: object = {}) {
   const backend = await definition.create('gpu', definition.options.parse(options));
   try {
-    return (await backend.compile(program, new Map())).memory!;
+    const { memory, dispatches } = await backend.compile(program, new Map());
+    return { ...memory!, dispatches };
   } finally {
     await backend.dispose();
   }
@@ -72,7 +73,7 @@ describe('a batch that does not fit', () => {
 
   it('is worked on in as few parts as the option allows', async () => {
     const program = products([6, 1000], 3);
-    const { parts, plannedBytes, weightBytes, stateBytes } = await compile(program);
+    const { parts, plannedBytes, weightBytes, stateBytes, dispatches } = await compile(program);
     expect({ parts, weightBytes, stateBytes }).toEqual({ parts: 1, weightBytes: 0, stateBytes: 0 });
     expect(plannedBytes).toBeGreaterThanOrEqual(3 * 6 * 4000);
     const all = await compile(program, { memoryLimitBytes: plannedBytes });
@@ -80,6 +81,11 @@ describe('a batch that does not fit', () => {
     const least = await compile(program, { memoryLimitBytes: 5 * 4000 + 512 });
     expect([all.parts, less.parts, least.parts]).toEqual([1, 2, 6]);
     expect(less.plannedBytes).toBeLessThan(plannedBytes);
+    // The same kernels for each part.
+    expect(dispatches).toBeGreaterThan(0);
+    const ofPart = (least.dispatches! - less.dispatches!) / 4;
+    expect(ofPart).toBeGreaterThan(0);
+    expect(Number.isInteger(ofPart)).toBe(true);
   });
 
   it('is refused with the tensor at fault and the limit where not even one example fits', async () => {

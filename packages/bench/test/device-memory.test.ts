@@ -1,3 +1,4 @@
+import { measuresOf } from '@kora-bench/bench';
 import type { ProgramMemory } from '@kora-bench/core/backend';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import linearProbe from '@kora-bench/method-linear-probe';
@@ -14,12 +15,15 @@ const memory: ProgramMemory = {
   parts: 1,
 };
 
-test('a record keeps what the training step takes of the device, where the backend tells', async () => {
-  const told = await runTinyCell({ method, backend: await tellingBackend(memory) });
+test('a record keeps what the training step takes of the device and starts on it, where the backend tells', async () => {
+  const told = await runTinyCell({ method, backend: await tellingBackend(memory, 42) });
   expect(trainingOf(told).deviceMemory).toEqual(memory);
+  const dispatches = measuresOf(told).find(({ key }) => key === 'source/dispatchesPerStep');
+  expect(dispatches).toMatchObject({ value: 42, kind: 'count', gating: true, direction: 'lower' });
   expect(codesOf(told)).not.toContain('BATCH_SPLIT@source');
   const untold = await runTinyCell({ method });
   expect(trainingOf(untold)).not.toHaveProperty('deviceMemory');
+  expect(trainingOf(untold)).not.toHaveProperty('dispatchesPerStep');
 });
 
 test('a record says that a batch was worked on in parts', async () => {

@@ -5,7 +5,7 @@
 //
 // Exits with 1 where a figure is not what it should be: at most 1 % false alarms after confirmation, at least 95 % found.
 import { readFileSync } from 'node:fs';
-import { randomStream } from '@kora-bench/core/random';
+import { normalQuantile, randomStream } from '@kora-bench/core/random';
 import {
   comparePaired,
   compareQuality,
@@ -13,6 +13,9 @@ import {
   confirmed,
   holm,
   median,
+  noiseByTurns,
+  normalTails,
+  significance,
   verdictOf,
 } from '../dist/index.js';
 
@@ -93,7 +96,9 @@ const quality = ([base, head], isShare) =>
     isShare,
     related: false,
   });
-const speedOf = (sides) => compareSampled({ ...sides, direction: 'higher', noise: null, floor: 0.02 });
+/** As `bench ab` does. */
+const speedOf = ({ base, head }) =>
+  compareSampled({ base, head, direction: 'higher', noise: noiseByTurns(base, head), floor: 0.02 });
 
 /** Verdicts of a family, after Holm. */
 function verdicts(family) {
@@ -126,6 +131,39 @@ function judgeSpeed(factor, noise) {
     verdicts(Array.from({ length: cells }, (_, i) => speedOf(drawSpeed(i === 0 ? factor : 1, noise))));
   const again = once();
   return once().map((verdict, i) => confirmed(verdict, again[i]));
+}
+
+/** Of the standard normal distribution. */
+const normalBelow = (x) => (x > 0 ? 1 - normalTails(x) / 2 : normalTails(-x) / 2);
+
+/*
+ * What McNemar's test can do, whoever computes it. Among n images, a loss δ on top of a share d that changes either way by
+ * chance makes D = d + δ discordant; the difference has the standard error √(D/n) where there is no loss, and
+ * √((D − δ²)/n) where there is one. Holm judges the smallest of all p-values at α / cells. Source: Connor, "Sample
+ * size for testing differences in proportions for the paired-sample design" (1987).
+ */
+const critical = normalQuantile(1 - significance / cells / 2);
+function possiblePower(loss, chance) {
+  const discordant = chance + loss;
+  return normalBelow(
+    (loss * Math.sqrt(images) - critical * Math.sqrt(discordant)) / Math.sqrt(discordant - loss ** 2),
+  );
+}
+/** Images at which a loss is found with this power. */
+function imagesNeeded(loss, chance, power) {
+  const discordant = chance + loss;
+  const errors = critical * Math.sqrt(discordant) + normalQuantile(power) * Math.sqrt(discordant - loss ** 2);
+  return Math.ceil((errors / loss) ** 2);
+}
+/** The largest share changed by chance at which a loss is found with this power. */
+function mostChance(loss, power) {
+  let [low, high] = [0, 1];
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (possiblePower(loss, middle) >= power) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 const count = (results, isHit) => results.filter(isHit).length;
@@ -182,10 +220,14 @@ say(
 for (const share of [0.01, 0.02, 0.04, 0.08, discordance(ofSeeds)]) {
   const hits = losing(ofSeeds, share / discordance(ofSeeds));
   console.log(
-    `  where models differ by chance on ${percent(share)} of the images besides: ${hits} of ${comparisons}, ${percent(hits / comparisons)}`,
+    `  where models differ by chance on ${percent(share)} of the images besides: ${hits} of ${comparisons}, ${percent(hits / comparisons)}` +
+      ` (possible: ${percent(possiblePower(0.01, share))}; 95 % at ${imagesNeeded(0.01, share, 0.95)} images)`,
   );
 }
 console.log('  (the last as models of different seeds do, which are never compared with each other)');
+console.log(
+  `  the limit of McNemar's test: of ${images} images and ${cells} cells, at most ${percent(mostChance(0.01, 0.95))} may differ by chance for 95 %`,
+);
 
 const slower = (noise) =>
   count(

@@ -19,7 +19,7 @@ export {
   type MethodScores,
   methodDifferences,
 } from './method-differences.js';
-export { median, quantile, seriesNoise } from './noise.js';
+export { median, noiseByTurns, quantile, seriesNoise } from './noise.js';
 export {
   comparePaired,
   type PairedDifference,

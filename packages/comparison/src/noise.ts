@@ -14,6 +14,18 @@ export function seriesNoise(values: readonly number[], fewest = 10): number | nu
   return upper + 3 * (upper - lower);
 }
 
+/**
+ * The noise that measurements of two sides show by themselves, made by turns: the larger of either side's. Null where
+ * they are too few to tell.
+ * @param base in order of time, positive
+ * @param head likewise
+ */
+export function noiseByTurns(base: readonly number[], head: readonly number[]): number | null {
+  // Fewer measurements cannot reach p < 0.01 either.
+  const [a, b] = [seriesNoise(base, 4), seriesNoise(head, 4)];
+  return a === null || b === null ? null : Math.max(a, b);
+}
+
 /** By linear interpolation between the order statistics, as NumPy does by default. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);

@@ -18,6 +18,8 @@ export interface SessionSpec {
 /** A compiled program with its state on the device. */
 export interface Session {
   readonly memory: ProgramMemory | undefined;
+  /** Kernels that a run starts; undefined where the backend does not tell. */
+  readonly dispatches: number | undefined;
   /**
    * Runs the program once. Feeds that it does not read are left out.
    * @param fetch names of the outputs to bring back
@@ -60,6 +62,7 @@ async function withState(
   }
   return {
     memory: executable.memory,
+    dispatches: executable.dispatches,
     run: (feeds, fetch) =>
       executable.run({
         feeds: Object.fromEntries(Object.entries(feeds).filter(([name]) => reads.has(name))),

@@ -108,6 +108,8 @@ export interface TrainResult {
     readonly pass: FeatureCost;
   } | null;
   readonly deviceMemory: ProgramMemory | undefined;
+  /** Kernels that a step starts; undefined where the backend does not tell. */
+  readonly dispatches: number | undefined;
 }
 
 /**
@@ -207,6 +209,7 @@ export async function train<B extends StepBatch = StepBatch>(
             }
           : null,
       deviceMemory: session.memory,
+      dispatches: session.dispatches,
     };
   } finally {
     features?.close();

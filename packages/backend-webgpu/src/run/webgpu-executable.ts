@@ -22,6 +22,7 @@ interface NamedState {
 /** A compiled program with its buffers. */
 export class WebgpuExecutable implements Executable {
   readonly memory: ProgramMemory;
+  readonly dispatches: number;
   readonly #queue: RunQueue;
   readonly #watch: Watch;
   readonly #check: (options: RunOptions) => void;
@@ -39,6 +40,7 @@ export class WebgpuExecutable implements Executable {
     this.#compiled = compiled;
     this.#encoder = new RunEncoder(compiled);
     this.memory = compiled.memory;
+    this.dispatches = inOrder(compiled).length;
     this.#device = compiled.device;
     this.#states = statesOf(compiled.schedule);
   }

@@ -26,6 +26,7 @@ export const abMeasurementSchema = z.strictObject({
   imagesPerSecond: z.number().positive(),
   peakMemoryBytes: z.int().min(0),
   deviceMemory: programMemorySchema.optional(),
+  dispatches: z.int().min(0).optional(),
 });
 export type AbMeasurement = z.infer<typeof abMeasurementSchema>;
 

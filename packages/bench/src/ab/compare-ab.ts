@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { seriesNoise } from '@kora-bench/comparison';
+import { noiseByTurns } from '@kora-bench/comparison';
 import { compareRuns } from '../compare/compare-runs.js';
 import { merged } from '../compare/confirm.js';
 import type { NoiseOf, RunComparison } from '../compare/run-comparison.js';
@@ -103,16 +103,12 @@ function configurationOf(measurement: AbMeasurement): string {
     .digest('hex');
 }
 
-/** What the measurements of either side show of the machine's noise from one to the next. */
+/** What the measurements show of the machine's noise. */
 function noiseWithin(sides: Readonly<Record<AbSide, ComparedSide>>): NoiseOf {
-  const noiseOf = (side: AbSide, configuration: string, key: string) => {
-    const values = sides[side].cells
+  const valuesOf = (side: AbSide, configuration: string, key: string) =>
+    sides[side].cells
       .filter((cell) => cell.configuration === configuration)
       .flatMap(({ measures }) => measures.find((measure) => measure.key === key)?.value ?? []);
-    return values.length < fewestRounds ? null : seriesNoise(values, fewestRounds - 1);
-  };
-  return ({ configuration }, key) => {
-    const found = [noiseOf('base', configuration, key), noiseOf('head', configuration, key)];
-    return found.includes(null) ? null : Math.max(...found.map((noise) => noise!));
-  };
+  return ({ configuration }, key) =>
+    noiseByTurns(valuesOf('base', configuration, key), valuesOf('head', configuration, key));
 }

@@ -17,6 +17,7 @@ const outputSchema = z.object({
       imagesPerSecond: z.number().positive(),
       peakMemoryBytes: z.int().min(0),
       deviceMemory: programMemorySchema.optional().catch(undefined),
+      dispatches: z.int().min(0).optional().catch(undefined),
     }),
   ),
   failed: z.array(z.object({ method: z.string(), error: z.object({ message: z.string() }) })).optional(),
@@ -59,7 +60,11 @@ export async function measureRevision(
     if (failed.length > 0) return { failure: failed[0]!.error.message };
     if (cells.length > 0)
       return {
-        cells: cells.map(({ deviceMemory, ...cell }) => ({ ...cell, ...(deviceMemory && { deviceMemory }) })),
+        cells: cells.map(({ deviceMemory, dispatches, ...cell }) => ({
+          ...cell,
+          ...(deviceMemory && { deviceMemory }),
+          ...(dispatches !== undefined && { dispatches }),
+        })),
       };
   }
   const refusal = errorSchema.safeParse(printed);

@@ -107,6 +107,15 @@ function costsOf({ name, draws }: PhaseRecord, several: boolean): Measure[] {
             title: title('device memory, planned'),
           },
         ]),
+    ...(training.dispatchesPerStep === undefined
+      ? []
+      : [
+          {
+            ...dispatchesOf(`${name}/dispatchesPerStep`, training.dispatchesPerStep),
+            phase: name,
+            title: title('dispatches per step'),
+          },
+        ]),
     {
       ...rateOf(
         `${name}/imagesPerSecond`,
@@ -128,6 +137,10 @@ function deviceMemoryOf(key: string, memory: ProgramMemory): Measure {
   });
 }
 
+function dispatchesOf(key: string, value: number): Measure {
+  return count({ key, title: 'dispatches per step', value });
+}
+
 /** Informs alone: rates of runs at different times. */
 function rateOf(key: string, title: string, value: number): Measure {
   const format = { scale: 1, digits: 1 };
@@ -140,7 +153,8 @@ export function measuresOfThroughput(
     imagesPerSecond,
     peakMemoryBytes,
     deviceMemory,
-  }: Pick<ThroughputCell, 'imagesPerSecond' | 'peakMemoryBytes' | 'deviceMemory'>,
+    dispatches,
+  }: Pick<ThroughputCell, 'imagesPerSecond' | 'peakMemoryBytes' | 'deviceMemory' | 'dispatches'>,
   { speedGates }: { readonly speedGates: boolean },
 ): Measure[] {
   return [
@@ -148,6 +162,7 @@ export function measuresOfThroughput(
     { ...rateOf('imagesPerSecond', 'images/s', imagesPerSecond), gating: speedGates },
     memoryOf({ peakMemoryBytes }),
     ...(deviceMemory === undefined ? [] : [deviceMemoryOf('deviceMemoryBytes', deviceMemory)]),
+    ...(dispatches === undefined ? [] : [dispatchesOf('dispatchesPerStep', dispatches)]),
   ];
 }
 

@@ -329,6 +329,7 @@ function summarizeStages(results: readonly TrainResult[], examples: number): Tra
       pass: { ...cache.pass, imagesPerSecond: cache.pass.images / cache.pass.seconds },
     },
     ...(last.deviceMemory && { deviceMemory: last.deviceMemory }),
+    ...(last.dispatches !== undefined && { dispatchesPerStep: last.dispatches }),
   };
 }
 

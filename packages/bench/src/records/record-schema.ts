@@ -129,6 +129,9 @@ export const trainingResultSchema = z.strictObject({
   deviceMemory: programMemorySchema
     .optional()
     .describe('Of the program that ran each step; absent where the backend does not report it.'),
+  dispatchesPerStep: count
+    .optional()
+    .describe('Kernels that each step starts; absent where the backend does not report it.'),
 });
 export type TrainingResult = z.infer<typeof trainingResultSchema>;
 

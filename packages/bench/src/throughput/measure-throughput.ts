@@ -36,6 +36,11 @@ export const throughputCellSchema = z.strictObject({
   deviceMemory: programMemorySchema
     .optional()
     .describe('What the step takes on the device; absent where the backend does not tell.'),
+  dispatches: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Kernels that a step starts; absent where the backend does not tell.'),
   peers: z
     .array(peerComparisonSchema)
     .optional()
@@ -82,6 +87,7 @@ export async function measureThroughput(spec: ThroughputSpec): Promise<Throughpu
       shareOfPeak: gflopsPerSecond / peak,
       peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
       ...(session.memory && { deviceMemory: session.memory }),
+      ...(session.dispatches !== undefined && { dispatches: session.dispatches }),
     };
   } finally {
     await session.close();

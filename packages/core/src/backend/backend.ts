@@ -43,6 +43,8 @@ export interface ProgramMemory {
 export interface Executable {
   /** Told by backends that plan the memory themselves. */
   readonly memory?: ProgramMemory;
+  /** Kernels that a run starts, the same in every run. Told by backends that make them themselves. */
+  readonly dispatches?: number;
   /**
    * Runs once: reads feeds and state, returns the fetched outputs, then replaces all updated states
    * together. A run that fails leaves the state as it was. Runs of one backend must not overlap.
