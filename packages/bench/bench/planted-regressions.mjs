@@ -84,7 +84,7 @@ const suite = {
   models: ['vit_micro_patch8_64'],
   seeds: [0],
   phases: [{ name: 'source', task: 'classification', data: 'procedural-source' }],
-  training: { epochs: 1, batchSize: 16, learningRate: 0.005 },
+  training: { epochs: 1, batchSize: 8, learningRate: 0.005 },
   limits: { trainExamples: 200, testExamples: 500 },
 };
 

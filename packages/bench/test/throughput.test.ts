@@ -70,9 +70,10 @@ async function pacedBackend({
   };
 }
 
-const measure = (backend: Backend & { now(): number }, batch: number) =>
+const measure = (backend: Backend & { now(): number }, batch: number, peak = true) =>
   measureThroughput({
     backend,
+    peak,
     now: backend.now,
     method: { definition: lora as MethodDefinition, options: lora.options.parse({}) },
     label: 'LoRA r=8',
@@ -108,6 +109,15 @@ describe('on an engine of a known pace', () => {
     expect(throughputCellSchema.parse(JSON.parse(JSON.stringify(cell)))).toEqual(cell);
     expect(cell).toMatchObject({ backend: 'paced', device: 'a clock', method: 'LoRA r=8', batch: 8 });
     expect(cell.deviceMemory).toEqual(memory);
+  });
+
+  test('the peak can be left out, and nothing else is run than steps', async () => {
+    const products: boolean[] = [];
+    const plain = await pacedBackend({ step: 20, product: 5, onRun: (isStep) => products.push(!isStep) });
+    const { peakGflopsPerSecond, shareOfPeak, imagesPerSecond } = await measure(plain, 8, false);
+    expect([peakGflopsPerSecond, shareOfPeak]).toEqual([undefined, undefined]);
+    expect(imagesPerSecond).toBeCloseTo(8 / 0.02, 6);
+    expect(products).not.toContain(true);
   });
 
   test('nothing stays open on the device', () => {

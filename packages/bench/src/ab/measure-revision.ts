@@ -25,6 +25,13 @@ const outputSchema = z.object({
 
 const errorSchema = z.object({ error: z.object({ message: z.string() }) });
 
+/** Whether a revision's `throughput` has a flag. */
+export async function knowsFlag({ bin, folder }: Revision, flag: string): Promise<boolean> {
+  const args = [bin, 'throughput', '--help'];
+  const { stdout } = await runCommand({ command: process.execPath, args, cwd: folder });
+  return stdout.includes(`${flag} `);
+}
+
 /** What one call of a revision's `throughput` gave. */
 export type Told =
   | {

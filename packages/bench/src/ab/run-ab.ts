@@ -7,6 +7,7 @@ import type { AbFile, AbSide } from './ab-measurements.js';
 import { compareAb, suspectedUnits } from './compare-ab.js';
 import type { AbUnit } from './measure-by-turns.js';
 import { measureByTurns } from './measure-by-turns.js';
+import { knowsFlag } from './measure-revision.js';
 
 /** What is measured, in the words of `throughput`. */
 export interface AbAsked {
@@ -104,7 +105,10 @@ export async function runAb(settings: AbSettings): Promise<AbFile> {
     failed: (one: AbFile['failures'][number]) => write({ ...file, failures: [...file.failures, one] }),
   };
   await write(file);
-  await measureByTurns({ ...shared, units, part: 'comparison', mayStart: () => within(firstShare) });
+  // Both sides are to do the same work.
+  const noPeak = (await knowsFlag(base, '--no-peak')) && (await knowsFlag(head, '--no-peak'));
+  const asked = units.map((unit) => (noPeak ? { ...unit, flags: [...unit.flags, '--no-peak'] } : unit));
+  await measureByTurns({ ...shared, units: asked, part: 'comparison', mayStart: () => within(firstShare) });
   if (stop.aborted) return file;
   if (!within(firstShare)) tell(`The time is up after ${roundsText(file)}.`);
   const suspects = new Set(suspectedUnits(file, await compareAb(file, { speedGates })));
@@ -112,7 +116,7 @@ export async function runAb(settings: AbSettings): Promise<AbFile> {
   tell(`Measuring again what seems worse: ${[...suspects].join(', ')}.`);
   await measureByTurns({
     ...shared,
-    units: units.filter(({ name }) => suspects.has(name)),
+    units: asked.filter(({ name }) => suspects.has(name)),
     part: 'confirmation',
     mayStart: () => within(1),
   });

@@ -139,6 +139,7 @@ function addThroughput(program: Command, report: Report): void {
         .argParser(peerList),
     )
     .option('--python <path>', 'the Python that has torch, timm and peft, for --peers pytorch', 'python3')
+    .option('--no-peak', 'leave out the best matrix product, which takes longer than a short measurement')
     .addOption(json())
     .action(async (options) => report(await (await import('./commands/throughput.js')).throughput(options)));
 }

@@ -29,6 +29,8 @@ export interface ThroughputJob {
   readonly peers: readonly PeerName[];
   /** The interpreter that has PyTorch. */
   readonly python: string;
+  /** Whether to measure the best matrix product beside. */
+  readonly peak: boolean;
 }
 
 /** The engine's own library, where the backend knows how one trains with it, and others. */
@@ -63,6 +65,7 @@ async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
       classes: job.classes,
       batch: job.batch,
       milliseconds: job.milliseconds,
+      peak: job.peak,
     };
     const cell = await measureThroughput(spec);
     const peers: PeerComparison[] = [];

@@ -28,6 +28,8 @@ export interface ThroughputSpec {
   readonly batch: number;
   /** How long training steps are measured, milliseconds. */
   readonly milliseconds: number;
+  /** Whether the engine's best matrix product is measured beside; true by default. */
+  readonly peak?: boolean;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
 }

@@ -24,6 +24,8 @@ export interface ThroughputOptions {
   readonly time: number;
   readonly peers?: readonly PeerName[];
   readonly python: string;
+  /** Whether the best matrix product is measured beside; true by default. */
+  readonly peak?: boolean;
   readonly json?: boolean;
 }
 
@@ -46,6 +48,7 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
     time: milliseconds,
     peers = [],
     python,
+    peak = true,
     json,
   } = options;
   const flags = {
@@ -76,6 +79,7 @@ export async function throughput(options: ThroughputOptions): Promise<number> {
         milliseconds,
         peers,
         python,
+        peak,
       });
       if (peers.includes('own') && engine.peer === undefined)
         printMessage(`${engine.name} has no library of its own to be measured beside.`);
@@ -136,8 +140,8 @@ function throughputText(cells: readonly ThroughputCell[]): string {
       String(cell.batch),
       rate(cell.imagesPerSecond),
       rate(cell.gflopsPerSecond),
-      rate(cell.peakGflopsPerSecond),
-      percent(cell.shareOfPeak),
+      cell.peakGflopsPerSecond === undefined ? absent : rate(cell.peakGflopsPerSecond),
+      cell.shareOfPeak === undefined ? absent : percent(cell.shareOfPeak),
       megabytes(cell.peakMemoryBytes),
       ...(told ? deviceTexts(cell) : []),
     ]),
