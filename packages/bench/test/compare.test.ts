@@ -214,6 +214,15 @@ describe('bad input', () => {
     expect(written.stderr).toContain('written by an older version');
   });
 
+  test('records of a later version', async () => {
+    const run = recordedRun([{ correct: base }]);
+    writeFileSync(join(run, 'records', 'lora-s0.json'), JSON.stringify({ schemaVersion: 3 }));
+    expect(await main(['compare', run, run])).toBe(2);
+    expect(written.stderr).toMatch(
+      /written by a newer version[\s\S]*"schemaVersion": 3[\s\S]*update the suite/,
+    );
+  });
+
   test('a file of scores that is no CSV of scores', async () => {
     const run = recordedRun([{ correct: base }]);
     writeFileSync(join(run, 'scores', 'lora-s0.csv'), 'nonsense');

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { main } from '@kora-bench/bench/cli';
@@ -70,6 +70,13 @@ describe('add and list', () => {
     expect(written.stdout).toContain('3 known already');
     expect(readFileSync(seriesOf(folder), 'utf8')).toBe(before);
     expect((await listed(folder)).series.map(({ entries }) => entries).sort()).toEqual([1, 2]);
+  });
+
+  test('--commit says what was measured, where the suite is not what changes', async () => {
+    const folder = join(temporaryFolder(), 'history');
+    const commit = 'e'.repeat(40);
+    await history('add', recordedRun([day(1)]), '--commit', commit, ...inFolder(folder));
+    expect(readFileSync(seriesOf(folder), 'utf8')).toContain(`"commit":"${commit}","dirty":false`);
   });
 
   test('the shifts of every measure, with the commit, and marks of what a person accepted', async () => {
@@ -178,6 +185,31 @@ describe('damage', () => {
     expect(readdirSync(join(file, '..'))).toHaveLength(1);
     expect(await history('add', run, ...inFolder(folder))).toBe(0);
     expect((await listed(folder)).series[0]!.entries).toBe(5);
+  });
+
+  test('lines of a newer version are kept and named', async () => {
+    const folder = await filled(2);
+    const line = '{"historyVersion":2,"kind":"entry","new":"field"}';
+    appendFileSync(seriesOf(folder), `${line}\n`);
+    await history('add', recordedRun([day(5)]), ...inFolder(folder));
+    expect(readFileSync(seriesOf(folder), 'utf8')).toContain(line);
+    const { series, damaged } = await listed(folder);
+    expect(series[0]!.entries).toBe(3);
+    expect(damaged).toMatchObject([
+      { reason: expect.stringContaining('A newer version of the suite wrote it') },
+    ]);
+  });
+
+  test('a series that cannot be read is reported, and never replaced', async () => {
+    const folder = await filled(2);
+    const file = seriesOf(folder);
+    rmSync(file);
+    mkdirSync(file);
+    expect(await history('add', recordedRun([day(5)]), ...inFolder(folder))).toBe(2);
+    expect(written.stderr).toContain('cannot be read, so nothing is added to it');
+    expect((await listed(folder)).damaged).toMatchObject([
+      { reason: expect.stringMatching(/cannot be read/) },
+    ]);
   });
 
   test('two processes at once lose nothing', async () => {

@@ -24,7 +24,7 @@ const images = 10_000;
 /** Of these, for losses, whose bootstrap takes long. */
 const imagesForLoss = 2000;
 /** Measurements of a side, by turns with the other's. */
-const measurements = 15;
+const speedMeasurements = 15;
 /**
  * Relative standard deviation of a measurement on a quiet 2-core machine: the seven pairs of runs in
  * packages/backend-ort/bench/results.md ("Replicas") lie 1.7 % apart in the median, which is 0.95 standard deviations.
@@ -72,7 +72,7 @@ function drawQuality([a, b], lost = 0, apart = 1) {
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** A stretch of recorded speeds, base and head by turns, each relative to the level of the stretch. */
-function drawSpeed(factor, noise) {
+function drawSpeed(factor, noise, measurements = speedMeasurements) {
   const start = stream.uniformInt(Math.max(1, speed.length - 2 * measurements + 1));
   const stretch = Array.from({ length: 2 * measurements }, (_, i) => speed[(start + i) % speed.length]);
   const level = median(stretch);
@@ -126,9 +126,11 @@ function judgeQuality(drawn, lost = 0, apart = 1) {
 }
 
 /** Verdicts on speeds after a rerun, which measures anew; the first cell is slower by a factor. */
-function judgeSpeed(factor, noise) {
+function judgeSpeed(factor, noise, measurements) {
   const once = () =>
-    verdicts(Array.from({ length: cells }, (_, i) => speedOf(drawSpeed(i === 0 ? factor : 1, noise))));
+    verdicts(
+      Array.from({ length: cells }, (_, i) => speedOf(drawSpeed(i === 0 ? factor : 1, noise, measurements))),
+    );
   const again = once();
   return once().map((verdict, i) => confirmed(verdict, again[i]));
 }
@@ -180,7 +182,7 @@ const discordance = (list) =>
 
 console.log(
   `Recorded: ${models.length} models of ${new Set(models.map(({ method }) => method)).size} methods on ${models[0].correct.length} images; ` +
-    `${speed.length} speeds. Each comparison: ${cells} cells, ${images} images (${imagesForLoss} for losses), ${measurements} + ${measurements} measurements of speed by turns.`,
+    `${speed.length} speeds. Each comparison: ${cells} cells, ${images} images (${imagesForLoss} for losses), ${speedMeasurements} + ${speedMeasurements} measurements of speed by turns.`,
 );
 
 // A rerun repeats a deterministic training bit by bit: it takes back no verdict on quality.
@@ -229,9 +231,9 @@ console.log(
   `  the limit of McNemar's test: of ${images} images and ${cells} cells, at most ${percent(mostChance(0.01, 0.95))} may differ by chance for 95 %`,
 );
 
-const slower = (noise) =>
+const slower = (noise, measurements) =>
   count(
-    Array.from({ length: comparisons }, () => judgeSpeed(0.95, noise)),
+    Array.from({ length: comparisons }, () => judgeSpeed(0.95, noise, measurements)),
     (fast) => isWorse(fast[0]),
   );
 const atQuiet = slower(quiet);
@@ -242,6 +244,12 @@ say(
   'at least 95 %',
   atQuiet >= 0.95 * comparisons,
 );
+for (const fewer of [6, 8, 10]) {
+  const hits = slower(quiet, fewer);
+  console.log(
+    `  with ${fewer} measurements on either side: ${hits} of ${comparisons}, ${percent(hits / comparisons)}`,
+  );
+}
 const asRecorded = slower(null);
 const level = median(speed);
 const recordedNoise = 1.4826 * median(speed.map((value) => Math.abs(value / level - 1)));

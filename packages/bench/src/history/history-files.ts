@@ -50,7 +50,12 @@ export async function readHistory(folder: string): Promise<History> {
     const files = (await readdir(join(folder, testbed))).filter((name) => name.endsWith('.jsonl')).sort();
     for (const name of files) {
       const file = `${testbed}/${name}`;
-      const parsed = parseLines(await readFile(join(folder, file), 'utf8'));
+      const text = await readFile(join(folder, file), 'utf8').catch((error: Error) => error);
+      if (text instanceof Error) {
+        damaged.push({ file, line: 1, reason: `The file cannot be read: ${text.message}.` });
+        continue;
+      }
+      const parsed = parseLines(text);
       damaged.push(...parsed.damaged.map((one) => ({ file, ...one })));
       const own = seriesOf(file, parsed.lines);
       if (own !== null) series.push(own);
@@ -99,8 +104,11 @@ export function parseLines(text: string): ParsedLines {
       continue;
     }
     const result = historyLineSchema.safeParse(value);
+    const { historyVersion } = (value ?? {}) as { readonly historyVersion?: unknown };
     if (result.success) lines.push(result.data);
-    else {
+    else if (typeof historyVersion === 'number' && historyVersion > 1) {
+      refuse(`A newer version of the suite wrote it (historyVersion ${historyVersion}); update to read it.`);
+    } else {
       const { path, message } = result.error.issues[0]!;
       refuse(`${path.join('.') || 'the whole'}: ${message}`);
     }
@@ -148,7 +156,7 @@ export async function appendToHistory(folder: string, additions: Additions): Pro
     const added = new Map<string, number>();
     let known = 0;
     for (const [file, lines] of additions) {
-      const before = await readFile(join(folder, file), 'utf8').catch(() => '');
+      const before = await readWhole(folder, file);
       const there = new Set(parseLines(before).lines.map(identityOf));
       const fresh = lines.filter((line) => {
         const isNew = !there.has(identityOf(line));
@@ -164,6 +172,22 @@ export async function appendToHistory(folder: string, additions: Additions): Pro
     }
     return { added, known };
   });
+}
+
+/** Empty where there is no such file yet; one that cannot be read must not be replaced. */
+async function readWhole(folder: string, file: string): Promise<string> {
+  try {
+    return await readFile(join(folder, file), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw new InputError('A file of the history cannot be read, so nothing is added to it.', {
+      where: join(folder, file),
+      expected: 'a readable file',
+      received: (error as Error).message,
+      fix: 'Correct the permissions, or move it away.',
+      cause: error,
+    });
+  }
 }
 
 /** Lines that say the same. */

@@ -89,6 +89,14 @@ export async function readJsonFile<T>(
       fix: 'Show it with the version that wrote it, or run its configuration again into a new folder.',
     });
   }
+  if (typeof schemaVersion === 'number' && schemaVersion > 2) {
+    throw new FormatError(`The ${kind} was written by a newer version of this suite.`, {
+      where: path,
+      expected: `a ${kind} with "schemaVersion": 2`,
+      received: `"schemaVersion": ${schemaVersion}`,
+      fix: 'Read it with that version: update the suite.',
+    });
+  }
   try {
     return checkInput(schema, value);
   } catch (error) {
