@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { abFileSchema } from '@kora-bench/bench';
 import { describe, expect, test } from 'vitest';
 import type { Ended } from './fake-run.js';
 import { fixture, temporaryFolder, until } from './fake-run.js';
@@ -43,19 +44,12 @@ interface Row {
   readonly verdict: string;
   readonly note: string;
 }
-interface Measured {
-  readonly part: string;
-  readonly round: number;
-  readonly side: string;
-  readonly order: number;
-  readonly unit: string;
-}
 function result({ stdout }: Ended) {
   const { comparisons, measurements } = JSON.parse(stdout) as {
     comparisons: [{ rows: readonly Row[]; base: string; head: string; problems: readonly string[] }];
     measurements: string;
   };
-  const file = JSON.parse(readFileSync(measurements, 'utf8')) as { measurements: readonly Measured[] };
+  const file = abFileSchema.parse(JSON.parse(readFileSync(measurements, 'utf8')));
   return {
     ...comparisons[0],
     rowOf: (key: string) => comparisons[0].rows.find(({ measure }) => measure.key === key)!,
