@@ -130,6 +130,23 @@ describe('builds', () => {
     expect(readFileSync(join(own, repositoryName!, built!, 'built.txt'), 'utf8')).toBe('built\n');
   });
 
+  test('by the lockfile and the script build; a folder keeps what is installed in it', async () => {
+    const { folder, commit } = repository();
+    const made = { name: 'made', version: '1.0.0' };
+    commit({
+      'package.json': { ...made, scripts: { build: 'node -e 1' } },
+      'package-lock.json': { ...made, lockfileVersion: 3, packages: { '': made } },
+    });
+    const { code, stderr } = await startAb(folder, ['main', '.', ...common, '--rounds', '1']).ended;
+    expect(code).toBe(0);
+    const prepared = stderr.split('\n').filter((line) => line.startsWith('Preparing'));
+    expect(prepared).toEqual([
+      expect.stringMatching(/^Preparing main .*: npm ci /),
+      expect.stringMatching(/^Preparing main .*: npm run build/),
+      expect.stringMatching(/^Preparing \.: npm run build/),
+    ]);
+  });
+
   test('a revision that does not build: which one, and the end of what the build printed', async () => {
     const { folder, commit } = repository();
     commit({

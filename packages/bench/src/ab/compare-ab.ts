@@ -18,7 +18,7 @@ export interface AbOptions {
 }
 
 /** Fewer measurements of a side cannot reach p < 0.01, so that they confirm nothing. */
-export const fewestRounds = 5;
+const fewestRounds = 5;
 
 /**
  * Compares what was measured by turns: Mann-Whitney on the measurements of either side, a change beyond the noise that

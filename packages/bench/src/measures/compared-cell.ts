@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sep } from 'node:path';
 import { canonicalJson } from '../input/json.js';
 import { decidingSettings } from '../plan/plan-cells.js';
 import type { CellRecord } from '../records/record-schema.js';
@@ -101,8 +102,8 @@ export function configurationOf(
   const { id, ...own } = cell;
   const { settings, shared } = decidingSettings(own, config);
   const { seed, ...others } = settings;
-  const inCheckout = (value: string) =>
-    checkout === undefined ? value : value.replaceAll(`"${checkout}/`, '"./');
+  const below = checkout === undefined ? undefined : JSON.stringify(`${checkout}${sep}`).slice(0, -1);
+  const inCheckout = (value: string) => (below === undefined ? value : value.replaceAll(below, '"./'));
   const flat = new Map(
     [...leaves(others, ''), ...leaves(shared, '')]
       .filter(([path]) => !isIgnored(path, ignored))

@@ -77,12 +77,10 @@ async function openFolder(name: string, settings: RevisionSettings): Promise<Rev
     });
   }
   const { root } = await findRepository(folder);
-  const steps = settings.setUp === undefined ? setUpSteps(root, folder) : [{ line: settings.setUp, folder }];
   // What is installed there is its owner's choice.
-  const builds =
-    settings.setUp === undefined ? steps.filter(({ line }) => line.endsWith(' run build')) : steps;
+  const steps = setUpSteps(root, folder, settings.setUp).filter(({ kind }) => kind !== 'install');
   const checkouts = await checkoutsOf(root, settings.cacheDir);
-  await runSteps(builds, { what: name, log: join(checkouts, 'folder.log') }, settings);
+  await runSteps(steps, { what: name, log: join(checkouts, 'folder.log') }, settings);
   const commit = (await askGit(root, 'rev-parse', '--verify', '--quiet', 'HEAD')) ?? null;
   const dirty = (await git(root, 'status', '--porcelain')) !== '';
   const title = `${name} (${commit?.slice(0, 10) ?? 'no commit'}${dirty ? ' with changes' : ''})`;
@@ -143,8 +141,7 @@ async function prepare(
         fix: 'Change to the root of the checkout, or to a folder that both revisions have.',
       });
     }
-    const steps =
-      settings.setUp === undefined ? setUpSteps(root, folder) : [{ line: settings.setUp, folder }];
+    const steps = setUpSteps(root, folder, settings.setUp);
     await runSteps(steps, { what: title, log: `${root}.log` }, settings);
     await writeFileAtomic(marker, way);
     await removeOldest(repository, checkouts);

@@ -15,6 +15,7 @@ interface Manifest {
 
 /** A shell line with the folder that it is run in. */
 export interface SetUpStep {
+  readonly kind: 'install' | 'build' | 'own';
   readonly line: string;
   readonly folder: string;
 }
@@ -30,8 +31,10 @@ const managers = [
 /**
  * What prepares a checkout: an install by its lockfile, and the script `build` of its `package.json`. Both are looked
  * for in a folder and those above it, up to the checkout's root. Nothing where there is no `package.json`.
+ * @param own a shell line that does it instead
  */
-export function setUpSteps(root: string, folder: string): readonly SetUpStep[] {
+export function setUpSteps(root: string, folder: string, own?: string): readonly SetUpStep[] {
+  if (own !== undefined) return [{ kind: 'own', line: own, folder }];
   const project = foldersUp(root, folder).find((one) => existsSync(join(one, 'package.json')));
   if (project === undefined) return [];
   const builds = manifestOf(project).scripts?.['build'] !== undefined;
@@ -42,15 +45,16 @@ export function setUpSteps(root: string, folder: string): readonly SetUpStep[] {
     // Yarn 2 and later call it otherwise.
     const install = existsSync(join(one, '.yarnrc.yml')) ? 'install --immutable' : manager.install;
     return [
-      { line: `${call} ${install}`, folder: one },
-      ...(builds ? [{ line: `${call} run build`, folder: project }] : []),
+      { kind: 'install', line: `${call} ${install}`, folder: one },
+      ...(builds ? [{ kind: 'build' as const, line: `${call} run build`, folder: project }] : []),
     ];
   }
   const { dependencies = {}, devDependencies = {} } = manifestOf(project);
   const needs = Object.keys({ ...dependencies, ...devDependencies }).length > 0;
+  const install = 'npm install --prefer-offline --no-audit --no-fund';
   return [
-    ...(needs ? [{ line: 'npm install --prefer-offline --no-audit --no-fund', folder: project }] : []),
-    ...(builds ? [{ line: 'npm run build', folder: project }] : []),
+    ...(needs ? [{ kind: 'install' as const, line: install, folder: project }] : []),
+    ...(builds ? [{ kind: 'build' as const, line: 'npm run build', folder: project }] : []),
   ];
 }
 

@@ -46,6 +46,7 @@ export interface CiCompareOptions extends CiOptions {
  * @returns 1 where a gating measure is worse
  */
 export function ciCompare(flags: readonly string[], options: CiCompareOptions): Promise<number> {
+  const { suite, method, backend, model } = options;
   return interruptible(async (interruption) => {
     const out = await newFolder(options.out);
     const settings = settingsOf(options, interruption);
@@ -56,7 +57,7 @@ export function ciCompare(flags: readonly string[], options: CiCompareOptions): 
       base: await openRevision(base, settings, options.base),
       head: await openRevision(options.head, settings),
       flags: runFlags(flags, options),
-      asked: { ...options, time: 1000 },
+      asked: { suite, method, backend, model, time: 1000 },
       out,
       speedRounds: options.speedRounds,
       speedMinutes: options.speedMinutes,
