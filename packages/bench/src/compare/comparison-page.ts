@@ -1,25 +1,21 @@
 import type { Column } from '../report/html.js';
-import { escapeHtml, markup, style, table } from '../report/html.js';
+import { escapeHtml, markup, table } from '../report/html.js';
+import { page } from '../report/page.js';
 import { cellsText, readingHelp, remarks, rowTexts, sortedRows, verdictCounts } from './comparison-text.js';
 import type { ComparisonRow, RunComparison } from './run-comparison.js';
 
 /** Comparisons as one HTML file, with nothing loaded from elsewhere. */
 export function comparisonPage(comparisons: readonly RunComparison[]): string {
   const title = `KoRA Bench: ${comparisons.map(({ base, head }) => `${base} → ${head}`).join(', ')}`;
-  return `${markup(
-    '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${escapeHtml(title)}</title><style>${style} ${ownStyle}</style></head><body><main>`,
-    '<h1>Comparison</h1>',
-    `<p class="lead">${escapeHtml(readingHelp)}</p>`,
-    ...comparisons.map(section),
-  )}\n</main></body></html>\n`;
+  return page({
+    title,
+    main: markup(
+      '<h1>Comparison</h1>',
+      `<p class="lead">${escapeHtml(readingHelp)}</p>`,
+      ...comparisons.map(section),
+    ),
+  });
 }
-
-const ownStyle = `
-.verdict { border-radius: 10px; padding: 1px 8px; font-size: 13px; color: #ffffff; white-space: nowrap; }
-.worse { background: #b42318; } .better { background: #1a7f37; } .same { background: #57606a; } .undecided { background: #9a6700; }
-`.replaceAll('\n', ' ');
 
 function section(comparison: RunComparison): string {
   const { shown, folded } = sortedRows(comparison);

@@ -1,207 +1,112 @@
-import { renderSvg, rowColour } from './svg.js';
+import type { CostAxis, HeatmapChart, IntervalsChart, Named, ParetoChart, ScoreAxis } from '@kora-bench/dashboard';
+import { absent } from '../table/text-table.js';
+import type { Column } from './html.js';
+import { escapeHtml, figure, table } from './html.js';
 
-/** A row's score with its uncertainty, in the units that are shown. */
-export interface ScorePoint {
-  readonly label: string;
-  /** Of the row on the page, for its colour. */
-  readonly index: number;
+/** A row's score with its uncertainty and its costs, in the units that are shown. */
+export interface ScorePoint extends Named {
   readonly score: number;
   readonly interval: readonly [low: number, high: number] | null;
   /** The single measurements that the score is the mean of. */
   readonly measurements: readonly number[];
-  /** Trainable share of all parameters in percent. */
-  readonly cost: number;
+  /** By key of {@link CostAxis}. */
+  readonly costs: Readonly<Record<string, number>>;
 }
 
 export interface ScoreSpec {
-  readonly title: string;
-  /** What the scores are, with the unit, e.g. `top-1 %`. */
-  readonly score: string;
-  readonly higherIsBetter: boolean;
+  /** Begins the ids of its charts. */
+  readonly id: string;
+  readonly axis: ScoreAxis;
   readonly points: readonly ScorePoint[];
   /** What the best answer scores that is the same for every example. */
   readonly chance?: number;
 }
 
+/** What methods cost, as charts have it. */
+export const costAxes = {
+  tuned: { key: 'tuned', name: 'tuned parameters', title: 'tuned parameters, %', scale: 'log' },
+  time: { key: 'time', name: 'time', title: 'training step, ms per image', scale: 'log' },
+  memory: { key: 'memory', name: 'memory', title: 'peak memory, MB', scale: 'linear' },
+} as const satisfies Readonly<Record<string, CostAxis>>;
+
+function scoreColumns({ axis }: Pick<ScoreSpec, 'axis'>): Column<ScorePoint>[] {
+  const text = (value: number) => value.toFixed(axis.digits);
+  return [
+    { title: 'method', cell: ({ label }) => escapeHtml(label) },
+    { title: axis.title, numeric: true, cell: ({ score }) => text(score) },
+    {
+      title: '95 % interval',
+      numeric: true,
+      cell: ({ interval }) => (interval === null ? absent : `[${interval.map(text).join(', ')}]`),
+    },
+  ];
+}
+
 /** Scores below each other: the mean, its interval, and every single measurement. */
-export function intervalChart({ title, score, points, chance, higherIsBetter }: ScoreSpec): string {
-  const names = points.map(({ label }) => label);
-  const colour = (index: number) => ({ color: rowColour(index) });
-  return renderSvg(
-    {
-      title: { text: title, left: 'center', textStyle: { fontSize: 14 } },
-      grid: {
-        left: 24,
-        right: 20,
-        top: 40,
-        bottom: 45,
-        outerBoundsMode: 'same',
-        outerBoundsContain: 'axisLabel',
-      },
-      xAxis: {
-        type: 'value',
-        scale: true,
-        name: `${score}, ${higherIsBetter ? 'higher' : 'lower'} is better`,
-        nameLocation: 'middle',
-        nameGap: 28,
-        ...(chance !== undefined && { min: ({ min }: { min: number }) => tick(Math.min(min, chance)) }),
-      },
-      yAxis: { type: 'category', data: names, inverse: true, axisTick: { show: false } },
-      series: [
-        ...points.flatMap(({ interval, index }, row) =>
-          interval === null
-            ? []
-            : [
-                {
-                  type: 'line',
-                  symbol: 'none',
-                  lineStyle: { width: 3, ...colour(index) },
-                  data: interval.map((end) => [end, row]),
-                },
-              ],
-        ),
-        {
-          type: 'scatter',
-          symbolSize: 5,
-          itemStyle: { color: '#555555', opacity: 0.7 },
-          data: points.flatMap(({ measurements }, row) =>
-            measurements.length > 1 ? measurements.map((value) => [value, row]) : [],
-          ),
-        },
-        {
-          type: 'scatter',
-          symbolSize: 11,
-          data: points.map(({ score: value, index }, row) => ({
-            value: [value, row],
-            itemStyle: colour(index),
-          })),
-          ...(chance !== undefined && {
-            markLine: {
-              symbol: 'none',
-              silent: true,
-              data: [{ xAxis: chance }],
-              lineStyle: { type: 'dotted', color: '#777777' },
-              label: { formatter: 'chance', position: 'start', fontSize: 10 },
-            },
-          }),
-        },
-      ],
-    },
-    560,
-    heightOf(points),
-  );
+export function intervalFigure(spec: ScoreSpec, title: string): string {
+  const { id, axis, points, chance } = spec;
+  const chart: IntervalsChart = {
+    kind: 'intervals',
+    axis,
+    points: points.map(({ costs, ...point }) => point),
+    ...(chance !== undefined && { chance }),
+  };
+  return figure({ id: `${id}-scores`, title, chart, numbers: table(title, scoreColumns(spec), points) });
 }
 
-/** The same for both charts of a phase, which stand beside each other. */
-function heightOf(points: readonly ScorePoint[]): number {
-  return Math.max(320, 110 + 30 * points.length);
-}
-
-/** A round number at or below a value, for the start of an axis. */
-function tick(value: number): number {
-  if (value <= 0) return value;
-  const step = 10 ** Math.floor(Math.log10(value));
-  return Math.floor(value / step) * step === value ? value - step : Math.floor(value / step) * step;
-}
-
-/** Points that no other point beats in both cost and score. */
-export function paretoFront<Point extends Pick<ScorePoint, 'cost' | 'score'>>(
-  points: readonly Point[],
-  higherIsBetter = true,
-): Point[] {
-  const sign = higherIsBetter ? 1 : -1;
-  const beaten = (point: Point) =>
-    points.some(({ cost, score }) => {
-      const ahead = sign * (score - point.score);
-      return cost <= point.cost && ahead >= 0 && (cost < point.cost || ahead > 0);
-    });
-  return points.filter((point) => !beaten(point)).sort((a, b) => a.cost - b.cost);
-}
-
-/** A score over the trainable share, the front joined by a line. */
-export function paretoChart({ title, score, higherIsBetter, points }: ScoreSpec): string {
-  const at = (point: ScorePoint): [number, number] => [point.cost, point.score];
-  return renderSvg(
-    {
-      title: { text: title, left: 'center', textStyle: { fontSize: 14 } },
-      grid: { left: 60, right: 110, top: 40, bottom: 50 },
-      xAxis: { type: 'log', name: 'tuned parameters, %', nameLocation: 'middle', nameGap: 30 },
-      yAxis: { type: 'value', name: score, scale: true, boundaryGap: ['8%', '8%'] },
-      series: [
-        {
-          type: 'line',
-          data: paretoFront(points, higherIsBetter).map(at),
-          symbol: 'none',
-          lineStyle: { type: 'dashed', color: '#999999' },
-        },
-        {
-          type: 'scatter',
-          symbolSize: 11,
-          data: points.map((point) => ({
-            value: at(point),
-            name: point.label,
-            itemStyle: { color: rowColour(point.index) },
-          })),
-          label: { show: true, position: 'right', formatter: '{b}', fontSize: 11 },
-          labelLayout: { moveOverlap: 'shiftY' },
-        },
-      ],
-    },
-    560,
-    heightOf(points),
-  );
+/** A score over what it costs, the front joined by a line. */
+export function paretoFigure(spec: ScoreSpec, costs: readonly CostAxis[], title: string): string {
+  const { id, axis, points } = spec;
+  const known = costs.filter(({ key }) => points.some((point) => point.costs[key] !== undefined));
+  const chart: ParetoChart = {
+    kind: 'pareto',
+    axis,
+    costs: known,
+    points: points.map(({ measurements, ...point }) => point),
+  };
+  const columns = [
+    ...scoreColumns(spec),
+    ...known.map(
+      (cost): Column<ScorePoint> => ({
+        title: cost.title,
+        numeric: true,
+        cell: ({ costs: { [cost.key]: value } }) =>
+          value === undefined ? absent : String(Number(value.toPrecision(4))),
+      }),
+    ),
+  ];
+  return figure({ id: `${id}-pareto`, title, chart, numbers: table(title, columns, points) });
 }
 
 export interface Heatmap {
+  readonly id: string;
   readonly title: string;
   readonly subtitle: string;
-  /** Null stays white. */
+  /** Null stays empty. */
   readonly matrix: readonly (readonly (number | null)[])[];
   /** The value of the darkest colour. */
   readonly most: number;
 }
 
 /** Numbers between blocks as a square of colours. */
-export function blockHeatmap({ title, subtitle, matrix, most }: Heatmap): string {
-  const layers = matrix.map((_, i) => String(i));
-  const cells = matrix.flatMap((row, i) =>
-    row.flatMap((value, j) => (value === null ? [] : [[j, i, Number(value.toFixed(3))]])),
-  );
-  return renderSvg(
-    {
-      title: {
-        text: title,
-        subtext: subtitle,
-        left: 'center',
-        itemGap: 4,
-        textStyle: { fontSize: 13 },
-        subtextStyle: { fontSize: 11, color: '#555555' },
-      },
-      grid: { left: 40, right: 60, top: 50, bottom: 40 },
-      xAxis: { type: 'category', data: layers, name: 'block', nameLocation: 'middle', nameGap: 24 },
-      yAxis: { type: 'category', data: layers, inverse: true },
-      visualMap: {
-        min: 0,
-        max: most,
-        right: 0,
-        top: 'middle',
-        itemHeight: 120,
-        precision: 2,
-        inRange: { color: ['#f7fbff', '#6baed6', '#08306b'] },
-      },
-      series: [
-        {
-          type: 'heatmap',
-          data: cells,
-          label: { show: layers.length <= 12, fontSize: 9, formatter: labelOf },
-        },
-      ],
-    },
-    330,
-    315,
-  );
-}
-
-function labelOf({ value }: { value: readonly number[] }): string {
-  return value[2]!.toFixed(2).replace(/^0/, '');
+export function blockHeatmap({ id, title, subtitle, matrix, most }: Heatmap): string {
+  const names = matrix.map((_, i) => String(i));
+  const chart: HeatmapChart = {
+    kind: 'heatmap',
+    names,
+    axis: 'block',
+    matrix: matrix.map((row) => row.map((value) => value && Number(value.toFixed(4)))),
+    most,
+  };
+  const columns: Column<number>[] = [
+    { title: 'block', cell: (i) => String(i) },
+    ...names.map(
+      (name, j): Column<number> => ({
+        title: name,
+        numeric: true,
+        cell: (i) => matrix[i]![j]?.toFixed(3) ?? absent,
+      }),
+    ),
+  ];
+  return figure({ id, title, subtitle, chart, numbers: table(title, columns, [...matrix.keys()]) });
 }

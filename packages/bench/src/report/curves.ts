@@ -1,4 +1,6 @@
-import { palette, renderSvg, rowColour } from './svg.js';
+import type { CurvesChart } from '@kora-bench/dashboard';
+import { absent } from '../table/text-table.js';
+import { escapeHtml, figure, table } from './html.js';
 
 export interface Curve {
   readonly label: string;
@@ -12,38 +14,46 @@ export interface Curve {
 const smoothing = 5;
 
 /** Loss over the course of training: a line for the mean of each method's trainings, from least to most in its shade. */
-export function trainingCurves(title: string, curves: readonly Curve[]): string {
+export function trainingCurves(id: string, title: string, curves: readonly Curve[]): string {
   const drawn = curves.map(({ label, index, trainings }) => ({
     label,
     index,
     points: overTrainings(trainings.map(runningMean)),
   }));
-  return renderSvg(
-    {
-      title: { text: title, left: 'center', textStyle: { fontSize: 14 } },
-      grid: { left: 60, right: 20, top: 40, bottom: 60 + 22 * Math.ceil(curves.length / 4) },
-      legend: { bottom: 0, type: 'plain', data: curves.map(({ label }) => label) },
-      xAxis: { type: 'value', name: 'steps, %', nameLocation: 'middle', nameGap: 25, min: 0, max: 100 },
-      yAxis: { type: 'value', name: 'loss', scale: true },
-      series: drawn.flatMap(({ label, index, points }) => [
-        ...(points.some(({ least, most }) => most > least) ? [band(index, points)] : []),
-        {
-          name: label,
-          type: 'line',
-          symbol: 'none',
-          itemStyle: { color: rowColour(index) },
-          lineStyle: {
-            width: 1.6,
-            color: rowColour(index),
-            type: index < palette.length ? 'solid' : 'dashed',
-          },
-          data: points.map(({ progress, mean }) => [progress, mean]),
-        },
-      ]),
-    },
-    560,
-    380,
-  );
+  const four = (value: number) => Number(value.toPrecision(4));
+  const chart: CurvesChart = {
+    kind: 'curves',
+    x: 'steps, %',
+    y: 'loss',
+    curves: drawn.map(({ label, index, points }) => ({
+      label,
+      index,
+      points: points.map(
+        ({ progress, mean, least, most }) => [four(progress), four(mean), four(least), four(most)] as const,
+      ),
+    })),
+  };
+  const lossAt = (share: number) => (row: (typeof drawn)[number]) => {
+    const point = row.points[Math.round(share * (row.points.length - 1))];
+    return point === undefined ? absent : point.mean.toFixed(3);
+  };
+  return figure({
+    id,
+    title,
+    chart,
+    numbers: table(
+      `${title}: smoothed loss`,
+      [
+        { title: 'method', cell: ({ label }) => escapeHtml(label) },
+        ...[0, 0.25, 0.5, 0.75, 1].map((share) => ({
+          title: `at ${100 * share} %`,
+          numeric: true,
+          cell: lossAt(share),
+        })),
+      ],
+      drawn,
+    ),
+  });
 }
 
 interface CurvePoint {
@@ -51,32 +61,6 @@ interface CurvePoint {
   readonly mean: number;
   readonly least: number;
   readonly most: number;
-}
-
-interface DrawingArea {
-  coord(point: readonly [number, number]): [number, number];
-}
-
-/** The area between the least and the most of a method's trainings. */
-function band(index: number, points: readonly CurvePoint[]) {
-  const outline = [
-    ...points.map(({ progress, most }) => [progress, most] as const),
-    ...points.toReversed().map(({ progress, least }) => [progress, least] as const),
-  ];
-  return {
-    type: 'custom',
-    silent: true,
-    data: points.map(({ progress, least, most }) => [progress, least, most]),
-    encode: { x: 0, y: [1, 2] },
-    renderItem: ({ dataIndex }: { dataIndex: number }, area: DrawingArea) =>
-      dataIndex === 0
-        ? {
-            type: 'polygon',
-            shape: { points: outline.map((point) => area.coord(point)) },
-            style: { fill: rowColour(index), opacity: 0.18 },
-          }
-        : undefined,
-  };
 }
 
 /** Point by point over trainings of equal length; a training that has another length is left out. */

@@ -1,7 +1,7 @@
 import type { Column, Content } from '../table/phase-table.js';
 import type { SummaryRow } from '../table/summary-row.js';
 import { absent, estimateText } from '../table/text-table.js';
-import type { Column as HtmlColumn } from './html.js';
+import type { Column as HtmlColumn, TableOptions } from './html.js';
 import { escapeHtml, table } from './html.js';
 
 /** A field of a table as markup: the mean with its standard deviation, the interval below. */
@@ -17,7 +17,12 @@ export function fieldMarkup(content: Content): string {
 }
 
 /** A table of the run's rows, as the terminal has it. */
-export function rowsTable(caption: string, columns: readonly Column[], rows: readonly SummaryRow[]): string {
+export function rowsTable(
+  caption: string,
+  columns: readonly Column[],
+  rows: readonly SummaryRow[],
+  options?: TableOptions,
+): string {
   return table(
     caption,
     columns.map(
@@ -29,5 +34,6 @@ export function rowsTable(caption: string, columns: readonly Column[], rows: rea
       }),
     ),
     rows,
+    options,
   );
 }

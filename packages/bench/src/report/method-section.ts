@@ -7,13 +7,13 @@ import type {
 import { testedText, whereOf } from '../method-comparison/method-comparison-text.js';
 import { absent, metricTitle, percent, plural } from '../table/text-table.js';
 import type { Column } from './html.js';
-import { escapeHtml, markup, table } from './html.js';
+import { escapeHtml, heading, markup, table } from './html.js';
 
 /** The report's section on differences between methods; empty for a run of one method. */
 export function methodComparisonSection({ comparisons, problems }: RunMethodComparisons): string {
   if (comparisons.length === 0 && problems.length === 0) return '';
   return markup(
-    '<h2>Differences between methods</h2>',
+    heading('Differences between methods'),
     comparisons.length > 0 && `<p>${escapeHtml(testedText(comparisons))}</p>`,
     ...comparisons.map((one) => comparisonSection(one, whereOf(one, comparisons))),
     problems.length > 0 &&

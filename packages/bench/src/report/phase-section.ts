@@ -7,11 +7,11 @@ import type { SummaryRow } from '../table/summary-row.js';
 import { estimateColumn, scoreColumns } from '../table/summary-row.js';
 import { metricTitle, plural } from '../table/text-table.js';
 import type { ScoreSpec } from './charts.js';
-import { intervalChart, paretoChart } from './charts.js';
+import { costAxes, intervalFigure, paretoFigure } from './charts.js';
 import type { Curve } from './curves.js';
 import { trainingCurves } from './curves.js';
 import { fieldMarkup, rowsTable } from './fields.js';
-import { escapeHtml, folded, markup, table } from './html.js';
+import { escapeHtml, folded, heading, markup, slug, table } from './html.js';
 
 /** What the sections of a page are made from. */
 export interface PageContent {
@@ -34,12 +34,14 @@ export function phaseSection(
   );
   const spec = scoreSpec(phaseTable, { rows, records });
   return markup(
-    `<h2>${escapeHtml(facts.name)}</h2>`,
+    heading(facts.name, idOf(facts.name)),
     `<p class="facts">${escapeHtml(`${describePhase(facts)}; ${describeImages(facts)}.`)}</p>`,
-    rowsTable(`${facts.name}: ${captionOf(phaseTable)}`, [...names, ...scores], phaseTable.rows),
+    rowsTable(`${facts.name}: ${captionOf(phaseTable)}`, [...names, ...scores], phaseTable.rows, {
+      id: `${idOf(facts.name)}-results`,
+    }),
     '<div class="charts">',
-    spec && intervalChart({ ...spec, title: spec.score }),
-    spec && paretoChart({ ...spec, title: `${spec.score} against tuned parameters` }),
+    spec && intervalFigure(spec, spec.axis.title),
+    spec && paretoFigure(spec, Object.values(costAxes), `${spec.axis.title} against cost`),
     '</div>',
     whole.scores.length > scores.length &&
       folded(
@@ -69,7 +71,12 @@ export function curvesOf(phase: string, { rows, records }: PageContent): string 
     );
     return trainings.length === 0 ? [] : [{ label: rowName(row, rows), index, trainings }];
   });
-  return trainingCurves(phase, curves);
+  return trainingCurves(`${idOf(phase)}-training`, phase, curves);
+}
+
+/** What the ids of a phase's parts begin with. */
+function idOf(phase: string): string {
+  return `phase-${slug(phase)}`;
 }
 
 /** The records that a row is made of. */
@@ -85,9 +92,8 @@ function scoreSpec({ facts, rows: own }: PhaseTable, { rows, records }: PageCont
   const shown = (value: number) => value * metric.format.scale;
   const chance = evaluation.chance[metric.key];
   return {
-    title: facts.name,
-    score: metricTitle(metric),
-    higherIsBetter: metric.direction === 'higher',
+    id: idOf(facts.name),
+    axis: { title: metricTitle(metric), direction: metric.direction, digits: metric.format.digits },
     ...(chance !== undefined && { chance: shown(chance) }),
     points: own.flatMap((row) => {
       const estimate = row.scores.find(
@@ -99,7 +105,11 @@ function scoreSpec({ facts, rows: own }: PhaseTable, { rows, records }: PageCont
         {
           label: rowName(row, rows),
           index: rows.indexOf(row),
-          cost: 100 * row.tunedShare,
+          costs: {
+            tuned: 100 * row.tunedShare,
+            time: 1000 / row.imagesPerSecond.value,
+            memory: row.peakMemoryBytes / 1e6,
+          },
           score: shown(estimate.value),
           interval:
             estimate.interval && ([shown(estimate.interval[0]), shown(estimate.interval[1])] as const),

@@ -8,15 +8,25 @@ import type { GroupedFinding, RunSummary } from '../table/run-summary.js';
 import { summarizeRun } from '../table/run-summary.js';
 import { absent, learningRateText, megabytes, plural, rate } from '../table/text-table.js';
 import { rowsTable } from './fields.js';
-import { escapeHtml, folded, foldedJson, markup, style, table } from './html.js';
+import { escapeHtml, folded, foldedJson, heading, markup, table } from './html.js';
 import { methodComparisonSection } from './method-section.js';
+import { page } from './page.js';
 import type { PageContent } from './phase-section.js';
 import { curvesOf, phaseSection } from './phase-section.js';
 import { searchSection } from './search-section.js';
 import { similaritySection } from './similarity-section.js';
 
-/** The whole page: one file, no script, nothing loaded from elsewhere. */
+/** The page of a run as one file, with nothing loaded from elsewhere. */
 export function runPage(
+  title: string,
+  records: readonly CellRecord[],
+  methods: RunMethodComparisons = noMethodComparisons,
+): string {
+  return page({ title, main: runSections(title, records, methods) });
+}
+
+/** The main part of a run's page. */
+export function runSections(
   title: string,
   records: readonly CellRecord[],
   methods: RunMethodComparisons = noMethodComparisons,
@@ -25,16 +35,13 @@ export function runPage(
   const done = records.filter((record): record is DoneRecord => record.status === 'done');
   const failed = records.filter((record): record is FailedRecord => record.status === 'failed');
   const first = records[0];
-  return `${markup(
-    '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>`,
+  return markup(
     `<h1>${escapeHtml(title)}</h1>`,
     first && `<p class="lead">${escapeHtml(describe(first, summary))}</p>`,
     noticesOf(summary),
     failed.length > 0 && failedTable(failed),
     done.length > 0 && results(summary, { rows: summary.rows, records: done }, methods),
-  )}\n</main></body></html>\n`;
+  );
 }
 
 /** What a reader must know before any number: what the suite, the data and the weights say, and what audits warn of. */
@@ -74,23 +81,25 @@ function results(summary: RunSummary, content: PageContent, methods: RunMethodCo
       phaseSection(phase, { whole: whole[index]!, content }),
     ),
     methodComparisonSection(methods),
-    '<h2>How to read the tables</h2>',
+    heading('How to read the tables'),
     `<ul>${legend(rows)
       .map((line) => `<li>${escapeHtml(line)}</li>`)
       .join('')}</ul>`,
-    '<h2>What it costs</h2>',
-    rowsTable('Parameters, speed and memory', [...nameColumns(rows), ...costColumns(rows)], rows),
+    heading('What it costs'),
+    rowsTable('Parameters, speed and memory', [...nameColumns(rows), ...costColumns(rows)], rows, {
+      id: 'costs',
+    }),
     folded('Single cells', cellsTable(records)),
     searchSection(phases, rows),
-    '<h2>Training</h2>',
+    heading('Training'),
     '<p>Loss of the batches, smoothed: the mean over seeds and draws, in its shade from the least to the most.</p>',
     '<div class="charts">',
     ...phases.map(({ name }) => curvesOf(name, content)),
     '</div>',
     similaritySection(content),
-    '<h2>Findings</h2>',
+    heading('Findings'),
     findingsTable(findings),
-    '<h2>Environment and configuration</h2>',
+    heading('Environment and configuration'),
     foldedJson('Environment', records[0]!.environment),
     foldedJson('Code', records[0]!.code),
     foldedJson('Configuration', records[0]!.config),

@@ -4,7 +4,7 @@ import { edgeMark, rowName } from '../table/phase-table.js';
 import { searchedRows, searchLines } from '../table/search-text.js';
 import type { SummaryRow } from '../table/summary-row.js';
 import { absent, learningRateText, metricTitle } from '../table/text-table.js';
-import { escapeHtml, markup, table } from './html.js';
+import { escapeHtml, heading, markup, table } from './html.js';
 
 /** The search for the learning rates: what every method scored on val at each; undefined without one. */
 export function searchSection(
@@ -28,10 +28,10 @@ export function searchSection(
         : formatMetric(metric, tried.value);
     const chosen = tried.learningRate === row.search.chosen;
     const text = `${escapeHtml(score)}<br><small>at ${learningRateText(tried.learningRate)}${chosen ? edgeMark(row) : ''}</small>`;
-    return chosen ? `<span class="chosen">${text}</span>` : text;
+    return chosen ? `<span class="chosen-rate">${text}</span>` : text;
   };
   return markup(
-    '<h2>Search for the learning rates</h2>',
+    heading('Search for the learning rates'),
     ...searchLines(rows).map((line) => `<p>${escapeHtml(line)}</p>`),
     table(
       `${metricTitle(metric)} on val at each rate tried, by rising rate; the chosen one in bold`,

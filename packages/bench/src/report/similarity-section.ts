@@ -4,7 +4,7 @@ import { ckaResultSchema } from '../analyses/cka.js';
 import { rowName } from '../table/phase-table.js';
 import { plural } from '../table/text-table.js';
 import { blockHeatmap } from './charts.js';
-import { escapeHtml, folded, markup } from './html.js';
+import { escapeHtml, folded, heading, markup, slug } from './html.js';
 import type { PageContent } from './phase-section.js';
 import { ofRow } from './phase-section.js';
 
@@ -34,20 +34,27 @@ export function similaritySection({ rows, records }: PageContent): string | unde
   const spreads = found.flatMap(({ name, spread }) => (spread === undefined ? [] : [{ name, spread }]));
   const largest = Math.max(...spreads.flatMap(({ spread }) => spread.flat().map((value) => value ?? 0)), 0);
   return markup(
-    '<h2>Similarity between blocks</h2>',
+    heading('Similarity between blocks'),
     `<p>Linear CKA of the class tokens after each block, debiased, over ${first.first.examples} test images of the phase ${escapeHtml(first.first.phase)}.</p>`,
-    '<div class="charts">',
+    '<div class="charts small">',
     ...found.map(({ name, mean, seeds, spread }) =>
-      blockHeatmap({ title: name, subtitle: subtitleOf(seeds, spread), matrix: mean, most: 1 }),
+      blockHeatmap({
+        id: `cka-${slug(name)}`,
+        title: name,
+        subtitle: subtitleOf(seeds, spread),
+        matrix: mean,
+        most: 1,
+      }),
     ),
     '</div>',
     spreads.length > 0 &&
       folded(
         'Standard deviation over the seeds',
         markup(
-          '<div class="charts">',
+          '<div class="charts small">',
           ...spreads.map(({ name, spread }) =>
             blockHeatmap({
+              id: `cka-spread-${slug(name)}`,
               title: name,
               subtitle: 'standard deviation over the seeds',
               matrix: spread,

@@ -1,0 +1,3 @@
+export { pageScript, pageStyle } from './bundle.js';
+export type * from './charts.js';
+export type * from './series.js';
