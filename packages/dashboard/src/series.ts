@@ -21,6 +21,8 @@ export interface SeriesName {
   readonly name: string;
   /** The machine, in words. */
   readonly machine: string;
+  /** Digest of its settings. */
+  readonly configuration: string;
   readonly measures: Readonly<Record<string, SeriesMeasure>>;
 }
 

@@ -34,6 +34,7 @@ export function buildProgram(report: Report, cellEntry?: string | URL): Command 
   addHistory(program, report);
   addAb(program, report);
   addCi(program, report);
+  addDashboard(program, report);
   return program;
 }
 
@@ -386,7 +387,7 @@ function addCi(program: Command, report: Report): void {
     .option(
       '--speed-rounds <n>',
       'measurements of speed and memory by turns on each side; 0: none',
-      count,
+      wholeNumber,
       10,
     )
     .option('--speed-minutes <n>', 'at most so many for these', positive, 20)
@@ -405,9 +406,21 @@ function addCi(program: Command, report: Report): void {
     );
 }
 
-/** An integer of at least 0. */
-export function count(text: string): number {
-  return text.trim() === '0' ? 0 : positiveInteger(text);
+function addDashboard(program: Command, report: Report): void {
+  const sources = 'a history and run folders, or latest (default: the folder history and the latest run)';
+  const code = async () => import('./commands/dashboard.js');
+  program
+    .command('dashboard')
+    .description('write a site: what changed, methods compared, series over time, every cell')
+    .argument('[folders...]', sources)
+    .option('--out <folder>', 'where the site goes', 'site')
+    .action(async (folders, options) => report(await (await code()).dashboard(folders, options)));
+  program
+    .command('serve')
+    .description('show the same in a browser, live while a run is going')
+    .argument('[folders...]', sources)
+    .option('--port <number>', 'on this machine; 0 for any that is free', port, 8470)
+    .action(async (folders, options) => report(await (await code()).serve(folders, options)));
 }
 
 /** Comma-separated names; a flag that is given twice adds to the first. */
@@ -456,6 +469,13 @@ export function wholeNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isInteger(value) || value < 0)
     throw new InvalidArgumentError('Expected an integer of at least 0.');
+  return value;
+}
+
+export function port(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > 65_535)
+    throw new InvalidArgumentError('Expected a number from 0 to 65535.');
   return value;
 }
 

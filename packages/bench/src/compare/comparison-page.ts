@@ -24,10 +24,10 @@ function section(comparison: RunComparison): string {
     `<h2>${escapeHtml(comparison.base)} → ${escapeHtml(comparison.head)}</h2>`,
     `<p><strong>${escapeHtml(verdictCounts(comparison.rows))}.</strong> ${escapeHtml(cellsText(comparison))}.</p>`,
     shown.length > 0
-      ? table('What changed', columns, shown)
+      ? table('What changed', comparisonColumns, shown)
       : '<p>Nothing has changed that can be told from chance.</p>',
     folded.length > 0 &&
-      `<details><summary>${escapeHtml(verdictCounts(folded))}</summary>${table('What did not change, and what cannot be told', columns, folded)}</details>`,
+      `<details><summary>${escapeHtml(verdictCounts(folded))}</summary>${table('What did not change, and what cannot be told', comparisonColumns, folded)}</details>`,
     said.length > 0 &&
       `<h3>What was not compared</h3><ul>${said.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`,
   );
@@ -36,7 +36,8 @@ function section(comparison: RunComparison): string {
 const text = (of: (row: ReturnType<typeof rowTexts>) => string) => (row: ComparisonRow) =>
   escapeHtml(of(rowTexts(row)));
 
-const columns: readonly Column<ComparisonRow>[] = [
+/** Of tables of rows. */
+export const comparisonColumns: readonly Column<ComparisonRow>[] = [
   {
     title: 'verdict',
     cell: (row) => `<span class="verdict ${row.verdict}">${escapeHtml(rowTexts(row).verdict)}</span>`,

@@ -142,7 +142,12 @@ function cellsOf({ definition, entries }: StoredSeries, commit: string): Compare
   const newest = new Map<number, EntryLine>();
   for (const entry of entries)
     if (commit === 'latest' || entry.commit?.startsWith(commit)) newest.set(entry.seed, entry);
-  return [...newest.values()].map((entry) => ({
+  return [...newest.values()].map((entry) => cellOfEntry(definition, entry));
+}
+
+/** An entry as a cell that can be compared. */
+export function cellOfEntry(definition: SeriesLine, entry: EntryLine): ComparedCell {
+  return {
     name: definition.name,
     label: definition.label,
     model: definition.model,
@@ -164,7 +169,7 @@ function cellsOf({ definition, entries }: StoredSeries, commit: string): Compare
     failure: null,
     data: new Map(Object.entries(entry.data)),
     source: null,
-  }));
+  };
 }
 
 /** The noise that the series of a history have shown, for cells that they know. */

@@ -1,4 +1,11 @@
-import type { CostAxis, HeatmapChart, IntervalsChart, Named, ParetoChart, ScoreAxis } from '@kora-bench/dashboard';
+import type {
+  CostAxis,
+  HeatmapChart,
+  IntervalsChart,
+  Named,
+  ParetoChart,
+  ScoreAxis,
+} from '@kora-bench/dashboard';
 import { absent } from '../table/text-table.js';
 import type { Column } from './html.js';
 import { escapeHtml, figure, table } from './html.js';

@@ -22,14 +22,20 @@ export function runPage(
   records: readonly CellRecord[],
   methods: RunMethodComparisons = noMethodComparisons,
 ): string {
-  return page({ title, main: runSections(title, records, methods) });
+  return page({ title, main: runSections(title, records, { methods }) });
+}
+
+export interface RunSectionsSettings {
+  readonly methods: RunMethodComparisons;
+  /** Markup that stands between the title and the results. */
+  readonly before?: string | undefined;
 }
 
 /** The main part of a run's page. */
 export function runSections(
   title: string,
   records: readonly CellRecord[],
-  methods: RunMethodComparisons = noMethodComparisons,
+  { methods, before }: RunSectionsSettings,
 ): string {
   const summary = summarizeRun('', null, records);
   const done = records.filter((record): record is DoneRecord => record.status === 'done');
@@ -38,6 +44,7 @@ export function runSections(
   return markup(
     `<h1>${escapeHtml(title)}</h1>`,
     first && `<p class="lead">${escapeHtml(describe(first, summary))}</p>`,
+    before,
     noticesOf(summary),
     failed.length > 0 && failedTable(failed),
     done.length > 0 && results(summary, { rows: summary.rows, records: done }, methods),

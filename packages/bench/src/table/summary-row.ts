@@ -167,7 +167,7 @@ function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): Summar
 }
 
 /** The mean with its interval, which stays inside what is possible. */
-function estimate(
+export function estimate(
   values: readonly number[],
   [least, most]: readonly [number | null, number | null] = [null, null],
 ): Estimate {
