@@ -32,7 +32,18 @@ const random = randomNumbers(7);
 const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 const digest = (text) => createHash('sha256').update(text).digest('hex');
 
-const labels = ['linear-probe', 'lora', 'dora', 'bitfit', 'vpt', 'ssf', 'adaptformer', 'kora', 'kora-chain', 'full'];
+const labels = [
+  'linear-probe',
+  'lora',
+  'dora',
+  'bitfit',
+  'vpt',
+  'ssf',
+  'adaptformer',
+  'kora',
+  'kora-chain',
+  'full',
+];
 const engines = [
   ['onnxruntime', 'cpu'],
   ['webgpu', 'gpu'],

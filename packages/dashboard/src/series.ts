@@ -18,7 +18,10 @@ export interface SeriesMeasure {
 export interface SeriesName {
   /** Names the part that has its values. */
   readonly part: string;
+  /** With model and engine. */
   readonly name: string;
+  /** Of its method. */
+  readonly label: string;
   /** The machine, in words. */
   readonly machine: string;
   /** Digest of its settings. */

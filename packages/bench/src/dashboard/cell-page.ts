@@ -103,15 +103,19 @@ async function phaseOfCell(phase: PhaseRecord, settings: PhaseSettings): Promise
   const [about] = phaseFacts([{ ...record, phases: [phase] }]);
   const id = slug(phase.name);
   const first = phase.draws[0]!.evaluations.find(({ caveat }) => caveat === null);
+  const found = first && (await predictions(phase, first, settings));
   return markup(
     heading(phase.name, id),
     `<p class="facts">${escapeHtml(`${describePhase(about!)}; ${describeImages(about!)}.`)}</p>`,
     metricsTable(phase, id),
     '<div class="charts">',
+    '<div>',
     trainingCurves(`${id}-training`, 'Training', curvesOf(phase)),
-    '</div>',
     trainingFacts(phase),
-    first && (await predictions(phase, first, settings)),
+    '</div>',
+    found?.classes,
+    '</div>',
+    found?.samples,
   );
 }
 
@@ -186,13 +190,16 @@ async function predictions(
   phase: PhaseRecord,
   evaluation: EvaluationRecord,
   { run, examples, images }: PhaseSettings,
-): Promise<string | false> {
+): Promise<{ readonly classes?: string; readonly samples?: string }> {
   const scores = await readScores(run.runDir, evaluation.scores).catch(() => null);
   if (scores === null)
-    return '<p class="muted">The scores of single images are not there, and so neither worst classes nor sample predictions.</p>';
+    return {
+      samples:
+        '<p class="muted">The scores of single images are not there, and so neither worst classes nor sample predictions.</p>',
+    };
   const classes = classResults(scores);
   const samples = predictionSamples(scores);
-  if (classes === null || samples === null) return false;
+  if (classes === null || samples === null) return {};
   const { dataset } = phase.data;
   const known = await examples.classNames(dataset);
   const fromPaths = known === null ? namesFromPaths(scores) : new Map<number, string>();
@@ -207,22 +214,38 @@ async function predictions(
     return `<ul class="gallery">${items.join('')}</ul>`;
   };
   const withImages = known !== null;
-  return markup(
-    `<h3>Worst classes</h3>`,
-    classTable(classes.slice(0, classesShown), nameOf, `${slug(phase.name)}-classes`),
-    classes.length > classesShown &&
-      folded(`All ${classes.length} classes`, classTable(classes, nameOf, `${slug(phase.name)}-all-classes`)),
-    '<h3>Sample predictions</h3>',
-    `<p class="facts">Images spread evenly over ${escapeHtml(evaluation.name)}, the same for every cell.${withImages ? '' : ' Images of data that do not come with the suite are not shown.'}</p>`,
-    await gallery(samples.some),
-    samples.surestMistakes.length > 0 &&
-      folded('The mistakes that it is surest of', await gallery(samples.surestMistakes)),
-  );
+  const classesIn = (of: readonly ClassResult[], title: string, id: string) =>
+    classTable(of, { title, nameOf, id: `${slug(phase.name)}-${id}` });
+  return {
+    classes: markup(
+      '<div>',
+      classesIn(classes.slice(0, classesShown), 'Worst classes', 'classes'),
+      classes.length > classesShown &&
+        folded(
+          `All ${classes.length} classes`,
+          classesIn(classes, 'All classes, the worst first', 'all-classes'),
+        ),
+      '</div>',
+    ),
+    samples: markup(
+      '<h3>Sample predictions</h3>',
+      `<p class="facts">Images spread evenly over ${escapeHtml(evaluation.name)}, the same for every cell.${withImages ? '' : ' Images of data that do not come with the suite are not shown.'}</p>`,
+      await gallery(samples.some),
+      samples.surestMistakes.length > 0 &&
+        folded('The mistakes that it is surest of', await gallery(samples.surestMistakes)),
+    ),
+  };
 }
 
-function classTable(classes: readonly ClassResult[], nameOf: (label: number) => string, id: string): string {
+interface ClassTable {
+  readonly title: string;
+  readonly nameOf: (label: number) => string;
+  readonly id: string;
+}
+
+function classTable(classes: readonly ClassResult[], { title, nameOf, id }: ClassTable): string {
   return table(
-    'Classes, those with the smallest share of right images first',
+    title,
     [
       { title: 'class', cell: ({ label }) => escapeHtml(nameOf(label)) },
       { title: 'images', numeric: true, cell: ({ images }) => String(images) },
@@ -232,7 +255,7 @@ function classTable(classes: readonly ClassResult[], nameOf: (label: number) => 
         cell: ({ takenFor }) =>
           takenFor === null
             ? ''
-            : `${escapeHtml(nameOf(takenFor.label))} <small>${takenFor.images} times</small>`,
+            : `${escapeHtml(nameOf(takenFor.label))} <small>${takenFor.images === 1 ? 'once' : `${takenFor.images} times`}</small>`,
       },
     ] satisfies Column<ClassResult>[],
     classes,

@@ -20,7 +20,7 @@ export function changesPage(
   const rows = changes.flatMap(({ comparison }) => comparison.rows);
   return markup(
     '<h1>What changed</h1>',
-    `<p class="lead" data-news>${escapeHtml(headline(changes, rows, hasHistory))}</p>`,
+    `<p class="headline" data-news>${escapeHtml(headline(changes, rows, hasHistory))}</p>`,
     problemsNote(problems),
     changes.length === 0 && beginning(hasHistory, runs.length > 0),
     rows.length > 0 && tiles(rows),

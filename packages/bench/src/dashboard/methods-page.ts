@@ -115,16 +115,20 @@ interface ColumnSettings {
 
 function nameColumns({ groups }: Methods, linkOf: ColumnSettings['linkOf']): Column<MethodGroup>[] {
   const several = (of: (group: MethodGroup) => string) => new Set(groups.map(of)).size > 1;
-  const column = (title: string, of: (group: MethodGroup) => string): Column<MethodGroup>[] =>
-    several(of) ? [{ title, cell: (group) => escapeHtml(of(group)) }] : [];
+  const parts = [
+    ({ model }: MethodGroup) => model,
+    ({ engine }: MethodGroup) => engine,
+    ({ machine }: MethodGroup) => machine,
+  ].filter(several);
   return [
     {
       title: 'method',
-      cell: (group) => `<a href="${escapeHtml(linkOf(group))}">${escapeHtml(group.label)}</a>`,
+      cell: (group) =>
+        [
+          `<a href="${escapeHtml(linkOf(group))}">${escapeHtml(group.label)}</a>`,
+          ...parts.map((of) => `<small class="muted">${escapeHtml(of(group))}</small>`),
+        ].join('<br>'),
     },
-    ...column('model', ({ model }) => model),
-    ...column('engine', ({ engine }) => engine),
-    ...column('machine', ({ machine }) => machine),
   ];
 }
 

@@ -98,12 +98,20 @@ function shortNames(groups: readonly (readonly ComparedCell[])[]): (own: readonl
     several(engine),
     several(({ testbed }) => testbed?.id),
   ];
+  // The processor's name is enough, unless two machines have the same.
+  const processor = (cell: ComparedCell) => cell.testbed!.description.split(',')[0]!;
+  const machineOf = (cell: ComparedCell) => {
+    const twins = firsts.some(
+      (other) => processor(other) === processor(cell) && other.testbed!.id !== cell.testbed!.id,
+    );
+    return twins ? cell.testbed!.id.slice(-6) : processor(cell);
+  };
   const plain = (cell: ComparedCell) =>
     [
       cell.label,
       ...(models ? [`with ${cell.model}`] : []),
       ...(engines ? [`on ${engine(cell)}`] : []),
-      ...(machines ? [`on ${cell.testbed!.description}`] : []),
+      ...(machines ? [`on ${machineOf(cell)}`] : []),
     ].join(' ');
   const counts = new Map<string, number>();
   for (const first of firsts) counts.set(plain(first), (counts.get(plain(first)) ?? 0) + 1);

@@ -52,6 +52,7 @@ export function seriesData(series: readonly StoredSeries[], known: KnownShifts =
     names.push({
       part,
       name: definition.name,
+      label: definition.label,
       machine: definition.testbed.description,
       configuration: definition.configuration,
       measures: Object.fromEntries(

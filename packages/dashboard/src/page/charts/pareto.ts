@@ -57,17 +57,6 @@ export function drawPareto(chart: ParetoChart, drawing: Drawing): readonly Node[
         stroke: 'var(--muted)',
         strokeDasharray: '5 4',
       }),
-      Plot.ruleX(
-        points.filter(({ interval }) => interval !== null),
-        {
-          x: 'cost',
-          y1: ({ interval }) => Math.max(labels.y[0], interval![0]),
-          y2: ({ interval }) => Math.min(labels.y[1], interval![1]),
-          stroke: ({ index }) => colourOf(index),
-          strokeOpacity: 0.35,
-          strokeWidth: 2,
-        },
-      ),
       ...symbols.map((symbol, round) =>
         Plot.dot(
           points.filter(({ index }) => Math.floor(index / paletteSize) % symbols.length === round),

@@ -156,7 +156,7 @@ export class ChosenSeries {
   /** Shows what is known of the results at a place of the plot's times. */
   #point(plot: uPlot, place: number | null, tip: HTMLElement): void {
     const time = place === null ? undefined : plot.data[0]![place];
-    const blocks = time === undefined ? [] : this.#lines.flatMap((line, i) => this.#about(line, time, i));
+    const blocks = time === undefined ? [] : this.#about(time);
     tip.hidden = blocks.length === 0;
     if (time === undefined || blocks.length === 0) return;
     tip.replaceChildren(...blocks);
@@ -166,30 +166,38 @@ export class ChosenSeries {
     tip.style.right = isRight ? `${plot.over.clientWidth - left + 14}px` : '';
   }
 
-  #about(loaded: LoadedLine, time: number, index: number): Node[] {
-    const at = loaded.times.indexOf(time);
-    if (at < 0) return [];
-    const { values, part, measure, line, name } = loaded;
-    const entry = part.entries[values.at[at]!]!;
-    const before = at === 0 ? undefined : part.entries[values.at[at - 1]!];
-    const changed = newVersions(part, before, entry);
-    const marks = part.marks.filter(
-      (mark) =>
-        entry.commit?.startsWith(mark.commit) && (mark.measure === null || mark.measure === line.measure),
-    );
-    return [
-      element(
-        'div',
-        {},
-        element('span', { class: 'swatch', style: `--colour: ${colourOf(index)}` }),
-        element('strong', {}, valueText(measure, values.values[at]!)),
-        this.#lines.length > 1 ? ` ${measure.title}, ${name.name}, seed ${line.seed}` : '',
-      ),
-      element('div', { class: 'muted' }, `${dateText(entry.date)}, ${commitText(entry)}`),
-      element('div', { class: 'muted' }, `run ${entry.run}`),
-      ...changed.map((text) => element('div', {}, text)),
-      ...marks.map(({ text, by }) => element('div', {}, `Accepted: ${text} (${by})`)),
-    ];
+  /** The value of each line, then what is known of the results behind them, each once. */
+  #about(time: number): Node[] {
+    const values: Node[] = [];
+    const sources = new Map<string, Node[]>();
+    for (const [index, loaded] of this.#lines.entries()) {
+      const at = nearest(loaded.times, time);
+      if (at === null) continue;
+      const { values: own, part, measure, line, name } = loaded;
+      const entry = part.entries[own.at[at]!]!;
+      const before = at === 0 ? undefined : part.entries[own.at[at - 1]!];
+      const marks = part.marks.filter(
+        (mark) =>
+          entry.commit?.startsWith(mark.commit) && (mark.measure === null || mark.measure === line.measure),
+      );
+      values.push(
+        element(
+          'div',
+          {},
+          element('span', { class: 'swatch', style: `--colour: ${colourOf(index)}` }),
+          element('strong', {}, valueText(measure, own.values[at]!)),
+          this.#lines.length > 1 ? ` ${measure.title}, ${name.label}, seed ${line.seed}` : '',
+        ),
+      );
+      const text = `${dateText(entry.date)}, ${commitText(entry)}`;
+      sources.set(`${text}, ${entry.run}`, [
+        element('div', { class: 'muted' }, text),
+        element('div', { class: 'muted' }, `run ${entry.run}`),
+        ...newVersions(part, before, entry).map((change) => element('div', {}, change)),
+        ...marks.map((mark) => element('div', {}, `Accepted: ${mark.text} (${mark.by})`)),
+      ]);
+    }
+    return [...values, ...[...sources.values()].flat()];
   }
 
   #step(event: KeyboardEvent): void {
@@ -292,6 +300,18 @@ export class ChosenSeries {
       ),
     );
   }
+}
+
+/** The place of the time that is closest. */
+function nearest(times: readonly number[], time: number): number | null {
+  if (times.length === 0) return null;
+  let [low, high] = [0, times.length - 1];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (times[middle]! <= time) low = middle;
+    else high = middle;
+  }
+  return time - times[low]! <= times[high]! - time ? low : high;
 }
 
 function dateText(date: string): string {

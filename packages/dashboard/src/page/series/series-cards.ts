@@ -70,7 +70,7 @@ export class SeriesCards {
   #card(line: SeriesLine): Card {
     const known = this.#cards.get(line.id);
     if (known !== undefined) return known;
-    const { name, measures, machine } = this.#index.series[line.series]!;
+    const { name, label, measures, machine } = this.#index.series[line.series]!;
     const measure = measures[line.measure]!;
     const toggle = element('input', { type: 'checkbox', onchange: () => this.#toggle(line.id) });
     const place = element('div', { class: 'spark', 'aria-hidden': 'true' });
@@ -90,7 +90,12 @@ export class SeriesCards {
           element('h3', {}, measure.title),
           element('label', { class: 'check', title: 'Show in the plot above' }, toggle, 'plot'),
         ),
-        element('p', { class: 'muted', title: machine }, `${name}, seed ${line.seed}`),
+        element(
+          'p',
+          { title: `${name}, ${machine}` },
+          `${label}, seed ${line.seed} `,
+          element('span', { class: 'muted' }, name.startsWith(label) ? name.slice(label.length) : name),
+        ),
         place,
         element(
           'footer',

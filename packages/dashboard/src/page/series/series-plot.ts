@@ -52,13 +52,19 @@ export function drawSeries(
       legend: { show: false },
       cursor: compact
         ? { show: false }
-        : { y: false, drag: { x: true, y: false }, points: { size: 8 }, focus: { prox: 30 } },
+        : {
+            y: false,
+            drag: { x: true, y: false },
+            points: { size: 8 },
+            // Levels and bands have no points of their own.
+            dataIdx: (_, series, place) => ((series - 1) % columnsOfLine === 0 ? place : (null as never)),
+          },
       select: { show: !compact, left: 0, top: 0, width: 0, height: 0 },
       scales: { x: { time: true } },
       axes: compact
         ? [{ show: false }, { show: false }]
         : [
-            axes,
+            { ...axes, values: dateLabels },
             {
               ...axes,
               size: 62,
@@ -132,6 +138,28 @@ function colours(target: HTMLElement): (name: string) => string {
     known.set(name, color);
     return color;
   };
+}
+
+const day = 86_400;
+
+/** `3 May`, with the year where it begins or changes; times of day where days are too far apart. */
+function dateLabels(
+  _plot: uPlot,
+  seconds: readonly number[],
+  _axis: number,
+  _space: number,
+  step: number,
+): string[] {
+  let year: number | undefined;
+  return seconds.map((time) => {
+    const date = new Date(time * 1000);
+    const text = date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+    const isNewYear = date.getFullYear() !== year;
+    year = date.getFullYear();
+    if (step < day)
+      return `${date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}\n${text}`;
+    return isNewYear ? `${text}\n${year}` : text;
+  });
 }
 
 function markShifts(
