@@ -70,7 +70,7 @@ test('the report has a section of it, with names as text', async () => {
     recordedRun(cells().map((cell) => ({ ...cell, label: `${cell.label} <b>` }))),
   );
   const page = runPage('x', records, found);
-  expect(page).toContain('<h2>Differences between methods</h2>');
+  expect(page).toContain('<h2 id="differences-between-methods">Differences between methods</h2>');
   expect(page).toContain('good &lt;b&gt;');
   expect(page).not.toContain('good <b>');
 });

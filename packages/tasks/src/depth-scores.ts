@@ -73,6 +73,11 @@ export const depthMetrics: readonly Metric[] = [
   }),
 ];
 
+/** Metres of predicted ln metres, capped at the maximum. */
+export function metresOf(logs: ArrayLike<number>, maximum = Number.POSITIVE_INFINITY): Float64Array {
+  return Float64Array.from(logs, (log) => Math.min(maximum, Math.exp(log)));
+}
+
 /**
  * Scores ln metres `[n, H, W]` against metres `[n, H, W]`, 0 where not measured. An image without a measured
  * pixel has NaN for scores of its own and counts in no mean.
@@ -92,7 +97,7 @@ export function depthEvaluator(maximum = Number.POSITIVE_INFINITY): Evaluator {
           received: formatShape(prediction.shape),
         });
       }
-      const metres = Float64Array.from(prediction.data, (log) => Math.min(maximum, Math.exp(log)));
+      const metres = metresOf(prediction.data, maximum);
       const target = Float64Array.from(truth.data);
       pooled.add(metres, target);
       const count = truth.shape[0]!;

@@ -5,7 +5,7 @@ import type { Task } from '@kora-bench/core/training';
 import { defineTask, scaleInvariantDepthLoss } from '@kora-bench/core/training';
 import { z } from 'zod';
 import { projectReadout } from './dense-head.js';
-import { depthEvaluator, depthMetrics } from './depth-scores.js';
+import { depthEvaluator, depthMetrics, metresOf } from './depth-scores.js';
 
 const options = z.strictObject({
   /**
@@ -64,6 +64,7 @@ export function depthTask(given: DepthOptions = {}): Task {
     targets: ({ imageSize }, batch) => [{ kind: 'depth', shape: [batch, ...imageSize], dtype: 'f32' }],
     loss: (prediction, targets) => scaleInvariantDepthLoss(prediction, targets.depth!),
     evaluator: () => depthEvaluator(maximum),
+    pixels: ({ data }) => ({ kind: 'depth', values: metresOf(data, maximum) }),
   };
 }
 

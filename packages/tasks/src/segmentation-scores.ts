@@ -127,6 +127,27 @@ function predictPixels(prediction: HostTensor, mask: HostTensor) {
   return { predicted, loss };
 }
 
+/**
+ * The class of the largest logit of each pixel, of equal logits the first.
+ * @param prediction logits of patches, `[n, rows, columns, C]`
+ * @returns `[n, H, W]`
+ */
+export function classesOf(
+  { data, shape }: HostTensor,
+  [height, width]: readonly [height: number, width: number],
+): Int32Array {
+  const [count, rows, columns, channels] = shape as [number, number, number, number];
+  const size = rows * columns * channels;
+  const classes = new Int32Array(count * height * width);
+  for (let i = 0; i < count; i++) {
+    const grid = { data: data.subarray(i * size, (i + 1) * size), rows, columns, channels };
+    forEachUpsampled(grid, [height, width], (pixel, logits) => {
+      classes[i * height * width + pixel] = argmax(logits);
+    });
+  }
+  return classes;
+}
+
 function imageScores(predicted: Int32Array, mask: HostTensor, classes: number) {
   const count = mask.shape[0]!;
   const pixels = mask.data.length / count;

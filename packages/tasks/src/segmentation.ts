@@ -20,7 +20,7 @@ import type { Task } from '@kora-bench/core/training';
 import { defineTask } from '@kora-bench/core/training';
 import { z } from 'zod';
 import { projectReadout, upsampleBilinear } from './dense-head.js';
-import { segmentationEvaluator, segmentationMetrics } from './segmentation-scores.js';
+import { classesOf, segmentationEvaluator, segmentationMetrics } from './segmentation-scores.js';
 
 const options = z.strictObject({
   /** Blocks whose patch tokens the head reads, joined over their features: from 0, or negative from the end. */
@@ -95,6 +95,7 @@ export function segmentationTask({
     loss: (prediction, { mask }) =>
       segmentationLoss(prediction, mask!, { labelSmoothing, stride: lossStride }),
     evaluator: () => segmentationEvaluator(classNames),
+    pixels: (prediction, size) => ({ kind: 'mask', values: classesOf(prediction, size) }),
   };
 }
 

@@ -27,6 +27,8 @@ export interface EvaluateSpec {
   readonly stage?: string;
   readonly preprocessing: Preprocessing;
   readonly batchSize: number;
+  /** Is shown every batch before it is scored, e.g. to keep some predictions. */
+  readonly seen?: (batch: PredictedBatch) => void;
 }
 
 export interface PredictedBatch {
@@ -166,11 +168,13 @@ export async function evaluate(
     evaluator: spec.task.evaluator(),
     scores: {} as Record<string, Float64Array>,
   }));
-  for await (const { prediction, targets, indices } of predict(context, weights, spec, first)) {
+  for await (const batch of predict(context, weights, spec, first)) {
+    const { prediction, targets, indices } = batch;
+    spec.seen?.(batch);
     for (const [i, { evaluator, scores }] of scored.entries()) {
       const own = i === 0 ? targets : { ...targets, ...imageTargets(splits[i]!, indices, indices.length) };
-      const batch: EvaluationBatch = { prediction, targets: own };
-      for (const [name, values] of Object.entries(evaluator.add(batch))) {
+      const scoredBatch: EvaluationBatch = { prediction, targets: own };
+      for (const [name, values] of Object.entries(evaluator.add(scoredBatch))) {
         scores[name] ??= new Float64Array(first.length);
         for (const [at, place] of indices.entries()) scores[name][place] = values[at]!;
       }
@@ -188,7 +192,7 @@ export async function evaluate(
 export async function evaluateBatches(
   context: TrainerContext,
   weights: WeightStore,
-  spec: Omit<EvaluateSpec, 'preprocessing'>,
+  spec: Omit<EvaluateSpec, 'preprocessing' | 'seen'>,
   batches: AsyncIterable<StepBatch> | Iterable<StepBatch>,
 ): Promise<Evaluation> {
   const { backend, model } = context;

@@ -22,9 +22,9 @@ import { runPhase } from '../phases/run-phase.js';
 import { pluginsOf } from '../plan/plan-cells.js';
 import type { TrainedInPhase } from '../records/kept-weights.js';
 import { keepWeights } from '../records/kept-weights.js';
-import { writeScores } from '../records/record-files.js';
 import type { Cell, DoneRecord, KeptWeights, SearchRecord } from '../records/record-schema.js';
 import { describeFailure } from '../records/record-schema.js';
+import { writePredictedMaps, writeScores } from '../records/record-files.js';
 import type { Registry } from '../registry/registry.js';
 import { describeCode, describeEnvironment } from './environment.js';
 
@@ -133,6 +133,7 @@ export async function runCell(
     }),
     writeScores: (parts, split, scores) => writeScores(job, { parts, split, scores }, report),
     ...(config.keepWeights && { keepWeights: (trained) => keepTrained(job, trained, findings) }),
+    writeMaps: (parts, maps) => writePredictedMaps(job, { parts, maps }, report),
   };
   const chosen = await resolvePhases(config, registry);
   const datasets = await openDatasets(chosen, { dataDir, cacheDir });

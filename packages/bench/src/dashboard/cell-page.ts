@@ -18,6 +18,7 @@ import { absent, learningRateText, megabytes, metricTitle, percent, rate } from 
 import type { ClassResult, ExamplePrediction } from './class-results.js';
 import { classResults, namesFromPaths, predictionSamples } from './class-results.js';
 import type { ExampleImages, SiteImage } from './example-images.js';
+import { predictedMaps } from './predicted-maps.js';
 import { runPath } from './runs-page.js';
 import type { SiteRun } from './site-content.js';
 
@@ -116,6 +117,14 @@ async function phaseOfCell(phase: PhaseRecord, settings: PhaseSettings): Promise
     found?.classes,
     '</div>',
     found?.samples,
+    first?.maps !== undefined &&
+      (await predictedMaps(phase, {
+        runDir: settings.run.runDir,
+        file: first.maps,
+        folder: `images/${settings.run.id}/${slug(record.cell.id)}`,
+        examples: settings.examples,
+        images: settings.images,
+      })),
   );
 }
 
@@ -191,6 +200,7 @@ async function predictions(
   evaluation: EvaluationRecord,
   { run, examples, images }: PhaseSettings,
 ): Promise<{ readonly classes?: string; readonly samples?: string }> {
+  if (evaluation.maps !== undefined) return {};
   const scores = await readScores(run.runDir, evaluation.scores).catch(() => null);
   if (scores === null)
     return {

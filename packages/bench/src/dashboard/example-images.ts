@@ -34,15 +34,41 @@ export class ExampleImages {
 
   /** An example by its path in the data set; null where the data are not embedded or have no such image. */
   async image(dataset: string, path: string): Promise<SiteImage | null> {
+    const found = await this.#find(dataset, path);
+    if (found === null) return null;
+    return {
+      path: `images/${slug(dataset)}/${slug(path.replace(/\.[a-z]+$/, ''))}.png`,
+      make: () => readPng(found.split, found.index),
+    };
+  }
+
+  /**
+   * The true mask or depth of an example, `[H, W]`: classes, −1 where there is none; metres, 0 where not measured. Null as
+   * above.
+   */
+  async truth(
+    dataset: string,
+    path: string,
+    { kind, size }: { readonly kind: 'mask' | 'depth'; readonly size: readonly [number, number] },
+  ): Promise<ArrayLike<number> | null> {
+    const found = await this.#find(dataset, path);
+    if (found === null) return null;
+    const reader = await found.split.open({ ...preprocessing, imageSize: size });
+    try {
+      return (await reader.read([found.index]))[kind] ?? null;
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async #find(
+    dataset: string,
+    path: string,
+  ): Promise<{ readonly split: ImageSplit; readonly index: number } | null> {
     const data = await this.#open(dataset);
-    const splits = [data?.test, data?.val, data?.train].filter((split) => split !== undefined);
-    for (const split of splits) {
-      const index = split.paths.indexOf(path);
-      if (index >= 0)
-        return {
-          path: `images/${slug(dataset)}/${slug(path.replace(/\.[a-z]+$/, ''))}.png`,
-          make: () => readPng(split, index),
-        };
+    for (const split of [data?.test, data?.val, data?.train]) {
+      const index = split?.paths.indexOf(path) ?? -1;
+      if (split !== undefined && index >= 0) return { split, index };
     }
     return null;
   }

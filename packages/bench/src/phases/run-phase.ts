@@ -2,7 +2,13 @@ import type { ImageSplit } from '@kora-bench/core/data';
 import type { Weights } from '@kora-bench/core/graph';
 import type { Checkpoint } from '@kora-bench/core/nn';
 import type { Metric, ProtocolDraw, Task } from '@kora-bench/core/training';
-import type { Evaluation, ReportProgress, TrainerContext, TrainResult } from '@kora-bench/trainer';
+import type {
+  Evaluation,
+  PredictedBatch,
+  ReportProgress,
+  TrainerContext,
+  TrainResult,
+} from '@kora-bench/trainer';
 import {
   evaluate,
   finalStage,
@@ -27,6 +33,7 @@ import { TrainingAudit } from '../audits/training-audit.js';
 import { contentHashes } from '../cache/content-hashes.js';
 import { nameAndOptions } from '../config/run-config.js';
 import type { TrainedInPhase } from '../records/kept-weights.js';
+import type { PredictedMaps } from '../records/map-files.js';
 import type {
   EvaluationRecord,
   KeptWeights,
@@ -34,6 +41,7 @@ import type {
   RecordedMetric,
   TrainingResult,
 } from '../records/record-schema.js';
+import { KeptMaps } from './kept-maps.js';
 import type { PlannedPhase } from './plan-phases.js';
 
 /** What all phases and analyses of one cell share. */
@@ -59,6 +67,8 @@ export interface CellContext extends TrainerContext {
    * @returns null where it could not be written
    */
   keepWeights?(trained: TrainedInPhase): Promise<KeptWeights | null>;
+  /** Writes some predictions of an evaluation beside its scores; as {@link CellContext.writeScores}. */
+  writeMaps(parts: readonly string[], maps: PredictedMaps): Promise<string | null>;
 }
 
 /** A phase that is done, with the model that came out of it. */
@@ -219,18 +229,25 @@ async function evaluateDraw(
 ): Promise<EvaluationRecord[]> {
   const records: EvaluationRecord[] = [];
   for (const together of evaluationsOf(planned, draw)) {
+    const kept = new KeptMaps(task, draw.preprocessing.imageSize);
     const spec = {
       name: `${where}/evaluate`,
       task,
       stage: finalStage(context.method),
       preprocessing: draw.preprocessing,
       batchSize: draw.training.batchSize,
+      seen: (batch: PredictedBatch) => kept.add(batch, together[0]!.split.paths),
     };
     const splits = together.map(({ split }) => split) as [ImageSplit, ...ImageSplit[]];
     const found = await evaluate(context, weights, spec, splits);
     for (const [i, evaluation] of found.entries()) {
       auditSingleClass(context.findings, where, evaluation);
-      records.push(await recordEvaluation(context, together[i]!, evaluation, scores));
+      records.push(
+        await recordEvaluation(context, together[i]!, evaluation, {
+          parts: scores,
+          maps: i === 0 ? kept.maps : null,
+        }),
+      );
     }
   }
   return records;
@@ -240,8 +257,9 @@ async function recordEvaluation(
   context: CellContext,
   { name, split, caveat }: PlannedEvaluation,
   evaluation: Evaluation,
-  parts: readonly string[],
+  { parts, maps: kept }: { readonly parts: readonly string[]; readonly maps: PredictedMaps | null },
 ): Promise<EvaluationRecord> {
+  const maps = kept === null ? null : await context.writeMaps([...parts, name], kept);
   const { examples, values, intervals, chance = {}, details, scores } = evaluation;
   return {
     name,
@@ -253,6 +271,7 @@ async function recordEvaluation(
     chance: { ...chance },
     details: { ...details },
     scores: await context.writeScores([...parts, name], split, scores),
+    ...(maps !== null && { maps }),
   };
 }
 

@@ -4,6 +4,8 @@ import type { ImageSplit } from '@kora-bench/core/data';
 import { InternalError, KoraError } from '@kora-bench/core/errors';
 import type { ReportProgress } from '@kora-bench/trainer';
 import { stringify } from 'csv-stringify/sync';
+import type { PredictedMaps } from './map-files.js';
+import { writeMaps } from './map-files.js';
 import type { CellRecord } from './record-schema.js';
 import { recordSchema } from './record-schema.js';
 import {
@@ -99,6 +101,28 @@ export async function writeScores(
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     report({ kind: 'message', text: `The scores of ${name} are not kept: ${reason}` });
+    return null;
+  }
+}
+
+/**
+ * Writes `maps/<cell>.<phase>.<evaluation>.json` into the run folder: some predictions to look at. A file that cannot be
+ * written is reported and costs nothing else.
+ * @returns its path from the run folder, or null
+ */
+export async function writePredictedMaps(
+  { runDir, cell }: { readonly runDir: string; readonly cell: { readonly id: string } },
+  { parts, maps }: { readonly parts: readonly string[]; readonly maps: PredictedMaps },
+  report: ReportProgress,
+): Promise<string | null> {
+  const name = parts.map(filePart).join('.');
+  const file = `maps/${cell.id}.${name}.json`;
+  try {
+    await writeMaps(runDir, file, maps);
+    return file;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    report({ kind: 'message', text: `The predicted maps of ${name} are not kept: ${reason}` });
     return null;
   }
 }

@@ -158,6 +158,10 @@ export const evaluationSchema = z.strictObject({
     .describe(
       'File of the scores of every example, from the run folder; null where it could not be written.',
     ),
+  maps: z
+    .string()
+    .optional()
+    .describe('File of some predicted masks or depth maps, from the run folder; absent where there is none.'),
 });
 export type EvaluationRecord = z.infer<typeof evaluationSchema>;
 

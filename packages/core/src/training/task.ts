@@ -65,6 +65,20 @@ export interface Task {
   /** Loss per example `[B]`. */
   loss(prediction: Tensor, targets: Readonly<Partial<Record<TargetKind, Tensor>>>): Tensor;
   evaluator(): Evaluator;
+  /**
+   * What predictions say of each pixel, in the values of their target: classes or metres, `[n, H, W]`. For pictures; absent
+   * for tasks without one value per pixel.
+   * @param size H and W
+   */
+  pixels?(prediction: HostTensor, size: readonly [height: number, width: number]): PixelPredictions;
+}
+
+/** A value for each pixel. */
+export interface PixelPredictions {
+  /** The kind of target that it stands beside. */
+  readonly kind: 'mask' | 'depth';
+  /** `[n, H, W]` */
+  readonly values: ArrayLike<number>;
 }
 
 /** What a task is made for. */
