@@ -26,4 +26,4 @@ export { type SiteTracer, type SiteValue, traceSites } from './nn/trace-sites.js
 export { isPlainVit, type VitArchitecture, vitArchitecture, vitConfigOf } from './nn/vit.js';
 export { positionedPrefix, type VitConfig, vitTokens, vitWeights } from './nn/vit-config.js';
 export { vitSites } from './nn/vit-sites.js';
-export { type Activation, plainVit, type VitVariant } from './nn/vit-variant.js';
+export { type Activation, activate, plainVit, type VitVariant } from './nn/vit-variant.js';

@@ -26,6 +26,26 @@ export {
 export { type AdapterTensors, adapterFile } from './peft/adapter-tensors.js';
 export { type AttachSpec, attachMethod, type NoiseSpec } from './peft/attach.js';
 export {
+  type BasisKind,
+  type BasisOptions,
+  type BasisWeights,
+  basisDelta,
+  basisFaults,
+  basisFields,
+  basisFunctions,
+  basisKinds,
+  basisSize,
+  completeBasis,
+  type OptionFault,
+} from './peft/basis.js';
+export {
+  type BasisAdapter,
+  basisParameters,
+  basisWeights,
+  type GriddedAdapter,
+  gridsFromData,
+} from './peft/basis-parameters.js';
+export {
   type BottleneckWeights,
   bottleneckDelta,
   type CompositionWeights,

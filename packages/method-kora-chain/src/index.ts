@@ -1,10 +1,11 @@
 import type { Tensor } from '@kora-bench/core/graph';
-import { add, gelu, linear, mean, mul } from '@kora-bench/core/ops';
+import { add, div, gelu, linear, mean, mul, sqrt } from '@kora-bench/core/ops';
 import type { MethodBinding, MethodCaveat, MethodHooks } from '@kora-bench/core/peft';
 import { defineMethod, lowRankDelta } from '@kora-bench/core/peft';
 import type { KoraChainOptions } from './options.js';
 import { optionsSchema } from './options.js';
-import { adaptedLayers, finalProjection, koraChainParameters } from './parameters.js';
+import { orthogonalStart } from './orthogonal-start.js';
+import { adaptedLayers, finalProjection, koraChainParameters, readOutName } from './parameters.js';
 
 export type { KoraChainOptions } from './options.js';
 
@@ -31,6 +32,8 @@ const vanishingChain: MethodCaveat = {
  *     c_0    = Φ_0(p_0);   c_i = Φ_i( p_i + Ψ_{i−1}(c_{i−1}) )                      Φ, Ψ: linear, then GELU
  *     cls'   = cls + α · (c_last · Fᵀ + f)                                          after the last norm
  *
+ * Four options mend the gradient that shrinks from link to link: residual links, an RMS norm behind Φ and Ψ, an
+ * orthogonal start of them, and a read-out F_i of every link, `cls' = cls + α · (mean of c_i · F_iᵀ + f)`.
  * No layer's value changes before the class token leaves the model, so what the adapters read does not
  * depend on them.
  */
@@ -43,6 +46,10 @@ export default defineMethod<KoraChainOptions>({
   presets: {
     published: { rank: 8, alpha: 1, dComp: 4, trainFinalProjection: false },
     'published-d8': { rank: 8, alpha: 1, dComp: 8, trainFinalProjection: false },
+    residual: { links: 'residual' },
+    normalized: { normalize: true, dComp: 8 },
+    orthogonal: { start: 'orthogonal' },
+    'read-out': { readOut: 'each' },
   },
   parameters: koraChainParameters,
   uncounted: (name, { trainFinalProjection }) => !trainFinalProjection && isFinalProjection(name),
@@ -50,29 +57,62 @@ export default defineMethod<KoraChainOptions>({
     { name: 'train', trains: (name) => trainFinalProjection || !isFinalProjection(name), share: 1 },
   ],
   startsAtBackbone: () => false,
+  initialize: orthogonalStart,
   attach: attachChain,
-  caveats: ({ trainFinalProjection }) =>
-    trainFinalProjection ? [vanishingChain] : [frozenProjection, vanishingChain],
+  caveats: (options) => [
+    ...(options.trainFinalProjection ? [] : [frozenProjection]),
+    ...(isMended(options) ? [] : [vanishingChain]),
+  ],
 });
 
 function isFinalProjection(name: string): boolean {
   return name.startsWith(`${finalProjection}.`);
 }
 
+/** Whether gradients of a useful size reach the first block at the start. A norm of 4 numbers takes too many of them. */
+function isMended({ links, normalize, dComp, start, readOut }: KoraChainOptions): boolean {
+  return links === 'residual' || start === 'orthogonal' || readOut === 'each' || (normalize && dComp >= 8);
+}
+
 function attachChain({ model, options, parameter }: MethodBinding<KoraChainOptions>): MethodHooks {
+  const { alpha, links, normalize, readOut } = options;
   const order = new Map(adaptedLayers(model).map(({ name, index }) => [name, index]));
-  const dense = (name: string, x: Tensor) =>
-    linear(x, parameter(`${name}.weight`), parameter(`${name}.bias`));
+  const link = (name: string, x: Tensor) => {
+    const active = gelu(linear(x, parameter(`${name}.weight`), parameter(`${name}.bias`)));
+    return normalize ? rmsNorm(active, parameter(`${name}.norm.weight`)) : active;
+  };
   let composed: Tensor | undefined;
+  let readSoFar: Tensor | undefined;
+  const readOutOf = (index: number): Tensor => {
+    const weight = parameter(`${readOutName(index, options)}.weight`);
+    const bias = index === order.size - 1 ? [parameter(`${finalProjection}.bias`)] : [];
+    return readOut === 'each'
+      ? linear(mul(composed!, 1 / order.size), weight, ...bias)
+      : linear(composed!, weight, ...bias);
+  };
   const chain: MethodHooks['value'] = ({ name, kind, input, value }) => {
-    if (kind === 'features') return add(value, mul(dense(finalProjection, composed!), options.alpha));
+    if (kind === 'features') {
+      const last = readOutOf(order.size - 1);
+      return add(value, mul(readSoFar ? add(readSoFar, last) : last, alpha));
+    }
     const index = order.get(name);
     if (index === undefined) return value;
     const delta = lowRankDelta(input, parameter(`${name}.lora_A`), parameter(`${name}.lora_B`), 1);
     const pooled = mean(linear(delta, parameter(`${name}.project.weight`)), { axes: [1] });
-    const coupled = composed === undefined ? pooled : add(pooled, gelu(dense(`psi.${index - 1}`, composed)));
-    composed = gelu(dense(`phi.${index}`, coupled));
+    const coupled = composed === undefined ? pooled : add(pooled, link(`psi.${index - 1}`, composed));
+    const made = link(`phi.${index}`, coupled);
+    composed = links === 'residual' && composed !== undefined ? add(composed, made) : made;
+    if (readOut === 'each' && index < order.size - 1) {
+      const read = readOutOf(index);
+      readSoFar = readSoFar ? add(readSoFar, read) : read;
+    }
     return value;
   };
   return { value: chain };
+}
+
+/** `γ ∘ x / √(mean of x² + 1e-6)` over the last axis. */
+function rmsNorm(x: Tensor, gamma: Tensor): Tensor {
+  const size = sqrt(add(mean(mul(x, x), { axes: [x.rank - 1], keepDims: true }), 1e-6));
+  return mul(div(x, size), gamma);
 }

@@ -19,30 +19,57 @@ export function adaptedLayers(model: Architecture): AdaptedLayer[] {
 /** Prefix of F and f. */
 export const finalProjection = 'final_projection';
 
+/** Where a read-out’s matrix F stands: of the whole chain, or of one link. */
+export function readOutName(index: number, { readOut }: Pick<KoraChainOptions, 'readOut'>): string {
+  return readOut === 'each' ? `${finalProjection}.${index}` : finalProjection;
+}
+
 /**
  * Per layer: A_i `[r, in]`, B_i `[out, r]`, P_i `[d_comp, out]` and Φ_i `[d_comp, d_comp]` with bias; Ψ_i of
- * the same shape between neighbours, one fewer; F `[D, d_comp]` with bias f `[D]`. A and B start as in
- * LoRA, everything else as PyTorch's nn.Linear does.
+ * the same shape between neighbours, one fewer; F `[D, d_comp]` with bias f `[D]`, or one F_i for each link. A and B
+ * start as in LoRA, everything else as PyTorch's nn.Linear does, unless the options say otherwise.
  */
-export function koraChainParameters(model: Architecture, { rank, dComp }: KoraChainOptions): ParameterSpec[] {
+export function koraChainParameters(model: Architecture, options: KoraChainOptions): ParameterSpec[] {
+  const { rank, dComp, links, normalize, start, readOut } = options;
   const layers = adaptedLayers(model);
+  // Biases would add up over residual links, and take an orthogonal chain off 0, where alone it keeps a gradient's size.
+  const startsSilent = start === 'orthogonal' || (links === 'residual' && !normalize);
   const weight = (name: string, out: number, fanIn: number): ParameterSpec => ({
     name: `${name}.weight`,
     shape: [out, fanIn],
     init: linearInit,
   });
-  const dense = (name: string, out: number): ParameterSpec[] => [
-    weight(name, out, dComp),
-    { name: `${name}.bias`, shape: [out], init: { kind: 'uniformFanIn', fanIn: dComp } },
+  const bias = (name: string, out: number): ParameterSpec => ({
+    name: `${name}.bias`,
+    shape: [out],
+    init: { kind: 'uniformFanIn', fanIn: dComp },
+  });
+  const link = (name: string): ParameterSpec[] => [
+    weight(name, dComp, dComp),
+    { ...bias(name, dComp), ...(startsSilent && { init: { kind: 'zeros' } }) },
+    ...(normalize
+      ? [{ name: `${name}.norm.weight`, shape: [dComp], init: { kind: 'constant', value: 1 } as const }]
+      : []),
   ];
+  const lastLink = layers.length - 1;
   return [
     ...layers.flatMap(({ name, inFeatures, outFeatures }): ParameterSpec[] => [
       { name: `${name}.lora_A`, shape: [rank, inFeatures], init: linearInit },
       { name: `${name}.lora_B`, shape: [outFeatures, rank], init: { kind: 'zeros' } },
       weight(`${name}.project`, dComp, outFeatures),
     ]),
-    ...layers.flatMap(({ index }) => dense(`phi.${index}`, dComp)),
-    ...layers.slice(1).flatMap(({ index }) => dense(`psi.${index - 1}`, dComp)),
-    ...dense(finalProjection, model.featureWidth),
+    ...linkNames(layers.length).flatMap(link),
+    ...layers
+      .slice(readOut === 'each' ? 0 : lastLink)
+      .map(({ index }) => weight(readOutName(index, options), model.featureWidth, dComp)),
+    bias(finalProjection, model.featureWidth),
+  ];
+}
+
+/** Φ of every layer and Ψ between neighbours. */
+export function linkNames(layers: number): string[] {
+  return [
+    ...Array.from({ length: layers }, (_, index) => `phi.${index}`),
+    ...Array.from({ length: layers - 1 }, (_, index) => `psi.${index}`),
   ];
 }

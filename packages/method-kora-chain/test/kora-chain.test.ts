@@ -11,23 +11,34 @@ import {
 } from '@kora-bench/testing/method-questions';
 import { describeMethod } from '@kora-bench/testing/method-suite';
 import { toyVit, toyVitConfig, vitBase } from '@kora-bench/testing/vit-configs';
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 
 const { published, 'published-d8': publishedD8 } = koraChain.presets!;
 
 describeMethod(koraChain, {
-  // F is random at the start, so its bias moves the class token.
+  forms: {
+    'residual links with norms and a read-out each': { links: 'residual', normalize: true, readOut: 'each' },
+  },
   refused: [
     [{ rank: 0 }, /rank/],
     [{ alpha: -1 }, /alpha/],
     [{ dComp: 0 }, /dComp/],
     [{ trainFinalProjection: 'no' }, /trainFinalProjection/],
     [{ scaling: 'alpha' }, /scaling/],
+    [{ links: 'dense' }, /links/],
+    [{ normalize: true, dComp: 1 }, /dComp[\s\S]*2 or more/],
+    [{ start: 'orthogonal', links: 'residual' }, /start[\s\S]*plain links/],
+    [{ start: 'orthogonal', normalize: true }, /start[\s\S]*plain links/],
   ],
   counts: [
     [published!, 1_590_224],
     [publishedD8!, 1_926_940],
     [{ dComp: 4 }, 1_590_224 + 768 * 4 + 768],
+    [{ links: 'residual' }, 1_590_224 + 768 * 4 + 768],
+    [{ start: 'orthogonal' }, 1_590_224 + 768 * 4 + 768],
+    [{ normalize: true }, 1_590_224 + 768 * 4 + 768 + 95 * 4],
+    [{ readOut: 'each' }, 1_590_224 + 48 * 768 * 4 + 768],
+    [{ readOut: 'each', trainFinalProjection: false }, 1_590_224],
   ],
 });
 
@@ -91,12 +102,50 @@ test('the adapters run on one pooled vector per image, not on every token', () =
   for (const shape of adapterInputs) expect(shape.slice(0, -1).reduce((a, b) => a * b, 1)).toBe(3);
 });
 
+const deep = vitArchitecture({ ...toyVitConfig, depth: 12 });
+
 test('the caveat holds: across 48 links the gradient shrinks below what float32 can hold', async () => {
-  const deep = vitArchitecture({ ...toyVitConfig, depth: 12 });
   const sizes = await gradientSizes(koraChain, await startValues(koraChain, {}, deep), {}, { model: deep });
   const smallestFloat32 = 2 ** -149;
   expect(sizes.get('blocks.11.mlp.fc2.lora_B')).toBeGreaterThan(1e-4);
   expect(sizes.get('blocks.9.mlp.fc2.lora_B')).toBeLessThan(1e-8);
   expect(sizes.get('blocks.0.mlp.fc2.lora_B')).toBeGreaterThan(0);
   expect(sizes.get('blocks.0.mlp.fc2.lora_B')).toBeLessThan(smallestFloat32);
+});
+
+describe('what mends the chain', () => {
+  const { residual, normalized, orthogonal, 'read-out': readOut } = koraChain.presets!;
+
+  // Far above AdamW's eps of 1e-8, let alone float32's smallest number.
+  it.each(Object.entries({ residual, normalized, orthogonal, readOut }))(
+    '%s: every gradient of the first block is above 1e-6 at the start, and no caveat is left',
+    async (_name, given) => {
+      const values = await startValues(koraChain, given, deep);
+      const sizes = await gradientSizes(koraChain, values, given, { model: deep });
+      for (const layer of ['attn.qkv', 'attn.proj', 'mlp.fc1', 'mlp.fc2'])
+        expect(Math.fround(sizes.get(`blocks.0.${layer}.lora_B`)!), layer).toBeGreaterThan(1e-6);
+      expect(Math.max(...sizes.values())).toBeLessThan(100);
+      expect(koraChain.caveats!(koraChain.options.parse(given))).toEqual([]);
+    },
+  );
+
+  it('a norm of four numbers is not enough, and the caveat stays', async () => {
+    const given = { normalize: true, dComp: 4 };
+    const values = await startValues(koraChain, given, deep);
+    const sizes = await gradientSizes(koraChain, values, given, { model: deep });
+    expect(sizes.get('blocks.0.mlp.fc2.lora_B')).toBeLessThan(1e-12);
+    expect(koraChain.caveats!(koraChain.options.parse(given)).map(({ code }) => code)).toEqual([
+      'VANISHING_CHAIN',
+    ]);
+  });
+
+  it('an orthogonal start is twice an orthogonal matrix', async () => {
+    const { data } = (await startValues(koraChain, orthogonal)).get('phi.3.weight')!;
+    for (let i = 0; i < 4; i++) {
+      for (let j = 0; j < 4; j++) {
+        const product = [0, 1, 2, 3].reduce((sum, k) => sum + data[i * 4 + k]! * data[j * 4 + k]!, 0);
+        expect(product).toBeCloseTo(i === j ? 4 : 0, 5);
+      }
+    }
+  });
 });

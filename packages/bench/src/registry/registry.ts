@@ -78,6 +78,7 @@ export const defaultPackages: Readonly<
     { name: '@kora-bench/method-adapter-fusion', exportName: 'default' },
     { name: '@kora-bench/method-kora', exportName: 'default' },
     { name: '@kora-bench/method-kora-chain', exportName: 'default' },
+    { name: '@kora-bench/method-basis-adapter', exportName: 'default' },
     { name: '@kora-bench/method-bitfit', exportName: 'default' },
     { name: '@kora-bench/method-vpt', exportName: 'default' },
     { name: '@kora-bench/method-ssf', exportName: 'default' },

@@ -16,6 +16,7 @@ import {
 } from '@kora-bench/core/training';
 import adapterFusion from '@kora-bench/method-adapter-fusion';
 import adaptFormer from '@kora-bench/method-adaptformer';
+import basisAdapter from '@kora-bench/method-basis-adapter';
 import bitfit from '@kora-bench/method-bitfit';
 import dora from '@kora-bench/method-dora';
 import fourierft from '@kora-bench/method-fourierft';
@@ -86,6 +87,23 @@ const classifiedMethodRecipes: readonly MethodRecipe[] = [
   ...recipes('ia3', ia3, {}),
   ...recipes('adaptformer', adaptFormer, { bottleneck: 5, scale: 'learned' }),
   ...recipes('repadapter', repAdapter, { bottleneck: 4, scale: 0.5 }),
+  ...recipes('kora with attention and B-splines', kora, {
+    ...{ composition: 'attention', dComp: 4, basis: 'bspline', rank: 2, target: 'output', gate: 'token' },
+  }),
+  ...recipes('kora across blocks, with rational functions', kora, {
+    ...{
+      composition: 'cross-block',
+      dComp: 4,
+      basis: 'rational',
+      rank: 2,
+      target: 'q-and-v',
+      gate: 'channel',
+    },
+  }),
+  ...recipes('kora-chain with residual links, norms and read-outs', koraChain, {
+    ...{ rank: 3, links: 'residual', normalize: true, readOut: 'each' },
+  }),
+  ...recipes('basis-adapter with fourier', basisAdapter, { basis: 'fourier', rank: 2, grid: 'data' }),
 ];
 
 const batchSize = 3;

@@ -34,17 +34,31 @@ export interface CompositionWeights {
   /** `[d_comp, Σ Dᵢ]` and `[d_comp]`. */
   readonly w1: Tensor;
   readonly b1: Tensor;
+  /** More layers between the two, `[d_comp, d_comp]` and `[d_comp]` each; none by default. */
+  readonly hidden?: readonly { readonly weight: Tensor; readonly bias: Tensor }[];
   /** `[D, d_comp]` and `[D]`. */
   readonly w2: Tensor;
   readonly b2: Tensor;
 }
 
-/** KoRA's CompositionBlock: `W2 · gelu(W1 · [δ₁ ; … ; δₙ] + b1) + b2`, `[…, Dᵢ] → […, D]`. */
-export function composeDeltas(deltas: readonly Tensor[], { w1, b1, w2, b2 }: CompositionWeights): Tensor {
-  return linear(gelu(linear(concat(deltas, -1), w1, b1)), w2, b2);
+/**
+ * KoRA's CompositionBlock: `W2 · gelu(W1 · [δ₁ ; … ; δₙ] + b1) + b2`, `[…, Dᵢ] → […, D]`.
+ * @param activation instead of gelu, behind every layer but the last
+ */
+export function composeDeltas(
+  deltas: readonly Tensor[],
+  { w1, b1, hidden = [], w2, b2 }: CompositionWeights,
+  activation: (x: Tensor) => Tensor = gelu,
+): Tensor {
+  const first = activation(linear(concat(deltas, -1), w1, b1));
+  const last = hidden.reduce((x, { weight, bias }) => activation(linear(x, weight, bias)), first);
+  return linear(last, w2, b2);
 }
 
-/** Adds `delta` to `value` through a learnable scalar gate `g` `[]`. */
-export function gated(value: Tensor, delta: Tensor, g: Tensor): Tensor {
+/**
+ * Adds `delta` to `value` through a gate, `value + g · delta`.
+ * @param g learnable, of a shape that broadcasts: `[]`, `[D]` per channel, `[N, 1]` per token; or a number
+ */
+export function gated(value: Tensor, delta: Tensor, g: Tensor | number): Tensor {
   return add(value, mul(delta, g));
 }
