@@ -37,6 +37,14 @@ export type { ComparedCell, SettingsReading } from './measures/compared-cell.js'
 export { type Measure, type MeasureKind, measuresOf, measureText } from './measures/measures.js';
 export { type Testbed, testbedOf } from './measures/testbed.js';
 export {
+  type Ablation,
+  type AblationEffect,
+  ablationsOf,
+  ablationText,
+  type MainEffect,
+  mainEffects,
+} from './method-comparison/ablations.js';
+export {
   compareMethods,
   type MethodComparison,
   type PredictionComparison,

@@ -43,6 +43,7 @@ describe('list', () => {
       'adapter-fusion',
       'kora',
       'kora-chain',
+      'basis-adapter',
     ],
     backends: ['onnxruntime', 'webgpu', 'tfjs', 'reference'],
     models: ['vit_micro_patch8_64', 'vit_tiny_patch16_224', 'vit_base_patch16_224'],
@@ -50,7 +51,7 @@ describe('list', () => {
     tasks: ['classification', 'depth', 'segmentation', 'regression'],
     protocols: ['full', 'stratified', 'few-shot', 'as-published'],
     analyses: ['cka', 'merge'],
-    suites: ['default', 'depth', 'few-shot', 'published', 'quick', 'tiny-imagenet'],
+    suites: ['default', 'depth', 'few-shot', 'kora-ablation', 'published', 'quick', 'tiny-imagenet'],
   };
 
   test.each(Object.entries(expected))('%s: each with its description', async (kind, names) => {

@@ -34,7 +34,8 @@ export async function suiteNames(): Promise<string[]> {
 /**
  * Reads a suite: a JSON file of a run's configuration. With `"extends"`, a suite's name or a path from the
  * file's folder, it holds only what differs from that one: objects are merged unless they name something else, phases and analyses are merged
- * by name (one with `"remove": true` is left out), everything else is replaced.
+ * by name (one with `"remove": true` is left out), everything else is replaced. What stands under `"quick"` is laid
+ * over the whole where `quick` is asked for, after what {@link quickSuite} lays over any suite.
  * @param nameOrPath a name in the package's `suites/`, or the path of a JSON file
  * @throws InputError for a suite that is missing or malformed
  */
@@ -42,15 +43,40 @@ export async function loadSuite(nameOrPath: string, quick = false, cwd = process
   const path = await suitePath(nameOrPath, '--suite', cwd);
   const own = await readChain(path, []);
   refuseOldForm(own, path);
-  const overlay = quick && path !== quickPath ? withoutExtends(await readObject(quickPath)) : {};
+  const { quick: ownQuick = {}, ...whole } = own;
+  if (!isObject(ownQuick)) refuseQuick(ownQuick, path);
+  const isQuick = quick && path !== quickPath;
+  const overlay = isQuick
+    ? merged(changesOnly(withoutExtends(await readObject(quickPath)), whole), ownQuick as Json)
+    : {};
   const name = basename(path, '.json');
   return {
-    name: quick && path !== quickPath ? `${name}-quick` : name,
-    config: checkInput(runConfigSchema, merged(merged({}, own), overlay), {
+    name: isQuick ? `${name}-quick` : name,
+    config: checkInput(runConfigSchema, merged(merged({}, whole), overlay), {
       file: path,
       whereFieldsCome: 'or take what is missing from another suite with "extends": "default"',
     }),
   };
+}
+
+/** Changes without those of phases and analyses that a suite does not have. */
+function changesOnly(changes: Json, suite: Json): Json {
+  const kept = Object.entries(changes).map(([key, value]) => {
+    const own = suite[key];
+    if (!mergedByName.has(key) || !Array.isArray(value)) return [key, value];
+    const names = Array.isArray(own) ? own.map(nameOf) : [];
+    return [key, value.filter((entry) => names.includes(nameOf(entry)))];
+  });
+  return Object.fromEntries(kept);
+}
+
+function refuseQuick(received: unknown, path: string): never {
+  throw new InputError('"quick" is not valid.', {
+    where: `quick in ${path}`,
+    expected: 'an object of the fields that --quick changes',
+    received: JSON.stringify(received),
+    fix: 'Write them between { and }, as in the suite itself.',
+  });
 }
 
 /** Suites of the first form named tasks and data sets where phases stand now. */

@@ -28,6 +28,13 @@ export const methodEntrySchema = z.strictObject({
       'A folder of Hugging Face peft’s with an adapter that the method starts from; it gives the options that are not ' +
         'given here.',
     ),
+  ablates: z
+    .strictObject({
+      of: z.string().min(1).describe('The label of the full method, another entry of the run.'),
+      factor: z.string().min(1).describe('What of it is changed, e.g. `gate`.'),
+    })
+    .optional()
+    .describe('Makes the entry an ablation: it is tested against the full method, at the same budget.'),
 });
 export type MethodEntry = z.infer<typeof methodEntrySchema>;
 

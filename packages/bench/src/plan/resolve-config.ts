@@ -21,6 +21,7 @@ import { resolvePhases } from '../phases/resolve-phases.js';
 import { isPluginPath, joinPlugins, readPluginsFile } from '../registry/plugins.js';
 import type { Registry } from '../registry/registry.js';
 import { loadRegistry } from '../registry/registry.js';
+import { checkAblations } from './ablation-budgets.js';
 import { checkSearch, withSearchedPhase } from './learning-rates.js';
 
 export interface ChosenAnalysis {
@@ -69,6 +70,7 @@ export async function resolveConfig(
     const method = configureMethod(registry.methods, entry, `methods[${index}]`, flags);
     return adapter === undefined ? method : { ...method, adapter };
   });
+  checkAblations(entries, methods, resolved);
   const backends = config.backends.map((entry, index) =>
     configureBackend(registry.backends, entry, `backends[${index}]`, flags),
   );

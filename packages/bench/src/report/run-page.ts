@@ -1,4 +1,5 @@
 import { mergeResultSchema } from '../analyses/merge.js';
+import { ablationsOf } from '../method-comparison/ablations.js';
 import type { RunMethodComparisons } from '../method-comparison/compare-methods.js';
 import { noMethodComparisons } from '../method-comparison/compare-methods.js';
 import type { CellRecord, DoneRecord, FailedRecord } from '../records/record-schema.js';
@@ -7,6 +8,7 @@ import { legend } from '../table/results-table.js';
 import type { GroupedFinding, RunSummary } from '../table/run-summary.js';
 import { summarizeRun } from '../table/run-summary.js';
 import { absent, learningRateText, megabytes, plural, rate } from '../table/text-table.js';
+import { ablationSection } from './ablation-section.js';
 import { rowsTable } from './fields.js';
 import { escapeHtml, folded, foldedJson, heading, markup, table } from './html.js';
 import { methodComparisonSection } from './method-section.js';
@@ -87,6 +89,7 @@ function results(summary: RunSummary, content: PageContent, methods: RunMethodCo
     ...phaseTables(phases, rows, 'table').map((phase, index) =>
       phaseSection(phase, { whole: whole[index]!, content }),
     ),
+    ablationSection(ablationsOf(methods.comparisons, records)),
     methodComparisonSection(methods),
     heading('How to read the tables'),
     `<ul>${legend(rows)

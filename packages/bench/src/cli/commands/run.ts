@@ -1,6 +1,7 @@
 import type { DataContext } from '@kora-bench/core/data';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { ratesChosenElsewhere } from '../../audits/rates-audit.js';
+import { ablationsOf, ablationText } from '../../method-comparison/ablations.js';
 import { compareMethods } from '../../method-comparison/compare-methods.js';
 import { methodComparisonText } from '../../method-comparison/method-comparison-text.js';
 import type { CellsResult, RunCellsOptions } from '../../orchestrator/run-cells.js';
@@ -97,7 +98,9 @@ export async function run(options: RunOptions, entry: string | URL = cellEntry):
     else {
       printResult(summaryText(summary, outputWidth()));
       const differences = methodComparisonText(methods);
-      if (differences !== '') printResult(`\n${wrapText(differences, outputWidth())}`);
+      const changes = ablationText(ablationsOf(methods.comparisons, records));
+      for (const text of [differences, changes])
+        if (text !== '') printResult(`\n${wrapText(text, outputWidth())}`);
     }
     if (unfinished !== undefined) printMessage(`${unfinished.message} To go on: ${unfinished.fix}`);
     if (page === null) return exitCode.lost;

@@ -1,0 +1,72 @@
+import { formatMetric } from '@kora-bench/core/training';
+import type { Ablation, AblationEffect, MainEffect } from '../method-comparison/ablations.js';
+import { ablationRule, mainEffects, shownP } from '../method-comparison/ablations.js';
+import { whereOf } from '../method-comparison/method-comparison-text.js';
+import { absent, metricTitle, plural } from '../table/text-table.js';
+import type { Column } from './html.js';
+import { escapeHtml, markup, table } from './html.js';
+import { mainEffectsPlot } from './main-effects.js';
+
+/** The report's section on ablations; undefined for a run without. */
+export function ablationSection(ablations: readonly Ablation[]): string | undefined {
+  if (ablations.length === 0) return undefined;
+  const comparisons = ablations.map(({ comparison }) => comparison);
+  return markup(
+    '<h2>Ablations</h2>',
+    ...ablations.map((ablation) => oneAblation(ablation, whereOf(ablation.comparison, comparisons))),
+  );
+}
+
+function oneAblation(ablation: Ablation, where: string): string {
+  const { comparison, full, effects } = ablation;
+  const { phase, metric, examples, seeds } = comparison;
+  const name = [full.label, phase, where].filter((part) => part !== '').join(', ');
+  const text = (value: number) => formatMetric(metric, value);
+  const level = ({ label, value }: MainEffect['lowest']) =>
+    `${text(value)} <small>${escapeHtml(label)}</small>`;
+  return markup(
+    `<h3>${escapeHtml(name)}</h3>`,
+    `<p>${escapeHtml(ablationRule(ablation))} ${escapeHtml(full.label)} itself: ${text(full.value)}, ${size(full.trainableParameters)} trainable parameters.</p>`,
+    `<div class="charts">${mainEffectsPlot(ablation)}</div>`,
+    table(
+      `Main effects: how far each factor moves ${metricTitle(metric)}, the full method among its levels`,
+      [
+        { title: 'factor', cell: ({ factor }) => escapeHtml(factor) },
+        {
+          title: 'range',
+          numeric: true,
+          cell: ({ lowest, highest }) => text(highest.value - lowest.value),
+        },
+        { title: 'lowest', cell: ({ lowest }) => level(lowest) },
+        { title: 'highest', cell: ({ highest }) => level(highest) },
+      ] satisfies Column<MainEffect>[],
+      mainEffects(ablation),
+    ),
+    table(
+      `Every change against ${full.label}: ${plural(examples, 'image')}, ${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}`,
+      [
+        { title: 'factor', cell: ({ factor }) => escapeHtml(factor) },
+        { title: 'change', cell: ({ label }) => escapeHtml(label) },
+        { title: metricTitle(metric), numeric: true, cell: ({ value }) => text(value) },
+        {
+          title: `difference ${metric.unit}`.trim(),
+          numeric: true,
+          cell: ({ difference, interval }) =>
+            `${text(difference)} <small>[${interval.map(text).join(', ')}]</small>`,
+        },
+        { title: 'p', numeric: true, hint: 'after Holm', cell: ({ p }) => escapeHtml(shownP(p)) },
+        { title: 'holds', cell: ({ holds }) => (holds ? 'yes' : 'no') },
+        {
+          title: 'trainable',
+          numeric: true,
+          cell: ({ trainableParameters }) => size(trainableParameters),
+        },
+      ] satisfies Column<AblationEffect>[],
+      effects,
+    ),
+  );
+}
+
+function size(count: number | null): string {
+  return count?.toLocaleString('en') ?? absent;
+}
