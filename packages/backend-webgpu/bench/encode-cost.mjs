@@ -54,7 +54,15 @@ const seconds = { waits: median(waits), inAll: median(inAll) };
 
 const date = new Date().toISOString().slice(0, 10);
 const { work, runs } = args;
-const result = { date, device: backend.device, model: model.config, runs: Number(runs), work, dispatches, seconds };
+const result = {
+  date,
+  device: backend.device,
+  model: model.config,
+  runs: Number(runs),
+  work,
+  dispatches,
+  seconds,
+};
 record(args.record, 'host', result);
 
 if (args.json) {

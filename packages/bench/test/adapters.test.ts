@@ -1,15 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { referenceBackend } from '@kora-bench/backend-reference';
 import { loadRegistry } from '@kora-bench/bench';
+import { jsonMutations, mutations, onlyAcceptableOutcome } from '@kora-bench/broken-inputs';
 import type { HostTensor } from '@kora-bench/core/graph';
 import type { LoadedPeftAdapter } from '@kora-bench/core/peft';
 import { readPeftAdapter } from '@kora-bench/core/peft';
 import { readSafetensors } from '@kora-bench/core/safetensors';
 import { buildEvalProgram, imagesFeed } from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
-import { onlyAcceptableOutcome } from '@kora-bench/testing/acceptable-outcome';
 import { largestDifference } from '@kora-bench/testing/method-questions';
-import { jsonMutations, mutations } from '@kora-bench/testing/mutations';
 import { fixtureVit } from '@kora-bench/testing/replay-training';
 import { finalStage } from '@kora-bench/trainer';
 import { expect, test } from 'vitest';

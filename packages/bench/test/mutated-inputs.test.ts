@@ -1,8 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadSuite, readRecords, recordSchema, resolveConfig } from '@kora-bench/bench';
-import { onlyAcceptableOutcome } from '@kora-bench/testing/acceptable-outcome';
-import { jsonMutations, type Mutation, mutations } from '@kora-bench/testing/mutations';
+import { jsonMutations, type Mutation, mutations, onlyAcceptableOutcome } from '@kora-bench/broken-inputs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { fakeSuite, fixture, temporaryFolder } from './fake-run.js';
 

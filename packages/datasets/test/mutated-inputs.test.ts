@@ -1,11 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mutations, onlyAcceptableOutcome } from '@kora-bench/broken-inputs';
 import type { PixelReader } from '@kora-bench/core/data';
 import { FormatError } from '@kora-bench/core/errors';
 import { openContent, openFolderDataset } from '@kora-bench/datasets';
-import { onlyAcceptableOutcome } from '@kora-bench/testing/acceptable-outcome';
-import { mutations } from '@kora-bench/testing/mutations';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeImage } from '../src/decode/decode-image.js';

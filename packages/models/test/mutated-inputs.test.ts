@@ -1,8 +1,13 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import {
+  jsonMutations,
+  type Mutation,
+  mutations,
+  type Outcome,
+  onlyAcceptableOutcome,
+} from '@kora-bench/broken-inputs';
 import { type CheckpointSummary, inspectCheckpointFolder, loadCheckpointFolder } from '@kora-bench/models';
-import { type Outcome, onlyAcceptableOutcome } from '@kora-bench/testing/acceptable-outcome';
-import { jsonMutations, type Mutation, mutations } from '@kora-bench/testing/mutations';
 import { describe, expect, test } from 'vitest';
 import { changedFixture } from './checkpoint-folder.js';
 

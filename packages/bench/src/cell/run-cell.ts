@@ -22,9 +22,9 @@ import { runPhase } from '../phases/run-phase.js';
 import { pluginsOf } from '../plan/plan-cells.js';
 import type { TrainedInPhase } from '../records/kept-weights.js';
 import { keepWeights } from '../records/kept-weights.js';
+import { writePredictedMaps, writeScores } from '../records/record-files.js';
 import type { Cell, DoneRecord, KeptWeights, SearchRecord } from '../records/record-schema.js';
 import { describeFailure } from '../records/record-schema.js';
-import { writePredictedMaps, writeScores } from '../records/record-files.js';
 import type { Registry } from '../registry/registry.js';
 import { describeCode, describeEnvironment } from './environment.js';
 

@@ -1,6 +1,5 @@
+import { jsonMutations, mutations, onlyAcceptableOutcome } from '@kora-bench/broken-inputs';
 import { FormatError, InternalError } from '@kora-bench/core/errors';
-import { onlyAcceptableOutcome } from '@kora-bench/testing/acceptable-outcome';
-import { jsonMutations, mutations } from '@kora-bench/testing/mutations';
 import { describe, expect, it } from 'vitest';
 
 const bytes = Uint8Array.from({ length: 300 }, (_, i) => i);

@@ -1,0 +1,2 @@
+export * from './acceptable-outcome.js';
+export * from './mutations.js';
