@@ -196,7 +196,7 @@ function editJson(value: unknown, random: RandomStream): Edit<unknown> {
     const other = pick(random, paths);
     return set(`set to what ${other.join('.') || 'the whole'} is`, at(value, other));
   }
-  if (kind === 3 && path.length > 0) {
+  if (kind === 3 && path.length > 0 && !Array.isArray(at(value, path.slice(0, -1)))) {
     const name = pick(random, [
       '__proto__',
       'constructor',

@@ -390,7 +390,7 @@ describe('a checkpoint that is not right', () => {
     await expect(loadCheckpointFolder(wrong)).rejects.toMatchObject({
       code: 'FORMAT',
       where: `${join(wrong, 'config.json')}: pretrained_cfg.std.1`,
-      expected: 'a number above 0',
+      expected: 'a number from 1e-6 to 1e6',
       received: '0',
     });
   });

@@ -9,8 +9,14 @@ export const flag = z.boolean('true or false');
 export const text = z.string('a text');
 export const positiveInt = z.int('an integer from 1').min(1, 'an integer from 1');
 export const positive = z.number('a number above 0').positive('a number above 0');
-export const triple = perChannel(z.number('three numbers'), 'three numbers');
-export const positiveTriple = perChannel(positive, 'three numbers above 0');
+/** A factor that pixels are multiplied or divided by, within what leaves them numbers. */
+export const scale = z
+  .number('a number from 1e-6 to 1e6')
+  .min(1e-6, 'a number from 1e-6 to 1e6')
+  .max(1e6, 'a number from 1e-6 to 1e6');
+const shift = z.number().min(-1e6).max(1e6);
+export const triple = perChannel(shift, 'three numbers from -1e6 to 1e6');
+export const positiveTriple = perChannel(scale, 'three numbers from 1e-6 to 1e6');
 
 /** A number for each channel; both libraries take a single one for all. */
 function perChannel(number: z.ZodType<number>, words: string) {

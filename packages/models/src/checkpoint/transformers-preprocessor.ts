@@ -1,7 +1,7 @@
 import type { Interpolation, Preprocessing } from '@kora-bench/core/data';
 import { CheckpointError } from '@kora-bench/core/errors';
 import { z } from 'zod';
-import { flag, positive, positiveInt, positiveTriple, text, triple } from './read-json.js';
+import { flag, positiveInt, positiveTriple, scale, text, triple } from './read-json.js';
 import { unsupported } from './unsupported-features.js';
 
 const box = z.object({ height: positiveInt, width: positiveInt });
@@ -34,7 +34,7 @@ export const preprocessorSchema = z.object({
     .min(0, 'one of PIL’s filters, 0 to 5')
     .max(5, 'one of PIL’s filters, 0 to 5')
     .optional(),
-  rescale_factor: positive.default(1 / 255),
+  rescale_factor: scale.default(1 / 255),
   size: sizeForms.optional(),
   crop_size: z.union([positiveInt, pairOfSides, box], 'an integer or {height, width}').optional(),
 });
@@ -126,8 +126,8 @@ export function readPreprocessor(config: PreprocessorConfig, input: ModelInput):
   const geometry = readGeometry(config, { defaults, own: input.imageSize, refuse });
   checkSize(geometry.imageSize, input);
   const factor = 255 * (config.do_rescale ? config.rescale_factor : 1);
-  const scale = Math.abs(factor - 1) < 1e-6 ? 1 : factor;
-  const scaled = ([r, g, b]: readonly [number, number, number]) => [r / scale, g / scale, b / scale] as const;
+  const range = Math.abs(factor - 1) < 1e-6 ? 1 : factor;
+  const scaled = ([r, g, b]: readonly [number, number, number]) => [r / range, g / range, b / range] as const;
   return {
     ...geometry,
     interpolation: filters[config.resample ?? defaults.resample]!,
