@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { preparePixels } from '@kora-bench/datasets';
+import { interpolations } from '@kora-bench/core/data';
+import { preparePixels, prepareTarget } from '@kora-bench/datasets';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 interface Case {
   readonly height: number;
@@ -44,7 +45,7 @@ test.each(fixture.cases)(
 
 test('an image of one colour keeps its colour at every size', () => {
   const size = fc.integer({ min: 1, max: 40 });
-  const interpolation = fc.constantFrom('bicubic' as const, 'bilinear' as const);
+  const interpolation = fc.constantFrom(...interpolations);
   const cropPct = fc.double({ min: 0.5, max: 1, noNaN: true });
   const byte = fc.integer({ min: 0, max: 255 });
   const geometry = fc.record({ imageSize: fc.tuple(size, size), interpolation, cropPct });
@@ -57,4 +58,41 @@ test('an image of one colour keeps its colour at every size', () => {
       expect(result.every((v) => v === value)).toBe(true);
     }),
   );
+});
+
+describe('an image that is not resized', () => {
+  const geometry = { imageSize: [4, 2] as const, interpolation: 'bilinear' as const, cropPct: 1 };
+  const image = Uint8Array.from({ length: 2 * 5 * 3 }, (_, i) => i + 1);
+
+  test('is cropped where it is larger, and black where it is smaller; its targets know nothing there', () => {
+    const pixels = preparePixels(image, 2, 5, { ...geometry, cropMode: 'crop', cropRounding: 'down' });
+    const black = [0, 0, 0, 0, 0, 0];
+    expect([...pixels]).toEqual([...black, ...image.slice(3, 9), ...image.slice(18, 24), ...black]);
+    const classes = Int16Array.from({ length: 10 }, (_, i) => i);
+    const mask = new Int16Array(8);
+    prepareTarget(
+      classes,
+      { height: 2, width: 5 },
+      { ...geometry, cropMode: 'crop', cropRounding: 'down' },
+      mask,
+    );
+    expect([...mask]).toEqual([-1, -1, 1, 2, 6, 7, -1, -1]);
+    const depth = new Float32Array(8);
+    prepareTarget(
+      Float32Array.from(classes),
+      { height: 2, width: 5 },
+      { ...geometry, cropMode: 'crop' },
+      depth,
+    );
+    expect([...depth]).toEqual([0, 0, 2, 3, 7, 8, 0, 0]);
+  });
+
+  test('must have the model’s size where its processor changes nothing', () => {
+    expect(preparePixels(image.slice(0, 24), 4, 2, { ...geometry, cropMode: 'exact' })).toEqual(
+      image.slice(0, 24),
+    );
+    expect(() => preparePixels(image, 2, 5, { ...geometry, cropMode: 'exact' })).toThrow(
+      expect.objectContaining({ code: 'INPUT', expected: '4 × 2, height and width', received: '2 × 5' }),
+    );
+  });
 });

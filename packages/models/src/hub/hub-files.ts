@@ -40,16 +40,23 @@ export async function hubFileMetadata(url: string, access: HubAccess): Promise<H
     headers: hubHeaders(token),
     signal: signal ?? null,
   } as const;
-  const response = await fetch(url, request).catch((cause: unknown) => {
+  // The connection that was kept from the last request may have been closed by now: a second try opens another.
+  const again = (cause: unknown) => {
     if (signal?.aborted) throw cause;
-    throw new MissingDataError('The server cannot be reached.', {
-      where: url,
-      expected: 'a connection',
-      received: failureReason(cause),
-      fix: 'Check the network connection and HF_ENDPOINT, or download the file by hand.',
-      cause,
+    return fetch(url, request);
+  };
+  const response = await fetch(url, request)
+    .catch(again)
+    .catch((cause: unknown) => {
+      if (signal?.aborted) throw cause;
+      throw new MissingDataError('The server cannot be reached.', {
+        where: url,
+        expected: 'a connection',
+        received: failureReason(cause),
+        fix: 'Check the network connection and HF_ENDPOINT, or download the file by hand.',
+        cause,
+      });
     });
-  });
   const location = response.headers.get('location');
   // A renamed repository answers with a relative redirect; storage with an absolute one.
   if (response.status >= 300 && response.status < 400 && location?.startsWith('/')) {
