@@ -213,4 +213,5 @@ async function readProcessor(
 }
 
 const missingAdvice = (folder: string) =>
-  `Put ${configFile} and ${weightsFile} (and, for a model of transformers, ${preprocessorFile}) into ${folder}.`;
+  `Put ${configFile} and ${weightsFile} into ${folder}, and for a model of transformers ${preprocessorFile}, which ` +
+  'AutoImageProcessor.from_pretrained(…).save_pretrained(…) writes: take that of the model it was fine-tuned from.';
