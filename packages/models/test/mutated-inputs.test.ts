@@ -38,6 +38,7 @@ async function tryAll<T>(
     const outcome: Outcome<T> = await onlyAcceptableOutcome(read, {
       what: `mutation ${index} of ${path}: ${what}`,
       bytes: value.length,
+      seconds: 60,
       right: (result) => {
         try {
           right(result, value);
