@@ -54,15 +54,19 @@ describe.each([
         what: `mutation ${index} of a ${kind}: ${what}`,
         bytes: value.length,
         right: (entries) => {
-          for (const { size, bytes } of entries) expect(bytes.length).toBe(size);
+          if (entries.some(({ size, bytes }) => bytes.length !== size)) return false;
           // A zip has checksums of all content; a tar has some of its headers alone.
-          if (kind === 'zip') {
-            for (const { bytes } of entries)
-              expect(contents).toContain(Buffer.from(bytes).toString('latin1'));
-            const text = Buffer.from(value).toString('latin1');
-            const isNamed = [...files.keys()].every((name) => text.split(name).length > 2);
-            if (isNamed) expect(entries.map((entry) => entry.path).sort()).toEqual([...files.keys()].sort());
-          }
+          if (kind === 'tar') return true;
+          if (entries.some(({ bytes }) => !contents.has(Buffer.from(bytes).toString('latin1')))) return false;
+          const text = Buffer.from(value).toString('latin1');
+          const isNamed = [...files.keys()].every((name) => text.split(name).length > 2);
+          return (
+            !isNamed ||
+            entries
+              .map(({ path }) => path)
+              .sort()
+              .join() === [...files.keys()].sort().join()
+          );
         },
       });
       found['value' in outcome ? 'taken' : 'refused']++;
@@ -119,7 +123,7 @@ test('an image with something broken in it is decoded or says what is wrong', {
         bytes: value.length,
         // RGB as decoded, and once more where it is put together from something else.
         allowance: 2 ** 20 + (pixels > 2 * 89_478_485 ? 0 : 12 * pixels),
-        right: ({ values, height, width }) => expect(values.length).toBe(height * width * 3),
+        right: ({ values, height, width }) => values.length === height * width * 3,
       });
       found['value' in outcome ? 'taken' : 'refused']++;
     }
@@ -194,14 +198,14 @@ describe('a folder of one’s own with something broken in it', () => {
       };
       const outcome = await onlyAcceptableOutcome(read, {
         what: `mutation ${index} of ${path}: ${what}`,
-        right: (splits) => {
-          for (const { split, batch } of splits) {
-            expect(batch.pixels.length).toBe(split.length * 240);
-            if (split.targets.value) expect(split.targets.value.values.every(Number.isFinite)).toBe(true);
-            if (batch.mask) expect(batch.mask.every((label) => label >= -1 && label < 256)).toBe(true);
-            if (batch.depth) expect(batch.depth.every((metres) => metres >= 0)).toBe(true);
-          }
-        },
+        right: (splits) =>
+          splits.every(
+            ({ split: { length, targets }, batch: { pixels, mask = [], depth = [] } }) =>
+              pixels.length === length * 240 &&
+              (targets.value?.values.every(Number.isFinite) ?? true) &&
+              mask.every((label) => label >= -1 && label < 256) &&
+              depth.every((metres) => metres >= 0),
+          ),
       });
       found['value' in outcome ? 'taken' : 'refused']++;
     }

@@ -2,6 +2,7 @@
 declare module 'yauzl' {
   export interface Entry {
     readonly fileName: string;
+    readonly fileNameRaw: Buffer;
     readonly fileNameLength: number;
     readonly extraFieldLength: number;
     readonly fileCommentLength: number;

@@ -146,6 +146,7 @@ function findBounds(file: BufferedFile, location: string): ZipBounds {
     return { start: plausibleStart(recordAt - Number(tail.readBigUInt64LE(locator + 8))), end };
   }
   if (disk !== 0 && disk !== 0xffff) throw severalParts(location);
+  if (directoryBytes === 0 && endAt > 0) throw new Error(`an empty directory behind ${endAt} bytes`);
   return { start: plausibleStart(endAt - directoryBytes - offset), end, directoryBytes };
 }
 

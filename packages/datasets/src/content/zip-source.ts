@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { FormatError } from '@kora-bench/core/errors';
+import type { Entry } from 'yauzl';
 import {
   type ContentEntry,
   type ContentReader,
@@ -80,7 +81,7 @@ async function entriesOf(location: string): Promise<ZipEntry[]> {
   return entries
     .filter(({ fileName }) => !fileName.endsWith('/'))
     .map((entry) => ({
-      path: entry.fileName,
+      path: nameOf(entry),
       size: entry.uncompressedSize,
       compressedSize: entry.compressedSize,
       method: entry.compressionMethod,
@@ -90,6 +91,19 @@ async function entriesOf(location: string): Promise<ZipEntry[]> {
       crc: entry.crc32,
       offset: start + entry.relativeOffsetOfLocalHeader,
     }));
+}
+
+/**
+ * Info-ZIP on Unix writes UTF-8 and does not say so; text of code page 437, which then is meant, is hardly ever valid
+ * UTF-8 beyond ASCII.
+ */
+function nameOf({ fileName, fileNameRaw }: Entry): string {
+  if (fileNameRaw.every((byte) => byte < 0x80) || fileName.length < fileNameRaw.length) return fileName;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(fileNameRaw).replaceAll('\\', '/');
+  } catch {
+    return fileName;
+  }
 }
 
 /** @throws FormatError saying what the entry is, before anything is allocated for it */

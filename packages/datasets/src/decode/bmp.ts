@@ -114,7 +114,10 @@ function paint(
 ): void {
   const { height, width, topDown, palette, paletteStride } = header;
   const colour = depth === 16 || depth === 32 ? fieldReader(header.masks) : undefined;
-  for (let stored = 0; stored < height; stored++) {
+  // What is missing of a file that is cut short has the first colour of its palette, or is black.
+  const there = Math.min(height, Math.ceil(data.length / rowBytes));
+  if (there < height) fillWith(values, palette[2] ?? 0, palette[1] ?? 0, palette[0] ?? 0);
+  for (let stored = 0; stored < there; stored++) {
     const start = stored * rowBytes;
     let at = (topDown ? stored : height - 1 - stored) * width * 3;
     for (let column = 0; column < width; column++, at += 3) {
@@ -139,6 +142,12 @@ function paint(
       values[at + 2] = source[from] ?? 0;
     }
   }
+}
+
+function fillWith(values: Uint8Array, ...colour: readonly [red: number, green: number, blue: number]): void {
+  values.set(colour);
+  for (let filled = 3; filled < values.length; filled *= 2)
+    values.copyWithin(filled, 0, values.length - filled);
 }
 
 /** Reads the three bit fields of a word, each stretched to 0 … 255. */

@@ -159,7 +159,9 @@ function undecodable(error: unknown, format: ImageFormat, bytes: number): Undeco
       message: 'An image is cut short.',
       expected: `a whole ${format} file`,
       received: reason,
-      fix: 'Get the file again, or remove it.',
+      fix:
+        'Get the file again, or remove it; in a folder of your own, dataset.json with "truncated": true reads JPEG, PNG and ' +
+        'BMP files as far as they go.',
     });
   }
   return new UndecodableExample({

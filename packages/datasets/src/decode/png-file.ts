@@ -8,9 +8,18 @@ import { constants, crc32, deflateSync, inflateSync } from 'node:zlib';
 const channelsOf: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const signatureBytes = 8;
 
+/** Rows of one length, each with its filter byte: all of an image, or those of one pass of an interlaced one. */
+interface Pass {
+  readonly rows: number;
+  readonly rowBytes: number;
+}
+
+const bytesOf = (passes: readonly Pass[]) =>
+  passes.reduce((sum, { rows, rowBytes }) => sum + rows * rowBytes, 0);
+
 interface PngFile {
-  /** Bytes of every row of the pixels, inflated; undefined when the header makes no sense. */
-  readonly rows: readonly number[] | undefined;
+  /** How the pixels lie, inflated; undefined when the header makes no sense. */
+  readonly passes: readonly Pass[] | undefined;
   /** The chunks before the pixels that these need, whole. */
   readonly before: readonly Uint8Array[];
   /** Deflated pixels, as far as they are there. */
@@ -34,8 +43,8 @@ function readPng(bytes: Uint8Array, mostPixels: number): PngFile {
       if (kind === 'IHDR') header = content;
     }
   }
-  const rows = header?.length === 13 ? rowLengths(header, mostPixels) : undefined;
-  return { rows, before, data: Buffer.concat(data) };
+  const passes = header?.length === 13 ? passesOf(header, mostPixels) : undefined;
+  return { passes, before, data: Buffer.concat(data) };
 }
 
 export interface MendedPng {
@@ -53,11 +62,9 @@ export interface MendedPng {
  * @returns undefined when nothing can be made of the bytes
  */
 export function mendPng(bytes: Uint8Array, mostPixels: number): MendedPng | undefined {
-  const { rows, before, data } = readPng(bytes, mostPixels);
-  const whole = rows?.reduce((sum, length) => sum + length, 0) ?? 0;
-  if (rows === undefined || data.length === 0) {
-    return undefined;
-  }
+  const { passes, before, data } = readPng(bytes, mostPixels);
+  if (passes === undefined || data.length === 0) return undefined;
+  const whole = bytesOf(passes);
   let raw: Uint8Array;
   try {
     raw = inflateSync(data, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: whole });
@@ -66,9 +73,8 @@ export function mendPng(bytes: Uint8Array, mostPixels: number): MendedPng | unde
   }
   const filled = new Uint8Array(whole);
   let there = 0;
-  for (const length of rows) {
-    if (there + length > raw.length) break;
-    there += length;
+  for (const { rows, rowBytes } of passes) {
+    there += Math.min(rows, Math.floor((raw.length - there) / rowBytes)) * rowBytes;
   }
   filled.set(raw.subarray(0, there));
   const image = chunk('IDAT', deflateSync(filled, { level: 1 }));
@@ -90,9 +96,10 @@ export function requireEnoughData(
   bytes: Uint8Array,
   mostPixels: number,
 ): { data: Uint8Array; whole: number } {
-  const { rows, data } = readPng(bytes, mostPixels);
-  if (rows === undefined) throw new Error(`a header of damaged fields, or of more than ${mostPixels} pixels`);
-  const whole = rows.reduce((sum, length) => sum + length, 0);
+  const { passes, data } = readPng(bytes, mostPixels);
+  if (passes === undefined)
+    throw new Error(`a header of damaged fields, or of more than ${mostPixels} pixels`);
+  const whole = bytesOf(passes);
   if (data.length * mostExpansion < whole) throw new Error('a file that ends too early');
   return { data, whole };
 }
@@ -115,26 +122,24 @@ export function requirePlausiblePng(bytes: Uint8Array, mostPixels: number): void
   }
 }
 
-/** Of every row with its filter byte, pass by pass. */
-function rowLengths(header: Uint8Array, mostPixels: number): readonly number[] | undefined {
+function passesOf(header: Uint8Array, mostPixels: number): readonly Pass[] | undefined {
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
-  const [width, height, depth, channels] = [
-    view.getUint32(0),
-    view.getUint32(4),
-    header[8]!,
-    channelsOf[header[9]!],
-  ];
-  if (channels === undefined || depth > 16 || width * height > mostPixels) return undefined;
-  const rowOf = (pixels: number) => 1 + Math.ceil((pixels * depth * channels) / 8);
-  if (header[12] !== 1) return new Array<number>(height).fill(rowOf(width));
-  // Adam7: first row and column, then the steps between them.
-  const passes = ['0088', '0488', '4084', '0244', '2042', '0122', '1021'].map((pass) =>
-    [...pass].map(Number),
-  );
-  return passes.flatMap(([row, column, down, right]) => {
-    const [inPass, across] = [Math.ceil((height - row!) / down!), Math.ceil((width - column!) / right!)];
-    return inPass > 0 && across > 0 ? new Array<number>(inPass).fill(rowOf(across)) : [];
+  const [width, height] = [view.getUint32(0), view.getUint32(4)];
+  const [depth, channels] = [header[8]!, channelsOf[header[9]!]];
+  if (channels === undefined || depth > 16 || width * height > mostPixels || width * height < 1)
+    return undefined;
+  const pass = (rows: number, columns: number): Pass => ({
+    rows,
+    rowBytes: 1 + Math.ceil((columns * depth * channels) / 8),
   });
+  if (header[12] !== 1) return [pass(height, width)];
+  // Adam7: first row and column of each pass, then the steps between them.
+  return ['0088', '0488', '4084', '0244', '2042', '0122', '1021']
+    .map((steps) => [...steps].map(Number) as [number, number, number, number])
+    .filter(([row, column]) => row < height && column < width)
+    .map(([row, column, down, right]) =>
+      pass(Math.ceil((height - row) / down), Math.ceil((width - column) / right)),
+    );
 }
 
 function chunk(kind: string, content: Uint8Array): Uint8Array {

@@ -1,11 +1,12 @@
 import { crc32 } from 'node:zlib';
-import type { DatasetCheck, ImageDataset, ImageSplit } from '@kora-bench/core/data';
+import type { DatasetCheck, ImageDataset, ImageSplit, PixelReader } from '@kora-bench/core/data';
 import { KoraError } from '@kora-bench/core/errors';
 import { mapConcurrently } from '../content/concurrency.js';
 import type { ContentSource } from '../content/content-source.js';
 import { evenlySpaced, membersByClass } from '../split/selection.js';
 
 const decodedPerSplit = 64;
+const decodedAtOnce = 64;
 
 /** The geometry of the trial decode: small, since it is the decoding that is on trial. */
 const trialPreprocessing = {
@@ -21,9 +22,11 @@ const trialPreprocessing = {
  * of most data sets does. Failures that a user can meet become `problems`; others are thrown.
  *
  * @param open opens the data set, adds what it finds to `details` and returns further problems.
+ * @param decoded examples to decode of each split
  */
 export async function checkDataset(
   open: (details: string[]) => Promise<{ dataset: ImageDataset; problems?: readonly string[] }>,
+  decoded = decodedPerSplit,
 ): Promise<DatasetCheck> {
   const details: string[] = [];
   const problems: string[] = [];
@@ -32,7 +35,7 @@ export async function checkDataset(
     problems.push(...(opened.problems ?? []));
     const { train, val, test } = opened.dataset;
     for (const split of [train, val, test]) {
-      if (split !== undefined) await checkSplit(split, details, problems);
+      if (split !== undefined) await checkSplit(split, decoded, { details, problems });
     }
   } catch (error) {
     if (!(error instanceof KoraError)) throw error;
@@ -41,7 +44,13 @@ export async function checkDataset(
   return { ok: problems.length === 0, details, problems };
 }
 
-async function checkSplit(split: ImageSplit, details: string[], problems: string[]): Promise<void> {
+interface Report {
+  readonly details: string[];
+  readonly problems: string[];
+}
+
+async function checkSplit(split: ImageSplit, decoded: number, report: Report): Promise<void> {
+  const { details, problems } = report;
   const { label, value, mask, depth } = split.targets;
   const counts = label && membersByClass(split).map(({ length }) => length);
   details.push(`${split.split}: ${split.length} images${counts === undefined ? '' : classesText(counts)}`);
@@ -51,18 +60,44 @@ async function checkSplit(split: ImageSplit, details: string[], problems: string
   }
   const reader = await split.open(trialPreprocessing);
   try {
-    const sample = evenlySpaced(split.length, decodedPerSplit);
-    const batch = await reader.read(sample);
-    details.push(`${split.split}: ${sample.length} images decoded`);
-    const pixels = batch.pixels.length / 3;
+    const sample = evenlySpaced(split.length, decoded);
+    const first = await reader
+      .read(sample.slice(0, decodedAtOnce))
+      .catch((error) => userError(error) && undefined);
+    const failures = first === undefined ? await failuresOf(reader, sample.slice(0, decodedAtOnce)) : [];
+    for (let at = decodedAtOnce; at < sample.length; at += decodedAtOnce) {
+      const chunk = sample.slice(at, at + decodedAtOnce);
+      await reader
+        .read(chunk)
+        .catch(async (error) => userError(error) && failures.push(...(await failuresOf(reader, chunk))));
+    }
+    problems.push(...atMost(failures));
+    details.push(`${split.split}: ${sample.length - failures.length} images decoded`);
+    if (first === undefined) return;
+    const pixels = first.pixels.length / 3;
     if (mask !== undefined) {
       const classes = mask.classNames.length;
-      addFinding(maskFinding(batch.mask, pixels, classes), split.split, details, problems);
+      addFinding(maskFinding(first.mask, pixels, classes), split.split, report);
     }
-    if (depth !== undefined) addFinding(depthFinding(batch.depth, pixels), split.split, details, problems);
+    if (depth !== undefined) addFinding(depthFinding(first.depth, pixels), split.split, report);
   } finally {
     await reader.close();
   }
+}
+
+/** @throws the error unless it is one that a user can meet */
+function userError(error: unknown): true {
+  if (error instanceof KoraError) return true;
+  throw error;
+}
+
+/** Why each of these examples cannot be read, of those that cannot. */
+async function failuresOf(reader: PixelReader, indices: readonly number[]): Promise<string[]> {
+  const failures: string[] = [];
+  for (const index of indices) {
+    await reader.read([index]).catch((error) => userError(error) && failures.push(error.explain()));
+  }
+  return failures;
 }
 
 interface Finding {
@@ -70,7 +105,7 @@ interface Finding {
   readonly problem?: string;
 }
 
-function addFinding(finding: Finding, split: string, details: string[], problems: string[]): void {
+function addFinding(finding: Finding, split: string, { details, problems }: Report): void {
   if (finding.detail !== undefined) details.push(`${split}: ${finding.detail}`);
   if (finding.problem !== undefined) problems.push(`${split}: ${finding.problem}`);
 }
@@ -117,6 +152,11 @@ function classesText(counts: readonly number[]): string {
 const readsAtOnce = 8;
 const mostReported = 10;
 
+function atMost(problems: string[]): string[] {
+  const more = problems.length - mostReported;
+  return more > 0 ? [...problems.slice(0, mostReported), `… and ${more} more files`] : problems;
+}
+
 /** Reads every file of a data set and compares it with its checksum; returns what is wrong. */
 export async function crcFailures(source: ContentSource, details: string[]): Promise<string[]> {
   const checksums = await source.checksums();
@@ -134,9 +174,7 @@ export async function crcFailures(source: ContentSource, details: string[]): Pro
       }
     });
     details.push(`${source.entries.length} files, ${bytes} bytes read and compared with their CRC-32`);
-    const wrong = found.filter((problem) => problem !== undefined);
-    const more = wrong.length - mostReported;
-    return more > 0 ? [...wrong.slice(0, mostReported), `… and ${more} more files`] : wrong;
+    return atMost(found.filter((problem) => problem !== undefined));
   } finally {
     await reader.close();
   }

@@ -4,7 +4,7 @@ import type { ModelDefinition } from '@kora-bench/models';
 import { download, isHubName, resolveModel } from '@kora-bench/models';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { findRegistered } from '../../input/check-input.js';
-import { readPluginsFile } from '../../registry/plugins.js';
+import { isPluginPath, readPluginsFile } from '../../registry/plugins.js';
 import { loadKind } from '../../registry/registry.js';
 import { megabytes } from '../../table/text-table.js';
 import { exitCode, printJson, printMessage, printResult } from './output.js';
@@ -52,11 +52,13 @@ export async function getData(name: string): Promise<number> {
 export async function verifyData(name: string, { json }: { readonly json?: boolean }): Promise<number> {
   const context = dataFolders();
   const { models, datasets } = await registered();
-  const check = isHubName(name)
-    ? await verifyModel(() => resolveModel(name, [...models.values()], context))
-    : await verifyRegistered(
-        findRegistered(named(models, datasets), 'model or data set', name, 'data verify'),
-      );
+  const check = isPluginPath(name)
+    ? await (await import('@kora-bench/datasets')).folderDataset(name).verify(context)
+    : isHubName(name)
+      ? await verifyModel(() => resolveModel(name, [...models.values()], context))
+      : await verifyRegistered(
+          findRegistered(named(models, datasets), 'model or data set', name, 'data verify'),
+        );
   if (json) printJson({ name, ...check });
   else {
     printResult([...check.details, ...check.problems.map((problem) => `PROBLEM: ${problem}`)].join('\n'));
