@@ -144,6 +144,11 @@ describe('a zip archive with something in it that is not read', () => {
   });
 });
 
+test('names in UTF-8 are read as such, also where Info-ZIP does not say that they are', async () => {
+  const named = new Map([...files, ['кошки 猫/é.bin', Buffer.from('x')]]);
+  expect(Object.keys(await contentsOf('x.zip', zipOf(named)))).toContain('кошки 猫/é.bin');
+});
+
 test('of two files with one path the later one counts, in a zip and in a tar', async () => {
   const twice = (pack: typeof zipOf) => {
     const bytes = pack(new Map([...files, ['a/9.bin', Buffer.from('new')]]));

@@ -31,11 +31,14 @@ function places(): readonly string[] {
 async function contents(source: ContentSource): Promise<[string, string][]> {
   const reader = await source.open();
   const found: [string, string][] = [];
-  for (const [i, { path }] of source.entries.entries()) {
-    found.push([path, Buffer.from(await reader.read(i)).toString('hex')]);
+  try {
+    for (const [i, { path }] of source.entries.entries()) {
+      found.push([path, Buffer.from(await reader.read(i)).toString('hex')]);
+    }
+    return found;
+  } finally {
+    await reader.close();
   }
-  await reader.close();
-  return found;
 }
 
 test('a folder, a zip and a tar archive have the same files, in the order of a walk', async () => {

@@ -79,7 +79,7 @@ describe('one folder for each class', () => {
   test('images beside the class folders are left out, and that is noted', async () => {
     const { train } = await open(placed(new Map([...labelled(['train/', 'test/']), ['train/x.jpg', image]])));
     expect(train.length).toBe(4);
-    expect(train.notes.join()).toMatch(/1 images in train\/ itself belong to no class/);
+    expect(train.notes.join()).toMatch(/Left out: 1 image in train\/ itself, in the folder of no class/);
   });
 
   test('without test, val serves as test and says so', async () => {
@@ -97,6 +97,98 @@ describe('one folder for each class', () => {
     const paths = [...first.train.paths, ...first.val!.paths, ...first.test.paths];
     expect(new Set(paths).size).toBe(60);
     expect(first.train.notes.join()).toMatch(/no test split[\s\S]*no validation split/);
+  });
+
+  test('classes may be called as splits are: cars, trains and ships', async () => {
+    const { train, test: held } = await open(placed(labelled([''], ['car', 'train', 'ship'], 5)));
+    expect(train.targets.label!.classNames).toEqual(['car', 'ship', 'train']);
+    expect(held.length).toBe(3);
+  });
+
+  test.each(['images', 'my photos/images', 'data'])(
+    'in the folder %s: read as if it were not there',
+    async (around) => {
+      const { train } = await open(placed(labelled([`${around}/`], ['été', "it's 100 % mine (2)"], 5)));
+      expect(train.targets.label!.classNames).toEqual(["it's 100 % mine (2)", 'été']);
+    },
+  );
+
+  test('what systems and editors leave behind is no data, also where it looks like an image', async () => {
+    const junk = [
+      '._0.jpg',
+      '.DS_Store',
+      'Thumbs.db',
+      'desktop.ini',
+      '~$0.jpg',
+      '0.jpg.lock',
+      '@eaDir/0.jpg/x.jpg',
+    ];
+    const left = [...junk.map((name) => `cat/${name}`), '__MACOSX/cat/._0.jpg', '.ipynb_checkpoints/0.jpg'];
+    const files = new Map([
+      ...labelled([''], ['cat', 'dog'], 5),
+      ...left.map((path) => [path, text('x')] as const),
+    ]);
+    for (const as of ['folder', 'zip', 'tar'] as const) {
+      const { train, val, test: held } = await open(placed(files, as));
+      expect(train.targets.label!.classNames).toEqual(['cat', 'dog']);
+      expect(train.length + val!.length + held.length).toBe(10);
+    }
+  });
+
+  test('images that are left out are counted, and one is named', async () => {
+    const files = labelled(['train/', 'test/']);
+    const more = new Map([
+      ...files,
+      ['train/cat/a.heic', text('x')],
+      ['train/dog/b.AVIF', text('x')],
+      ['extra/a.jpg', image],
+    ]);
+    const { train } = await open(placed(more));
+    expect(train.length).toBe(4);
+    const notes = train.notes.join('\n');
+    expect(notes).toMatch(/Left out: 2 images in a format that is not read, e\.g\. train\/cat\/a\.heic/);
+    expect(notes).toMatch(/Left out: 1 image outside of test\/, train\/, e\.g\. extra\/a\.jpg/);
+  });
+
+  test('a class of images in another format alone is refused with what there is', async () => {
+    const files = new Map([...labelled(['']), ['newt/a.heic', text('x')]]);
+    const failure = await failureOf(open(placed(files)));
+    expect(failure.received).toMatch(/newt\/a\.heic/);
+    expect(failure.fix).toMatch(/PNG or JPEG/);
+  });
+
+  test('images that are cut short are refused, or read as far as they go where dataset.json says so', async () => {
+    const whole = await imageOf(
+      'jpeg',
+      64,
+      80,
+      Uint8Array.from({ length: 64 * 80 * 3 }, (_, i) => (i * 7919) % 251),
+    );
+    const cut = whole.subarray(0, whole.length * 0.6);
+    const files = new Map([...labelled(['train/', 'test/']), ['train/cat/0.jpg', cut]]);
+    const strict = await open(placed(files));
+    const failure = await failureOf(readAll(strict.train));
+    expect(failure.where).toMatch(/train\/cat\/0\.jpg/);
+    expect(failure.fix).toMatch(/"truncated": true/);
+    const { train } = await open(placed(new Map([...files, ['dataset.json', text('{"truncated": true}')]])));
+    expect((await readAll(train)).pixels).toHaveLength(4 * 240);
+    expect(train.notes.join()).toMatch(/cut short are read as far as they go/);
+    expect(train.fingerprint).not.toBe(strict.train.fingerprint);
+  });
+
+  test('verify names every image that cannot be decoded', async () => {
+    const files = new Map([
+      ...labelled([''], ['a', 'b'], 40),
+      ['a/7.jpg', text('<!DOCTYPE html>')],
+      ['b/9.jpg', text('')],
+    ]);
+    const folder = placed(files);
+    const check = await folderDataset(folder).verify({ dataDir: '', cacheDir: temporaryFolder() });
+    expect(check.ok).toBe(false);
+    expect(check.problems).toHaveLength(2);
+    expect(check.problems.join('\n')).toMatch(
+      /a\/7\.jpg[\s\S]*a web page[\s\S]*b\/9\.jpg[\s\S]*an empty file/,
+    );
   });
 
   test('JPEG, PNG, WebP, GIF and TIFF are decoded', async () => {

@@ -186,7 +186,7 @@ function addData(program: Command, report: Report): void {
   data
     .command('verify')
     .description('check what is there')
-    .argument('<name>', 'a model or data set')
+    .argument('<name>', 'a model or data set, or the path of a folder or archive of images')
     .addOption(json())
     .action(async (name, options) =>
       report(await (await import('./commands/data.js')).verifyData(name, options)),

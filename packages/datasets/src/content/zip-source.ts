@@ -41,6 +41,8 @@ interface ZipEntry extends ContentEntry {
   readonly isEncrypted: boolean;
   readonly isLink: boolean;
   readonly crc: number;
+  /** Its name as stored, one character a byte, which its local header repeats. */
+  readonly storedName: string;
   /** Of its local header, in the file. */
   readonly offset: number;
 }
@@ -89,6 +91,7 @@ async function entriesOf(location: string): Promise<ZipEntry[]> {
       // The upper half of the attributes is the mode of Unix.
       isLink: ((entry.externalFileAttributes >>> 28) & 0xf) === 0xa,
       crc: entry.crc32,
+      storedName: entry.fileNameRaw.toString('latin1'),
       offset: start + entry.relativeOffsetOfLocalHeader,
     }));
 }
@@ -158,12 +161,17 @@ class ZipReader implements ContentReader {
 
   async read(index: number): Promise<Uint8Array<ArrayBuffer>> {
     const entry = this.entries[index]!;
-    const header = await this.#readAt(entry, entry.offset, localHeaderBytes);
+    const nameBytes = entry.storedName.length;
+    const header = await this.#readAt(entry, entry.offset, localHeaderBytes + nameBytes);
     const view = new DataView(header.buffer);
     if (view.getUint32(0, true) !== localHeaderSignature) {
       throw this.#damaged(entry, 'no local header where the directory points');
     }
-    const start = entry.offset + localHeaderBytes + view.getUint16(26, true) + view.getUint16(28, true);
+    const name = Buffer.from(header.buffer, localHeaderBytes, nameBytes).toString('latin1');
+    if (view.getUint16(26, true) !== nameBytes || name !== entry.storedName) {
+      throw this.#damaged(entry, 'another name in its local header');
+    }
+    const start = entry.offset + localHeaderBytes + nameBytes + view.getUint16(28, true);
     const stored = await this.#readAt(entry, start, entry.compressedSize);
     const bytes = entry.method === deflatedMethod ? await this.#inflate(entry, stored) : stored;
     if (bytes.length !== entry.size) {

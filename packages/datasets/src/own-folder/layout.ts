@@ -117,14 +117,18 @@ function isClass(source: ContentSource, folder: string): boolean {
   );
 }
 
+export function imagesText(count: number): string {
+  return count === 1 ? '1 image' : `${count} images`;
+}
+
 /** What is seen of a folder and not read: images in other formats, and beside the folders of splits. */
 export function leftOut(source: ContentSource, { splits }: FolderLayout): readonly string[] {
   const notes: string[] = [];
   const others = source.entries.filter(({ path }) => otherImageFile.test(path));
   if (others.length > 0) {
     notes.push(
-      `${others.length} images in formats that are not read are left out, e.g. ${others[0]!.path}: ` +
-        'save them as PNG or JPEG to have them in.',
+      `Left out: ${imagesText(others.length)} in a format that is not read, e.g. ${others[0]!.path}. Save as PNG or JPEG ` +
+        'what is to be in.',
     );
   }
   const folders = Object.values(splits);
@@ -132,9 +136,8 @@ export function leftOut(source: ContentSource, { splits }: FolderLayout): readon
     ({ path }) => imageFile.test(path) && !folders.some((folder) => path.startsWith(folder)),
   );
   if (beside.length > 0) {
-    notes.push(
-      `${beside.length} images outside of ${folders.join(', ')} are left out, e.g. ${beside[0]!.path}.`,
-    );
+    const outside = `${imagesText(beside.length)} outside of ${folders.sort().join(', ')}`;
+    notes.push(`Left out: ${outside}, e.g. ${beside[0]!.path}.`);
   }
   return notes;
 }

@@ -13,7 +13,7 @@ import { maskIndices, UndecodableExample } from '../decode/decode-targets.js';
 import { imageFile, imageFormats, otherImageFile } from '../decode/image-format.js';
 import type { TargetEncoding } from '../decode/stored-example.js';
 import { type FileExample, pairFiles } from '../split/file-split.js';
-import { childrenOf, pairFolders } from './layout.js';
+import { childrenOf, imagesText, pairFolders } from './layout.js';
 
 /*
  * What the examples below one folder teach, for each kind of layout.
@@ -105,7 +105,7 @@ export function labelledExamples(
     examples.push({ image });
     labels.push(label);
   });
-  const note = `${outside} images in ${prefix || 'the folder'} itself belong to no class and are left out.`;
+  const note = `Left out: ${imagesText(outside)} in ${prefix || 'the folder'} itself, in the folder of no class.`;
   return {
     examples,
     targets: { label: { classNames, labels: Int32Array.from(labels) } },

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DatasetCheck, DatasetDefinition } from '@kora-bench/core/data';
 import { InputError, KoraError, MissingDataError } from '@kora-bench/core/errors';
 import type { ModelDefinition } from '@kora-bench/models';
@@ -52,9 +54,10 @@ export async function getData(name: string): Promise<number> {
 export async function verifyData(name: string, { json }: { readonly json?: boolean }): Promise<number> {
   const context = dataFolders();
   const { models, datasets } = await registered();
-  const check = isPluginPath(name)
+  const isFolderOfImages = isPluginPath(name) && !existsSync(join(name, 'config.json'));
+  const check = isFolderOfImages
     ? await (await import('@kora-bench/datasets')).folderDataset(name).verify(context)
-    : isHubName(name)
+    : isHubName(name) || isPluginPath(name)
       ? await verifyModel(() => resolveModel(name, [...models.values()], context))
       : await verifyRegistered(
           findRegistered(named(models, datasets), 'model or data set', name, 'data verify'),
