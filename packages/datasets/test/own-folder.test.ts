@@ -40,9 +40,11 @@ const open = (path: string) => openFolderDataset(path, { dataDir: '', cacheDir: 
 
 async function readAll(split: ImageSplit) {
   const reader = await split.open({ ...preprocessing(8), imageSize: [8, 10] });
-  const batch = await reader.read([...split.paths.keys()]);
-  await reader.close();
-  return batch;
+  try {
+    return await reader.read([...split.paths.keys()]);
+  } finally {
+    await reader.close();
+  }
 }
 
 const labelled = (splits: readonly string[], classes = ['cat', 'dog'], perClass = 2): Files =>

@@ -28,10 +28,10 @@ const alphaBitFields = 6;
  * Decodes a bitmap to RGB; alpha is left out.
  *
  * @param mostPixels beyond which it is refused before anything is allocated
- * @param truncated whether pixels that are missing are black, instead of an error
+ * @param leastPart the share of the pixels that must be there; the others are black
  * @throws Error with the reason when it cannot be decoded
  */
-export function decodeBmp(bytes: Uint8Array, mostPixels: number, truncated = false): Values<Uint8Array> {
+export function decodeBmp(bytes: Uint8Array, mostPixels: number, leastPart = 1): Values<Uint8Array> {
   const header = readHeader(bytes);
   const { height, width, depth, compression } = header;
   if (height < 1 || width < 1 || height * width > mostPixels) {
@@ -39,17 +39,11 @@ export function decodeBmp(bytes: Uint8Array, mostPixels: number, truncated = fal
   }
   const packed = compression === runLength8 || compression === runLength4;
   const rowBytes = Math.ceil((width * depth) / 32) * 4;
-  if (
-    !packed &&
-    !truncated &&
-    bytes.length < header.pixelsAt + rowBytes * (height - 1) + (width * depth) / 8
-  ) {
-    throw new Error('a file that ends too early');
-  }
-  // A run is two bytes for up to 255 pixels.
-  if (packed && (height * width) / 128 > bytes.length) throw new Error('a file that ends too early');
+  // The last row may lack its padding; a run is two bytes for up to 255 pixels.
+  const needed = packed ? (height * width) / 128 : rowBytes * (height - 1) + (width * depth) / 8;
+  if (bytes.length - header.pixelsAt < needed * leastPart) throw new Error('a file that ends too early');
   const values = new Uint8Array(height * width * 3);
-  if (packed) paint(values, header, unpackRuns(bytes, header, truncated), width, 8);
+  if (packed) paint(values, header, unpackRuns(bytes, header, leastPart < 1), width, 8);
   else paint(values, header, wholeRows(bytes.subarray(header.pixelsAt), rowBytes, height), rowBytes, depth);
   return { values, height, width };
 }

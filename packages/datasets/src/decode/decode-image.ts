@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import { decodeBmp } from './bmp.js';
-import { mostPixels, UndecodableExample, type Values } from './decode-targets.js';
+import { leastPart, mostPixels, UndecodableExample, type Values } from './decode-targets.js';
 import { firstFrame, onScreen } from './gif-first-frame.js';
 import {
   foreignContent,
@@ -54,7 +54,7 @@ const decoders: Readonly<Record<ImageFormat, Decode>> = {
     const frame = firstFrame(bytes, mostPixels);
     return onScreen(await decodeBySharp(frame.opaque, 'error'), frame);
   },
-  bmp: (bytes, truncated) => decodeBmp(bytes, mostPixels, truncated),
+  bmp: (bytes, truncated) => decodeBmp(bytes, mostPixels, truncated ? leastPart : 1),
   netpbm: (bytes) => decodeNetpbm(bytes, mostPixels),
 };
 
@@ -64,7 +64,7 @@ async function decodePng(bytes: Uint8Array, truncated: boolean): Promise<Values<
     // A wrong CRC of pixels is no error to Pillow, nor is one here.
     return await decodeBySharp(bytes, 'truncated');
   } catch (error) {
-    const mended = mendPng(bytes, mostPixels);
+    const mended = mendPng(bytes, { mostPixels, leastPart });
     if (mended === undefined || !(mended.isComplete || truncated)) throw error;
     return decodeBySharp(mended.file, 'truncated');
   }

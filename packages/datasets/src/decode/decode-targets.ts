@@ -12,6 +12,9 @@ import type { DecodeFailure, DecodePlan, StoredDepth, StoredMask } from './store
 /** Beyond twice its warning's limit Pillow refuses an image as a decompression bomb. */
 export const mostPixels = 2 * 89_478_485;
 
+/** Of a file that is cut short, this share must be there at least: else a few bytes could claim any size. */
+export const leastPart = 1 / 256;
+
 /** Thrown with what the main thread needs for its message: errors lose their class between threads. */
 export class UndecodableExample extends Error {
   constructor(readonly failure: DecodeFailure) {

@@ -58,10 +58,13 @@ export interface MendedPng {
  * A file of the rows that are there, whatever is wrong with what follows, as Pillow reads them, with
  * `LOAD_TRUNCATED_IMAGES` where some are missing. libpng gives up on the whole last chunk.
  *
- * @param mostPixels beyond which nothing is made
+ * @param limits `mostPixels`: pixels beyond which nothing is made; `leastPart`: the share of the data that must be there
  * @returns undefined when nothing can be made of the bytes
  */
-export function mendPng(bytes: Uint8Array, mostPixels: number): MendedPng | undefined {
+export function mendPng(
+  bytes: Uint8Array,
+  { mostPixels, leastPart }: { readonly mostPixels: number; readonly leastPart: number },
+): MendedPng | undefined {
   const { passes, before, data } = readPng(bytes, mostPixels);
   if (passes === undefined || data.length === 0) return undefined;
   const whole = bytesOf(passes);
@@ -71,6 +74,7 @@ export function mendPng(bytes: Uint8Array, mostPixels: number): MendedPng | unde
   } catch {
     return undefined;
   }
+  if (raw.length < whole * leastPart) return undefined;
   const filled = new Uint8Array(whole);
   let there = 0;
   for (const { rows, rowBytes } of passes) {
