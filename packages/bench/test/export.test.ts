@@ -6,6 +6,7 @@ import {
   createRun,
   type ExportTarget,
   exportModel,
+  loadRegistry,
   missingCells,
   openResources,
   openTrainedModel,
@@ -18,7 +19,7 @@ import {
 } from '@kora-bench/bench';
 import { main } from '@kora-bench/bench/cli';
 import { hostTensor, sizeOf, type Weights } from '@kora-bench/core/graph';
-import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
 import { readSafetensors } from '@kora-bench/core/safetensors';
 import { buildEvalProgram, imagesFeed } from '@kora-bench/core/training';
 import { loadModel, timmCheckpointFiles } from '@kora-bench/models';
@@ -28,7 +29,7 @@ import { toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { finalStage } from '@kora-bench/trainer';
 import { beforeAll, expect, test } from 'vitest';
 import { captureOutput } from './captured-output.js';
-import { temporaryFolder, tinyCheckpoint } from './tiny-cell.js';
+import { findingOf, runTinyCell, temporaryFolder, tinyCheckpoint } from './tiny-cell.js';
 
 const output = captureOutput();
 const context = { dataDir: temporaryFolder(), cacheDir: temporaryFolder() };
@@ -199,6 +200,15 @@ test('a run goes on with the cells whose weights are to be kept and are not ther
     code: 'FORMAT',
   });
   writeFileSync(join(run, file), content);
+});
+
+test('weights that cannot be written cost the weights alone, with a finding', async () => {
+  const runDir = temporaryFolder();
+  writeFileSync(join(runDir, 'weights'), 'no folder');
+  const { lora } = Object.fromEntries((await loadRegistry()).methods) as { lora: MethodDefinition };
+  const record = await runTinyCell({ method: lora, runDir, config: { keepWeights: true }, analyses: [] });
+  expect(record.phases[0]!.draws[0]!.weights).toBeNull();
+  expect(findingOf(record, 'WEIGHTS_NOT_KEPT')).toMatchObject({ severity: 'error', where: 'source' });
 });
 
 /** What the command line says, with its exit code. */

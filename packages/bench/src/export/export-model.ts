@@ -7,8 +7,8 @@ import { adapterConfigFile, adapterFile, writePeftAdapter } from '@kora-bench/co
 import { mergeMethod } from '@kora-bench/core/training';
 import type { CheckpointFiles, CheckpointToWrite } from '@kora-bench/models';
 import { timmCheckpointFiles, transformersCheckpointFiles } from '@kora-bench/models';
-import { makeFolder, temporaryPath } from '@kora-bench/platform-node/atomic-file';
-import { unwritable, writeOutput } from '../records/run-files.js';
+import { makeFolder, temporaryPath, writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
+import { unwritable } from '../records/run-files.js';
 import type { TrainedModel } from './open-trained-cell.js';
 
 /** The libraries that a trained model is written for. */
@@ -38,13 +38,11 @@ export async function exportModel(
   const unfinished = temporaryPath(folder);
   try {
     makeFolder(unfinished);
-    for (const [name, content] of files) await writeOutput(join(unfinished, name), content);
-    await rename(unfinished, folder).catch((error: unknown) => {
-      throw unwritable(folder, error);
-    });
+    for (const [name, content] of files) await writeFileAtomic(join(unfinished, name), content);
+    await rename(unfinished, folder);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
-    throw error instanceof InputError ? error : unwritable(folder, error);
+    throw unwritable(folder, error);
   }
   return { folder, files: [...files.keys()], notes };
 }

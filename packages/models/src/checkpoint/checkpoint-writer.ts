@@ -31,9 +31,12 @@ export function biasOf({ weight, bias }: NonNullable<CheckpointToWrite['head']>)
 export const side = ([height, width]: readonly [number, number]): number | readonly number[] =>
   height === width ? height : [height, width];
 
-/** The error for a model that a library cannot express. */
+/**
+ * The error for a model that a library cannot express.
+ * @param feature what it has, or lacks, in words that go on from "because of"
+ */
 export function inexpressible(library: string, feature: string, name: string): InputError {
-  return new InputError(`${library} has no model with ${feature}.`, {
+  return new InputError(`${library} cannot express this model, because of ${feature}.`, {
     where: name,
     expected: `a model that ${library} can load`,
     received: feature,

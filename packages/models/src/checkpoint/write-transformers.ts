@@ -15,7 +15,7 @@ export function transformersCheckpointFiles(checkpoint: CheckpointToWrite): Chec
   const { config, head, classNames, preprocessing } = checkpoint;
   const feature = foreignFeature(config);
   if (feature !== undefined) throw inexpressible('transformers', feature, config.name);
-  if (head === undefined) throw inexpressible('transformers', 'no classifier', config.name);
+  if (head === undefined) throw inexpressible('transformers', 'its lack of a classifier', config.name);
   const classes = head.weight.shape[0]!;
   const names = classNames ?? Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
   const { width, heads, mlpWidth, depth, layerNormEps, patchSize, activation, qkvBias } = {
@@ -63,7 +63,7 @@ const activations = {
 
 /** In what a model differs from transformers' ViT, in words. */
 const foreign: Partial<Record<keyof VitVariant, (value: unknown) => string>> = {
-  classToken: () => 'no class token',
+  classToken: () => 'its lack of a class token',
   distilledToken: () => 'a distilled token',
   registers: () => 'register tokens',
   positions: () => 'positions of patches alone',
@@ -80,7 +80,7 @@ function foreignFeature(config: VitConfig): string | undefined {
   const found = (Object.keys(foreign) as (keyof VitVariant)[]).find(
     (field) => config[field] !== undefined && config[field] !== plainVit[field],
   );
-  return found && `${foreign[found]!(config[found])} among its ViTs`;
+  return found && foreign[found]!(config[found]);
 }
 
 const outside: Readonly<Record<string, string>> = {
