@@ -29,11 +29,15 @@ export async function compareAb(file: AbFile, options: AbOptions): Promise<RunCo
   const units = suspectedUnits(file, first);
   const again = file.measurements.filter(({ part }) => part === 'confirmation');
   const rounds = (unit: string, wanted: AbSide) =>
-    again.filter(({ unit: own, side }) => own === unit && side === wanted).length;
+    roundsOf(again.filter(({ unit: own, side }) => own === unit && side === wanted));
   const holds = units.every((unit) => Math.min(rounds(unit, 'base'), rounds(unit, 'head')) >= fewestRounds);
   if (again.length === 0 || !holds) return first;
   return merged(first, await comparePart(file, 'confirmation', options));
 }
+
+/** In how many rounds measurements were made: one call may tell of several cells. */
+export const roundsOf = (measurements: readonly AbMeasurement[]) =>
+  new Set(measurements.map(({ round }) => round)).size;
 
 /** The units that have something that a confirmation has to show again. */
 export function suspectedUnits({ measurements }: AbFile, { rows }: RunComparison): readonly string[] {

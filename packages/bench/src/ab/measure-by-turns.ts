@@ -29,9 +29,10 @@ export interface ByTurnsSettings {
 /**
  * Measures both sides by turns, unit by unit, so that what slows the machine down for a while slows both. Of two rounds
  * the base begins one and the head the other; chance says which. A unit that fails on a side is left out from then on.
+ * @returns whether all rounds were done
  * @throws InputError where a side cannot tell its speed
  */
-export async function measureByTurns(settings: ByTurnsSettings): Promise<void> {
+export async function measureByTurns(settings: ByTurnsSettings): Promise<boolean> {
   const { sides, units, part, rounds, mayStart, stop, random = Math.random, tell } = settings;
   const left = new Set(units);
   const baseBegins = new Map<AbUnit, boolean>();
@@ -39,7 +40,7 @@ export async function measureByTurns(settings: ByTurnsSettings): Promise<void> {
   let done = 0;
   for (let round = 0; round < rounds; round++) {
     for (const unit of [...left]) {
-      if (stop?.aborted || !mayStart()) return;
+      if (stop?.aborted || !mayStart()) return false;
       const begins = round % 2 === 0 ? random() < 0.5 : !baseBegins.get(unit);
       baseBegins.set(unit, begins);
       const order: readonly AbSide[] = begins ? ['base', 'head'] : ['head', 'base'];
@@ -47,7 +48,7 @@ export async function measureByTurns(settings: ByTurnsSettings): Promise<void> {
       for (const side of order) {
         const startedAt = new Date().toISOString();
         const told = await measureRevision(sides[side], unit.flags, stop);
-        if (told === null) return;
+        if (told === null) return false;
         if ('failure' in told) {
           left.delete(unit);
           tell(`${unit.name} failed on the ${side}, and is not measured any more: ${told.failure}`);
@@ -69,6 +70,7 @@ export async function measureByTurns(settings: ByTurnsSettings): Promise<void> {
         );
     }
   }
+  return true;
 }
 
 /** `base 812, head 790 images/s`. */

@@ -4,7 +4,7 @@ import { writeOutput } from '../records/run-files.js';
 import type { Revision } from '../revisions/open-revision.js';
 import { plural } from '../table/text-table.js';
 import type { AbFile, AbSide } from './ab-measurements.js';
-import { compareAb, suspectedUnits } from './compare-ab.js';
+import { compareAb, roundsOf, suspectedUnits } from './compare-ab.js';
 import type { AbUnit } from './measure-by-turns.js';
 import { measureByTurns } from './measure-by-turns.js';
 import { knowsFlag } from './measure-revision.js';
@@ -108,27 +108,26 @@ export async function runAb(settings: AbSettings): Promise<AbFile> {
   // Both sides are to do the same work.
   const noPeak = (await knowsFlag(base, '--no-peak')) && (await knowsFlag(head, '--no-peak'));
   const asked = units.map((unit) => (noPeak ? { ...unit, flags: [...unit.flags, '--no-peak'] } : unit));
-  await measureByTurns({ ...shared, units: asked, part: 'comparison', mayStart: () => within(firstShare) });
+  const first = { part: 'comparison' as const, mayStart: () => within(firstShare) };
+  const isWhole = await measureByTurns({ ...shared, ...first, units: asked });
   if (stop.aborted) return file;
-  if (!within(firstShare)) tell(`The time is up after ${roundsText(file)}.`);
+  if (!isWhole) tell(`The time is up after ${roundsText(file)}.`);
   const suspects = new Set(suspectedUnits(file, await compareAb(file, { speedGates })));
   if (suspects.size === 0) return file;
   tell(`Measuring again what seems worse: ${[...suspects].join(', ')}.`);
-  await measureByTurns({
-    ...shared,
-    units: asked.filter(({ name }) => suspects.has(name)),
-    part: 'confirmation',
-    mayStart: () => within(1),
-  });
+  const again = { part: 'confirmation' as const, mayStart: () => within(1) };
+  const suspected = asked.filter(({ name }) => suspects.has(name));
+  if (!(await measureByTurns({ ...shared, ...again, units: suspected })) && !stop.aborted)
+    tell('The time is up before all of it was measured again.');
   return file;
 }
 
 /** `15 rounds`, or `4 to 5 rounds` where the end came in the middle of one. */
 export function roundsText({ measurements }: AbFile): string {
-  const counts = new Map<string, number>();
-  for (const { part, side, unit } of measurements)
-    if (part === 'comparison' && side === 'base') counts.set(unit, (counts.get(unit) ?? 0) + 1);
-  const [least, most] = [Math.min(...counts.values()), Math.max(...counts.values())];
-  if (counts.size === 0) return 'no round';
+  const own = measurements.filter(({ part, side }) => part === 'comparison' && side === 'base');
+  const units = [...new Set(own.map(({ unit }) => unit))];
+  const counts = units.map((unit) => roundsOf(own.filter((one) => one.unit === unit)));
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  if (counts.length === 0) return 'no round';
   return least === most ? plural(most, 'round') : `${least} to ${most} rounds`;
 }

@@ -6,6 +6,8 @@ import { plainEnvironment } from './run-command.js';
 
 const run = promisify(execFile);
 
+const refused = 'Git refused.';
+
 /** The git repository that a folder is in. */
 export interface Repository {
   /** Of its working tree. */
@@ -36,7 +38,7 @@ export async function git(folder: string, ...words: readonly string[]): Promise<
         cause: error,
       });
     }
-    throw new InputError('Git refused.', {
+    throw new InputError(refused, {
       where: `git ${words.join(' ')} in ${folder}`,
       expected: 'exit code 0',
       received: stderr?.trim() || message,
@@ -49,7 +51,7 @@ export async function git(folder: string, ...words: readonly string[]): Promise<
 /** What git prints, or undefined where it refuses: for questions that may be answered by no. */
 export async function askGit(folder: string, ...words: readonly string[]): Promise<string | undefined> {
   return git(folder, ...words).catch((error: unknown) => {
-    if (error instanceof InputError && error.message === 'Git refused.') return undefined;
+    if (error instanceof InputError && error.message === refused) return undefined;
     throw error;
   });
 }
