@@ -28,6 +28,8 @@ export interface BranchAddition {
 
 /** Others that push at the same time are given way to so often. */
 const attempts = 10;
+/** Refusals without any change of the branch, after which it is no other process that is in the way. */
+const mostIdle = 3;
 
 /**
  * Adds lines to a history on a branch and commits; begins the branch where there is none. Where another process was
@@ -41,18 +43,12 @@ export async function addToBranch(
 ): Promise<void> {
   const place = await mkdtemp(join(tmpdir(), 'kora-history-'));
   const history = join(place, folder);
+  const start = async (at: string | undefined) => at ?? (await emptyCommit(root));
   let tip = await tipOf({ root, branch, remote });
+  let idle = 0;
   try {
-    await git(
-      root,
-      'worktree',
-      'add',
-      '--quiet',
-      '--force',
-      '--detach',
-      place,
-      tip ?? (await emptyCommit(root)),
-    );
+    const detached = ['--quiet', '--force', '--detach', place, await start(tip)];
+    await git(root, 'worktree', 'add', ...detached);
     for (let attempt = 1; ; attempt++) {
       await appendToHistory(history, additions);
       await git(place, 'add', '--all', '--', folder);
@@ -68,11 +64,13 @@ export async function addToBranch(
         break;
       }
       const now = await tipOf({ root, branch, remote });
-      if (now === tip || now === undefined || attempt === attempts) throw refusal;
-      tell(`Another process was faster with the branch ${branch}; once more.`);
-      await pause(200 * attempt * Math.random());
+      // A remote may also refuse for a moment, while another process writes.
+      if (now === tip) idle++;
+      if (attempt === attempts || idle === mostIdle) throw refusal;
+      tell(`The branch ${branch} could not be written, as another process may do so; once more.`);
+      await pause(500 * attempt * Math.random());
       tip = now;
-      await git(place, 'reset', '--quiet', '--hard', tip);
+      await git(place, 'reset', '--quiet', '--hard', await start(tip));
     }
     await use(history);
   } finally {
