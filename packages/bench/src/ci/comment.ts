@@ -42,7 +42,12 @@ export function commentOf(comparison: RevisionsComparison): string {
       .slice(0, 20)
       .map(({ cell, measure, difference }) => `- ${escapeMarkdown(`${cell}: ${measure} ${difference}`)}`)
       .join('\n');
-  const title = gating.length > 0 ? `${plural(gating.length, 'regression')}` : 'no regression';
+  const title =
+    gating.length > 0
+      ? plural(gating.length, 'regression')
+      : informing.length > 0
+        ? 'no regression that fails the check'
+        : 'no regression';
   const head = [
     commentMarker,
     `## Benchmarks: ${title}`,
