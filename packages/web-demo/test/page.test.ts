@@ -4,13 +4,14 @@ import { referenceBackend } from '@kora-bench/backend-reference';
 import webgpu from '@kora-bench/backend-webgpu';
 import type { Backend } from '@kora-bench/core/backend';
 import { vitMicroFolder } from '@kora-bench/models';
+import { findChromium, noChromium } from '@kora-bench/testing/chromium';
 import type { Browser, Page } from 'playwright-core';
+import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PageResult } from '../src/page/result.js';
 import { readBackbone } from '../src/training/backbone.js';
 import { steps } from '../src/training/recipe.js';
 import { trainRecipe } from '../src/training/train-recipe.js';
-import { findChromium, launch, noChromium } from './chromium.js';
 import type { ServedPage } from './serve-page.js';
 import { servePage } from './serve-page.js';
 
@@ -20,6 +21,18 @@ const program = findChromium();
 const [dawn] = await webgpu.probe();
 
 const minutes = 60_000;
+
+/**
+ * Starts it without a window, with WebGPU on the SwiftShader that it brings along, so that the test does not
+ * depend on the machine's GPU. Chromium's own sandbox does not work for root, as which containers run.
+ */
+function launch(executablePath: string): Promise<Browser> {
+  return chromium.launch({
+    executablePath,
+    chromiumSandbox: false,
+    args: ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
+  });
+}
 
 /**
  * Largest relative difference of two runs' losses. Between SwiftShader in the page and float64 it was 8e-7,

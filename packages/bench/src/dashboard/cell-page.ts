@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { ckaResultSchema } from '../analyses/cka.js';
 import type {
   DoneRecord,
@@ -200,6 +201,8 @@ async function predictions(
   evaluation: EvaluationRecord,
   { run, examples, images }: PhaseSettings,
 ): Promise<{ readonly classes?: string; readonly samples?: string }> {
+  const ofPixels = pixelClassesSchema.safeParse(evaluation.details['classes']).data;
+  if (ofPixels !== undefined) return { classes: pixelClassTable(ofPixels, `${slug(phase.name)}-classes`) };
   if (evaluation.maps !== undefined) return {};
   const scores = await readScores(run.runDir, evaluation.scores).catch(() => null);
   if (scores === null)
@@ -223,7 +226,9 @@ async function predictions(
     }
     return `<ul class="gallery">${items.join('')}</ul>`;
   };
-  const withImages = known !== null;
+  const before = images.length;
+  const some = await gallery(samples.some);
+  const withImages = images.length > before;
   const classesIn = (of: readonly ClassResult[], title: string, id: string) =>
     classTable(of, { title, nameOf, id: `${slug(phase.name)}-${id}` });
   return {
@@ -240,11 +245,37 @@ async function predictions(
     samples: markup(
       '<h3>Sample predictions</h3>',
       `<p class="facts">Images spread evenly over ${escapeHtml(evaluation.name)}, the same for every cell.${withImages ? '' : ' Images of data that do not come with the suite are not shown.'}</p>`,
-      await gallery(samples.some),
+      some,
       samples.surestMistakes.length > 0 &&
         folded('The mistakes that it is surest of', await gallery(samples.surestMistakes)),
     ),
   };
+}
+
+/** What a segmentation's evaluation tells of each class; null for one that does not occur. */
+const pixelClassesSchema = z.array(
+  z.object({
+    name: z.string(),
+    iou: z.number().nullable(),
+    accuracy: z.number().nullable(),
+    pixels: z.number(),
+  }),
+);
+
+function pixelClassTable(classes: z.infer<typeof pixelClassesSchema>, id: string): string {
+  type PixelClass = (typeof classes)[number];
+  const share = (of: number | null) => (of === null ? absent : percent(of));
+  return table(
+    'Classes, the worst first',
+    [
+      { title: 'class', cell: ({ name }: PixelClass) => escapeHtml(name) },
+      { title: 'IoU %', numeric: true, cell: ({ iou }: PixelClass) => share(iou) },
+      { title: 'found %', numeric: true, cell: ({ accuracy }: PixelClass) => share(accuracy) },
+      { title: 'pixels', numeric: true, cell: ({ pixels }: PixelClass) => String(pixels) },
+    ],
+    classes.toSorted((a, b) => (a.iou ?? 2) - (b.iou ?? 2)),
+    { id },
+  );
 }
 
 interface ClassTable {

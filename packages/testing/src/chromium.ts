@@ -1,7 +1,5 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import type { Browser } from 'playwright-core';
-import { chromium } from 'playwright-core';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const others = ['/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
@@ -16,18 +14,6 @@ export function findChromium(): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   const candidates = names.flatMap((name) => folders.map((folder) => join(folder, name)));
   return [...candidates, ...others].find(isProgram);
-}
-
-/**
- * Starts it without a window, with WebGPU on the SwiftShader that it brings along, so that the test does not
- * depend on the machine's GPU. Chromium's own sandbox does not work for root, as which containers run.
- */
-export function launch(executablePath: string): Promise<Browser> {
-  return chromium.launch({
-    executablePath,
-    chromiumSandbox: false,
-    args: ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
-  });
 }
 
 function isProgram(path: string): boolean {
