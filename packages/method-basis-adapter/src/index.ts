@@ -1,6 +1,6 @@
 import type { Architecture } from '@kora-bench/core/nn';
 import { add } from '@kora-bench/core/ops';
-import type { BasisOptions, LinearSite, LinearTargets, ParameterSpec } from '@kora-bench/core/peft';
+import type { LinearSite, ParameterSpec } from '@kora-bench/core/peft';
 import {
   basisDelta,
   basisFaults,
@@ -17,24 +17,21 @@ import {
 } from '@kora-bench/core/peft';
 import { z } from 'zod';
 
+const fields = z.strictObject({
+  /** r, the number of signals of every adapter: 1 … 1024, and at most the smaller side of every layer. */
+  rank: z.int().min(1).max(1024).default(4),
+  /** α of the factor α/r on the deltas: above 0. */
+  alpha: z.number().positive().default(4),
+  /** Layers of every block that get an adapter; `all-linear` is qkv, proj, fc1 and fc2. */
+  targets: linearTargets.default('all-linear'),
+  ...basisFields('bspline'),
+});
+
 /** Complete options of `basis-adapter`: what a basis does not have is absent. */
-export interface BasisAdapterOptions extends BasisOptions {
-  readonly rank: number;
-  readonly alpha: number;
-  readonly targets: LinearTargets;
-}
+export type BasisAdapterOptions = z.output<typeof fields>;
 
 /** Options of `basis-adapter`; unknown ones are rejected, and those that exclude each other. */
-const optionsSchema: z.ZodType<BasisAdapterOptions> = z
-  .strictObject({
-    /** r, the number of signals of every adapter: 1 … 1024, and at most the smaller side of every layer. */
-    rank: z.int().min(1).max(1024).default(4),
-    /** α of the factor α/r on the deltas: above 0. */
-    alpha: z.number().positive().default(4),
-    /** Layers of every block that get an adapter; `all-linear` is qkv, proj, fc1 and fc2. */
-    targets: linearTargets.default('all-linear'),
-    ...basisFields('bspline'),
-  })
+const optionsSchema: z.ZodType<BasisAdapterOptions> = fields
   .superRefine((given, context) => {
     for (const { field, message } of basisFaults(given))
       context.addIssue({ code: 'custom', path: [field], message });

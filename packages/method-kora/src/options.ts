@@ -1,9 +1,6 @@
-import type { BasisOptions, OptionFault } from '@kora-bench/core/peft';
+import type { OptionFault } from '@kora-bench/core/peft';
 import { basisFaults, basisFields, completeBasis } from '@kora-bench/core/peft';
 import { z } from 'zod';
-
-/** How the deltas become one; see `composition.ts`. */
-const compositions = ['mlp', 'linear', 'attention', 'cross-block', 'none'] as const;
 
 const fields = z.strictObject({
   /** r, the rank of the q, k and v adapters: 1 … 1024. */
@@ -15,7 +12,7 @@ const fields = z.strictObject({
    * `attention` among the three; `cross-block`, where they attend to those of the blocks before as well; or `none`,
    * where each goes to its own projection.
    */
-  composition: z.enum(compositions).default('mlp'),
+  composition: z.enum(['mlp', 'linear', 'attention', 'cross-block', 'none']).default('mlp'),
   /** d_comp, the width of the composition: 1 … 4096. Not with `none`. */
   dComp: z.int().min(1).max(4096).optional(),
   /** Layers with an activation in an `mlp`: 1 … 8. */
@@ -47,20 +44,7 @@ const fields = z.strictObject({
 type Given = z.output<typeof fields>;
 
 /** Complete options of `kora`: what a composition, a gate or a basis does not have is absent. */
-export interface KoraOptions extends BasisOptions {
-  readonly rank: number;
-  readonly alpha: number;
-  readonly composition: (typeof compositions)[number];
-  readonly dComp?: number | undefined;
-  readonly hiddenLayers?: number | undefined;
-  readonly activation?: 'gelu' | 'silu' | 'relu' | undefined;
-  readonly heads?: number | undefined;
-  readonly target: 'v' | 'q-and-v' | 'output' | 'own';
-  readonly gate: 'scalar' | 'channel' | 'token' | 'frozen' | 'none';
-  readonly gateStart?: number | undefined;
-  readonly sharedA: boolean;
-  readonly init: 'live' | 'dead';
-}
+export type KoraOptions = Given & { readonly target: NonNullable<Given['target']> };
 
 /** Options of `kora`; unknown ones are rejected, and those that exclude each other. */
 export const optionsSchema: z.ZodType<KoraOptions> = fields

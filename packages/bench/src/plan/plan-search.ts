@@ -27,7 +27,9 @@ export function searchOf(resolved: ResolvedConfig): ResolvedConfig | undefined {
       ]);
       // Two entries may differ in nothing but their rates.
       if (trials.has(key)) continue;
-      const entry = { ...config.methods[index]!, label, learningRate };
+      // A trial is compared with nothing but the other rates of its method.
+      const { ablates, ...own } = config.methods[index]!;
+      const entry = { ...own, label, learningRate };
       trials.set(key, { entry, method: { ...method, label, learningRate } });
     }
   }
