@@ -87,14 +87,14 @@ const classifiedMethodRecipes: readonly MethodRecipe[] = [
   ...recipes('ia3', ia3, {}),
   ...recipes('adaptformer', adaptFormer, { bottleneck: 5, scale: 'learned' }),
   ...recipes('repadapter', repAdapter, { bottleneck: 4, scale: 0.5 }),
-  ...recipes('kora with attention and B-splines', kora, {
-    ...{ composition: 'attention', dComp: 4, basis: 'bspline', rank: 2, target: 'output', gate: 'token' },
+  ...recipes('kora with attention', kora, {
+    ...{ composition: 'attention', dComp: 4, rank: 3, target: 'output', gate: 'token' },
   }),
-  ...recipes('kora across blocks, with rational functions', kora, {
+  ...recipes('kora across blocks, with B-splines', kora, {
     ...{
       composition: 'cross-block',
       dComp: 4,
-      basis: 'rational',
+      basis: 'bspline',
       rank: 2,
       target: 'q-and-v',
       gate: 'channel',
@@ -103,7 +103,9 @@ const classifiedMethodRecipes: readonly MethodRecipe[] = [
   ...recipes('kora-chain with residual links, norms and read-outs', koraChain, {
     ...{ rank: 3, links: 'residual', normalize: true, readOut: 'each' },
   }),
-  ...recipes('basis-adapter with fourier', basisAdapter, { basis: 'fourier', rank: 2, grid: 'data' }),
+  ...recipes('basis-adapter with rational functions', basisAdapter, {
+    ...{ basis: 'rational', rank: 2, grid: 'data', targets: ['attn.v'] },
+  }),
 ];
 
 const batchSize = 3;
