@@ -130,7 +130,7 @@ describe('far beyond the grid', () => {
         return [
           basisDelta(x, { ...weights, b: feed('none') }, options, 1),
           delta,
-          ...gradients(sum(delta), [x, c]),
+          ...gradients(sum(delta), [x, c]).map((gradient) => gradient!),
         ];
       }, feeds);
       const [low, high] = [basisBranch![2]!, basisBranch![3]!];
@@ -161,5 +161,5 @@ test('options that do not belong together, and grids with too few knots, are nam
   ]);
   expect(faults({ basis: 'rbf', grid: 'data', gridRange: 3 })).toHaveLength(1);
   expect(faults({ basis: 'bspline', order: 5 })).toEqual([]);
-  expect(completeBasis({ basis: 'bspline', order: 5 }).knots).toBe(7);
+  expect((completeBasis({ basis: 'bspline', order: 5 }) as BasisOptions).knots).toBe(7);
 });
