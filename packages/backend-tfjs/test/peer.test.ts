@@ -25,6 +25,7 @@ const training = (options: unknown) => ({
   method: { name: 'lora', options },
   weights: step.weights,
   parameters: trainedValues(),
+  updates: new Map(),
   optimizer: defaultAdamW,
   learningRate,
   images: step.feeds(0)[imagesFeed]!,

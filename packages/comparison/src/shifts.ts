@@ -58,9 +58,7 @@ export function detectShifts(values: readonly number[], { floor = 0.02 }: Shifts
   if (series.length === 0) return { segments: [], shifts: [], outliers: [], drift: null };
   // Counts are the same again and again, and need no search.
   const isConstant = series.every((value) => value === series[0]);
-  const levels = isConstant
-    ? [piece(series, 0, series.length)]
-    : mergeClose(series, potts(series), floor);
+  const levels = isConstant ? [piece(series, 0, series.length)] : mergeClose(series, potts(series), floor);
   const drift = driftOf(series, levels, floor);
   const found = drift === null ? levels : [piece(series, 0, series.length)];
   const at = (i: number) => (i === series.length ? values.length : kept[i]!);
