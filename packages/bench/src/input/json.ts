@@ -15,8 +15,12 @@ export function canonicalJson(value: unknown): string {
  */
 export function parseJsonFile(text: string, path: string): unknown {
   try {
-    return JSON.parse(text.replace(/^\uFEFF/, '')) as unknown;
+    return JSON.parse(text.replace(/^\uFEFF/, ''), (key, value: unknown) => {
+      if (key === '__proto__') throw noPrototypes(path);
+      return value;
+    }) as unknown;
   } catch (error) {
+    if (error instanceof InputError) throw error;
     throw new InputError('The configuration file is not valid JSON.', {
       where: path,
       expected: 'JSON, without comments or trailing commas',
@@ -24,4 +28,14 @@ export function parseJsonFile(text: string, path: string): unknown {
       fix: 'Correct the file at this place.',
     });
   }
+}
+
+/** JavaScript gives this name a meaning of its own: as a field it would be lost where objects are merged. */
+function noPrototypes(path: string): InputError {
+  return new InputError('There is no field "__proto__".', {
+    where: path,
+    expected: 'no such field',
+    received: '"__proto__"',
+    fix: 'Remove the field.',
+  });
 }

@@ -267,7 +267,10 @@ function checkDefinition<Kind extends RegistryKind>(
   value: unknown,
   origin: string,
 ): Definitions[Kind] {
-  const result = definitionSchemas[kind].safeParse(value);
+  const result = definitionSchemas[kind].safeParse(value, {
+    error: (issue) =>
+      issue.code === 'invalid_type' ? `is not of the type ${issue.expected}` : 'is not valid',
+  });
   // The schema checks the shape; what functions do is only seen when they are called.
   if (result.success) return value as Definitions[Kind];
   const own = (value as { readonly name?: unknown } | null | undefined)?.name;
