@@ -128,6 +128,7 @@ test.each(Object.entries(refused))('%s, which Pillow reads, is refused by name',
 test.each([
   ['nothing', '', /an empty file/, /[Gg]et the file again/],
   ['a pointer of Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:0', /LFS/, /git lfs pull/],
+  ['a pointer of git-annex', '.git/annex/objects/4K/x.jpg', /git-annex/, /git annex get/],
   ['a page of a server', '<!DOCTYPE html><html></html>', /a web page/, /Download/],
   ['a picture of an iPhone', '\0\0\0\x18ftypheic', /HEIC/, /Save it as PNG or JPEG/],
 ])('%s instead of an image is recognised', async (_, content, received, fix) => {

@@ -51,6 +51,10 @@ const others: readonly (readonly [name: string, fix: string, ...Signature[]])[] 
     'Fetch the file: git lfs pull.',
     { bytes: 'version https://git-lfs' },
   ],
+  ...['.git/annex/objects', '/annex/objects'].map(
+    (bytes) =>
+      ['a pointer of git-annex instead of the file', 'Fetch the file: git annex get.', { bytes }] as const,
+  ),
   ['a web page', 'Download the file again: a server answered with a page.', { bytes: '<!DOCTYPE html' }],
   ['a web page', 'Download the file again: a server answered with a page.', { bytes: '<!doctype html' }],
   ['a web page', 'Download the file again: a server answered with a page.', { bytes: '<html' }],
