@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { throughputCellSchema } from '@kora-bench/bench';
@@ -123,6 +123,19 @@ describe('data', () => {
     const check = JSON.parse(written.stdout) as { ok: boolean; details: string[] };
     expect(check.ok).toBe(true);
     expect(check.details.join()).toMatch(/vit_micro_patch8_64: \d+ tensors.*sha256 [0-9a-f]{64}/);
+  });
+
+  test('verify takes the path of a folder of images, and names those that cannot be decoded', async () => {
+    const photos = join(folder, 'photos');
+    for (const name of ['a', 'b']) {
+      mkdirSync(join(photos, name), { recursive: true });
+      for (const i of [0, 1, 2]) writeFileSync(join(photos, name, `${i}.ppm`), `P3 2 1 255 0 0 0 255 ${i} 9`);
+    }
+    expect(await main(['data', 'verify', photos])).toBe(0);
+    expect(written.stdout).toContain(`${photos} is fine.`);
+    writeFileSync(join(photos, 'a', '1.jpg'), '');
+    expect(await main(['data', 'verify', photos])).toBe(1);
+    expect(written.stdout).toMatch(/PROBLEM: [\s\S]*a\/1\.jpg[\s\S]*an empty file/);
   });
 
   test('verify: data that is not there is a problem with a way out, and exit code 1', async () => {
