@@ -52,7 +52,7 @@ const testbed = {
   id: 'some-cpu-2-cores-linux-x64-0a1b2c',
   description: 'Some CPU, 2 cores, 8 GiB, linux-x64',
 };
-const quality = (phase, key, title, isPrimary) => ({
+const quality = (phase, title, isPrimary) => ({
   kind: 'quality',
   title: `${phase} ${title}`,
   phase,
@@ -74,16 +74,16 @@ const cost = (title, phase, rest) => ({
   ...rest,
 });
 const measures = {
-  'source/test/top1': quality('source', 'top1', 'top-1', true),
-  'transfer/test/top1': quality('transfer', 'top1', 'top-1', true),
+  'source/test/top1': quality('source', 'top-1', true),
+  'transfer/test/top1': quality('transfer', 'top-1', true),
   'depth/test/rmse': {
-    ...quality('depth', 'rmse', 'RMSE', true),
+    ...quality('depth', 'RMSE', true),
     unit: 'm',
     direction: 'lower',
     format: { scale: 1, digits: 3 },
     isShare: false,
   },
-  'source/test/macroF1': { ...quality('source', 'macroF1', 'macro F1', false), isShare: false },
+  'source/test/macroF1': { ...quality('source', 'macro F1', false), isShare: false },
   trainableParameters: cost('trainable parameters', null, {
     kind: 'count',
     direction: 'lower',

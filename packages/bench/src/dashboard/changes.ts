@@ -70,7 +70,11 @@ export async function newestChanges(content: SiteContent): Promise<MachineChange
 function spanOf(cells: readonly ComparedCell[]): ResultsSpan {
   return {
     commits: [...new Set(cells.map(({ commit }) => commit))],
-    date: cells.map(({ startedAt }) => startedAt).reduce((a, b) => (a > b ? a : b), ''),
+    date:
+      cells
+        .map(({ startedAt }) => startedAt)
+        .toSorted()
+        .at(-1) ?? '',
     dirty: cells.some(({ dirty }) => dirty === true),
   };
 }
