@@ -36,6 +36,8 @@ export class SeriesCards {
   readonly #near: IntersectionObserver;
   readonly #unsubscribe: () => void;
   #frame = 0;
+  /** Pixels of a plot. */
+  #width = 0;
 
   constructor(
     index: SeriesIndex,
@@ -166,11 +168,13 @@ export class SeriesCards {
     const loaded = loadedLine(card.line, name, ready);
     card.plot?.destroy();
     card.plot = undefined;
-    if (loaded === null || card.place.clientWidth === 0) return;
+    // All cards are as wide as each other; asking each would cost a layout for each.
+    this.#width ||= card.place.clientWidth;
+    if (loaded === null || this.#width === 0) return;
     card.plot = drawSeries(
       card.place,
       [{ loaded, index: 0, shown: (value) => value * loaded.measure.scale }],
-      { width: card.place.clientWidth, height: 84, compact: true },
+      { width: this.#width, height: 84, compact: true },
     );
   }
 
@@ -180,8 +184,8 @@ export class SeriesCards {
   }
 
   #resized = () => {
-    for (const card of this.#cards.values())
-      if (card.plot !== undefined && card.plot.width !== card.place.clientWidth) this.#waiting.add(card);
+    this.#width = 0;
+    for (const card of this.#cards.values()) if (card.plot !== undefined) this.#waiting.add(card);
     this.#schedule();
   };
 }

@@ -1,6 +1,7 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { paletteSize } from '../elements.js';
+import { currentTheme } from '../theme.js';
 import type { LoadedLine, Shown } from './line-data.js';
 import { columnsOf, shiftsOf } from './line-data.js';
 
@@ -33,7 +34,7 @@ export function drawSeries(
   lines: readonly DrawnLine[],
   { width, height, compact, axis, pointed }: SeriesPlotSettings,
 ): uPlot {
-  const colour = colours(target);
+  const colour = colourNamed;
   const tables = lines.map(({ loaded, shown }) => columnsOf(loaded, shown) as unknown as uPlot.AlignedData);
   const data = tables.length === 1 ? tables[0]! : uPlot.join(tables);
   const text = colour('muted');
@@ -124,20 +125,21 @@ export function drawSeries(
   );
 }
 
-/** The page's colours as a canvas takes them: without `light-dark()` and variables. */
-function colours(target: HTMLElement): (name: string) => string {
-  const known = new Map<string, string>();
-  return (name) => {
-    const before = known.get(name);
-    if (before !== undefined) return before;
-    const probe = document.createElement('span');
-    probe.style.color = `var(--${name})`;
-    target.append(probe);
-    const { color } = getComputedStyle(probe);
-    probe.remove();
-    known.set(name, color);
-    return color;
-  };
+/** By theme and name. */
+const knownColours = new Map<string, string>();
+
+/** The page's colours as a canvas takes them: without `light-dark()` and variables. Asking for one costs a layout. */
+function colourNamed(name: string): string {
+  const key = `${currentTheme()} ${name}`;
+  const known = knownColours.get(key);
+  if (known !== undefined) return known;
+  const probe = document.createElement('span');
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  knownColours.set(key, color);
+  return color;
 }
 
 const day = 86_400;
