@@ -4,14 +4,14 @@
  *
  *     node packages/dashboard/bench/synthetic-history.mjs /tmp/history
  *     node packages/bench/bin/kora-bench.js dashboard /tmp/history --out /tmp/site
- *     node packages/dashboard/bench/scrolling.mjs /tmp/site
+ *     node packages/dashboard/bench/scrolling.mjs /tmp/site 60     # pixels a frame; 60 is 3,600 a second
  */
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { findChromium } from '@kora-bench/testing/chromium';
 import { chromium } from 'playwright-core';
 
-const [site] = process.argv.slice(2);
+const [site, step = '60'] = process.argv.slice(2);
 if (site === undefined) throw new Error('Name the folder of a dashboard.');
 const browser = await chromium.launch({ executablePath: findChromium(), chromiumSandbox: false });
 const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
@@ -29,12 +29,12 @@ await page.goto(pathToFileURL(join(resolve(site), 'series.html')).href);
 await page.locator('.cards canvas').first().waitFor();
 const opened = Date.now() - start;
 const before = await durations();
-const measured = await page.evaluate(async () => {
+const measured = await page.evaluate(async (pixels) => {
   globalThis.tasks.length = 0;
   const frames = [];
   const end = document.documentElement.scrollHeight - innerHeight;
   let [most, last] = [0, performance.now()];
-  for (let y = 0; y < end; y += 200) {
+  for (let y = 0; y < end && frames.length < 400; y += pixels) {
     scrollTo(0, y);
     await new Promise((resolveFrame) => requestAnimationFrame(resolveFrame));
     const now = performance.now();
@@ -43,20 +43,20 @@ const measured = await page.evaluate(async () => {
     most = Math.max(most, document.querySelectorAll('.cards canvas').length);
   }
   return { frames, most, tasks: globalThis.tasks, cards: document.querySelectorAll('.cards article').length };
-});
+}, Number(step));
 const after = await durations();
 const sorted = measured.frames.toSorted((a, b) => a - b);
 const quantile = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))].toFixed(1);
 console.log(`${measured.cards} series; the first is drawn after ${opened} ms`);
 console.log(
-  `${sorted.length} frames of 200 pixels each: median ${quantile(0.5)} ms, 95 % ${quantile(0.95)} ms, 99 % ${quantile(0.99)} ms, longest ${quantile(1)} ms`,
+  `${sorted.length} frames of ${step} pixels each: median ${quantile(0.5)} ms, 95 % ${quantile(0.95)} ms, 99 % ${quantile(0.99)} ms, longest ${quantile(1)} ms`,
 );
 console.log(
   `frames over 50 ms: ${sorted.filter((frame) => frame > 50).length}; long tasks: ${measured.tasks.length}`,
 );
 const perFrame = (name) => ((1000 * (after[name] - before[name])) / sorted.length).toFixed(1);
 console.log(
-  `computing per frame: ${perFrame('TaskDuration')} ms in all, of it scripts ${perFrame('ScriptDuration')} ms, layout ${perFrame('LayoutDuration')} ms; at most ${measured.most} plots at once`,
+  `computing per frame: ${perFrame('TaskDuration')} ms in all, of it scripts ${perFrame('ScriptDuration')} ms, styles ${perFrame('RecalcStyleDuration')} ms, layout ${perFrame('LayoutDuration')} ms; at most ${measured.most} plots at once`,
 );
 await browser.close();
 
