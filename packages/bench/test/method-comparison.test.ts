@@ -71,7 +71,7 @@ test('the report has a section of it, with names as text', async () => {
   );
   const page = runPage('x', records, found);
   expect(page).toContain('<h2 id="differences-between-methods">Differences between methods</h2>');
-  expect(page).toContain('good &lt;b&gt;');
+  expect(page).toContain('good &#60;b&#62;');
   expect(page).not.toContain('good <b>');
 });
 
