@@ -103,9 +103,7 @@ const classifiedMethodRecipes: readonly MethodRecipe[] = [
   ...recipes('kora-chain with residual links, norms and read-outs', koraChain, {
     ...{ rank: 3, links: 'residual', normalize: true, readOut: 'each' },
   }),
-  ...recipes('basis-adapter with rational functions', basisAdapter, {
-    ...{ basis: 'rational', rank: 2, grid: 'data', targets: ['attn.v'] },
-  }),
+  ...recipes('basis-adapter', basisAdapter, { rank: 2, grid: 'data', targets: ['attn.v'] }),
 ];
 
 const batchSize = 3;
