@@ -32,7 +32,8 @@ type Resolve = (specifier: string, parent: string) => string;
  */
 export async function codeDigest(plugin: PluginModule): Promise<string> {
   const { resolve } = await import('import-meta-resolve');
-  const entry = realpathSync(fileURLToPath(plugin.url));
+  const path = fileURLToPath(plugin.url);
+  const entry = existsSync(path) ? realpathSync(path) : path;
   const parts = new Set<string>();
   const seen = new Set([entry]);
   // A set goes on over what is added while it is walked.
