@@ -71,6 +71,7 @@ const cost = (title, phase, rest) => ({
   format: { scale: 1, digits: 1 },
   gating: false,
   isShare: false,
+  range: [0, null],
   ...rest,
 });
 const measures = {
@@ -82,6 +83,7 @@ const measures = {
     direction: 'lower',
     format: { scale: 1, digits: 3 },
     isShare: false,
+    range: [0, null],
   },
   'source/test/macroF1': { ...quality('source', 'macro F1', false), isShare: false },
   trainableParameters: cost('trainable parameters', null, {

@@ -81,11 +81,11 @@ function estimateOf(cells: readonly ComparedCell[], key: string): Estimate | nul
   const found = cells.flatMap(({ measures }) => measures.find((one) => one.key === key) ?? []);
   const [first] = found;
   if (first === undefined) return null;
-  const { value, interval, isShare, metric } = first;
+  const { value, interval, range } = first;
   if (found.length === 1) return { value, interval, deviation: null, measurements: 1 };
   return estimate(
     found.map((one) => one.value),
-    metric?.range ?? (isShare ? [0, 1] : [null, null]),
+    range,
   );
 }
 

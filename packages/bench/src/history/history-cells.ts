@@ -102,8 +102,8 @@ export function seriesFile({ label, model, backend, device, configuration, testb
 }
 
 function definitionOf(measure: Measure): MeasureDefinition {
-  const { kind, title, phase, unit, direction, format, gating, isShare } = measure;
-  return { kind, title, phase, unit, direction, format: { ...format }, gating, isShare };
+  const { kind, title, phase, unit, direction, format, gating, isShare, range } = measure;
+  return { kind, title, phase, unit, direction, format: { ...format }, gating, isShare, range: [...range] };
 }
 
 /**
@@ -164,7 +164,12 @@ export function cellOfEntry(definition: SeriesLine, entry: EntryLine): ComparedC
       const own = definition.measures[key];
       return own === undefined
         ? []
-        : [{ key, ...own, value, interval, examples, metric: null, evaluation: null }];
+        : [
+            {
+              ...{ key, ...own, value, interval, examples, metric: null, evaluation: null },
+              range: own.range ?? (own.isShare ? [0, 1] : [null, null]),
+            },
+          ];
     }),
     failure: null,
     data: new Map(Object.entries(entry.data)),

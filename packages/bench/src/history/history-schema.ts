@@ -17,6 +17,12 @@ export const measureDefinitionSchema = z.strictObject({
   format: z.strictObject({ scale: z.number(), digits: z.int().min(0) }),
   gating: z.boolean(),
   isShare: z.boolean().describe('Whether it is a share of examples.'),
+  range: z
+    .tuple([z.number().nullable(), z.number().nullable()])
+    .optional()
+    .describe(
+      'The least and the greatest value there can be, null without bound; absent where nothing is known.',
+    ),
 });
 export type MeasureDefinition = z.infer<typeof measureDefinitionSchema>;
 

@@ -31,6 +31,8 @@ export interface Measure {
   readonly examples: number | null;
   /** Whether it is a share of examples. */
   readonly isShare: boolean;
+  /** The least and the greatest value there can be; null where there is no bound. */
+  readonly range: readonly [low: number | null, high: number | null];
   /** Of quality. */
   readonly metric: RecordedMetric | null;
   readonly evaluation: string | null;
@@ -78,6 +80,7 @@ function qualityOf(phase: PhaseRecord): Measure[] {
           interval: values.length === 1 ? (found[0]!.intervals[metric.key] ?? null) : null,
           examples: found[0]!.examples,
           isShare: metric.interval === 'wilson',
+          range: metric.range,
           metric,
           evaluation,
         },
@@ -199,6 +202,7 @@ function count(of: Pick<Measure, 'key' | 'title' | 'value'> & Partial<Measure>):
     interval: null,
     examples: null,
     isShare: false,
+    range: [0, null],
     metric: null,
     evaluation: null,
     ...of,
