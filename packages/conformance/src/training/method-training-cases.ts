@@ -90,15 +90,8 @@ const classifiedMethodRecipes: readonly MethodRecipe[] = [
   ...recipes('kora with attention', kora, {
     ...{ composition: 'attention', dComp: 4, rank: 3, target: 'output', gate: 'token' },
   }),
-  ...recipes('kora across blocks, with B-splines', kora, {
-    ...{
-      composition: 'cross-block',
-      dComp: 4,
-      basis: 'bspline',
-      rank: 2,
-      target: 'q-and-v',
-      gate: 'channel',
-    },
+  ...recipes('kora across blocks', kora, {
+    ...{ composition: 'cross-block', dComp: 4, rank: 2, target: 'q-and-v', gate: 'channel' },
   }),
   ...recipes('kora-chain with residual links, norms and read-outs', koraChain, {
     ...{ rank: 3, links: 'residual', normalize: true, readOut: 'each' },
