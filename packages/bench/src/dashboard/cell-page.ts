@@ -1,17 +1,12 @@
 import { z } from 'zod';
 import { ckaResultSchema } from '../analyses/cka.js';
-import type {
-  DoneRecord,
-  EvaluationRecord,
-  FailedRecord,
-  Finding,
-  PhaseRecord,
-} from '../records/record-schema.js';
+import type { DoneRecord, EvaluationRecord, FailedRecord, PhaseRecord } from '../records/record-schema.js';
 import { cellName, failureText } from '../records/record-schema.js';
 import { readScores } from '../records/score-files.js';
 import { blockHeatmap } from '../report/charts.js';
 import type { Curve } from '../report/curves.js';
 import { trainingCurves } from '../report/curves.js';
+import { findingsTable } from '../report/fields.js';
 import type { Column } from '../report/html.js';
 import { escapeHtml, folded, foldedJson, heading, markup, slug, table } from '../report/html.js';
 import { describeImages, describePhase, phaseFacts } from '../table/phase-facts.js';
@@ -339,20 +334,5 @@ function similarity({ analyses }: DoneRecord): string | false {
       most: 1,
     }),
     '</div>',
-  );
-}
-
-function findingsTable(findings: readonly Finding[]): string {
-  if (findings.length === 0) return '<p>The audits found nothing.</p>';
-  return table(
-    'What the audits found',
-    [
-      { title: 'severity', cell: ({ severity }) => `<span class="${severity}">${severity}</span>` },
-      { title: 'code', cell: ({ code }) => `<code>${escapeHtml(code)}</code>` },
-      { title: 'where', cell: ({ where }) => escapeHtml(where) },
-      { title: 'what', cell: ({ message }) => escapeHtml(message) },
-      { title: 'evidence', cell: ({ evidence }) => foldedJson('show', evidence) },
-    ] satisfies Column<Finding>[],
-    findings,
   );
 }

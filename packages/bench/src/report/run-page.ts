@@ -9,7 +9,7 @@ import type { GroupedFinding, RunSummary } from '../table/run-summary.js';
 import { summarizeRun } from '../table/run-summary.js';
 import { absent, learningRateText, megabytes, plural, rate } from '../table/text-table.js';
 import { ablationSection } from './ablation-section.js';
-import { rowsTable } from './fields.js';
+import { findingsTable, rowsTable } from './fields.js';
 import { escapeHtml, folded, foldedJson, heading, markup, table } from './html.js';
 import { methodComparisonSection } from './method-section.js';
 import { page } from './page.js';
@@ -108,7 +108,7 @@ function results(summary: RunSummary, content: PageContent, methods: RunMethodCo
     '</div>',
     similaritySection(content),
     heading('Findings'),
-    findingsTable(findings),
+    groupedFindings(findings),
     heading('Environment and configuration'),
     foldedJson('Environment', records[0]!.environment),
     foldedJson('Code', records[0]!.code),
@@ -181,21 +181,11 @@ function cellsTable(records: readonly DoneRecord[]): string {
   );
 }
 
-function findingsTable(findings: readonly GroupedFinding[]): string {
-  if (findings.length === 0) return '<p>The audits found nothing.</p>';
-  return table(
-    'What the audits found',
-    [
-      { title: 'severity', cell: ({ severity }) => `<span class="${severity}">${severity}</span>` },
-      { title: 'code', cell: ({ code }) => `<code>${escapeHtml(code)}</code>` },
-      { title: 'where', cell: ({ where }) => escapeHtml(where) },
-      { title: 'what', cell: ({ message }) => escapeHtml(message) },
-      {
-        title: 'methods',
-        cell: ({ labels, cells }) => escapeHtml(`${labels.join(', ')} (${plural(cells.length, 'cell')})`),
-      },
-      { title: 'evidence of the first', cell: ({ evidence }) => foldedJson('show', evidence) },
-    ],
-    findings,
-  );
+function groupedFindings(findings: readonly GroupedFinding[]): string {
+  const methods = {
+    title: 'methods',
+    cell: ({ labels, cells }: GroupedFinding) =>
+      escapeHtml(`${labels.join(', ')} (${plural(cells.length, 'cell')})`),
+  };
+  return findingsTable(findings, [methods], 'evidence of the first');
 }
