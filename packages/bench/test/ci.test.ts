@@ -107,7 +107,12 @@ describe('ci record', () => {
     const first = git('rev-parse', 'HEAD');
     expect((await record(folder, '--no-push', '--out', 'bench-ci/1')).code).toBe(0);
     const second = commit({ 'notes.txt': 'more' });
-    expect((await record(folder, '--no-push', '--out', 'bench-ci/2')).code).toBe(0);
+    const site = join(folder, '..', 'site');
+    expect((await record(folder, '--no-push', '--out', 'bench-ci/2', '--site', site)).code).toBe(0);
+    expect(readFileSync(join(site, 'index.html'), 'utf8')).toContain('What changed');
+    // The history and the run just made.
+    expect(readFileSync(join(site, 'series.html'), 'utf8')).toMatch(/"points":2|2 results/);
+    expect(readFileSync(join(site, 'runs.html'), 'utf8')).toMatch(/>1<[^]*done/);
     expect(
       entriesOf(folder)
         .map((entry) => entry.commit)

@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InputError } from '@kora-bench/core/errors';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { alarmsOf, commentOf } from '../../ci/comment.js';
@@ -14,8 +13,8 @@ import { writeOutput } from '../../records/run-files.js';
 import { findRepository, mergeBase, resolveCommit } from '../../revisions/git.js';
 import type { RevisionSettings } from '../../revisions/open-revision.js';
 import { isFolder, openRevision } from '../../revisions/open-revision.js';
-import { runCommand } from '../../revisions/run-command.js';
 import { plural } from '../../table/text-table.js';
+import { writeDashboard } from './dashboard.js';
 import { exitCode, printJson, printMessage, printResult } from './output.js';
 import type { Interruption } from './signals.js';
 import { interruptible } from './signals.js';
@@ -120,7 +119,7 @@ export function ciRecord(flags: readonly string[], options: CiRecordOptions): Pr
           additions,
           message: `Results of ${commit?.slice(0, 10) ?? revision.name}`,
           use: async (folder) => {
-            if (site !== undefined) await writeSite(folder, resolve(site));
+            if (site !== undefined) printMessage(`Site: ${await writeDashboard([folder, run], site)}`);
           },
           tell: printMessage,
         },
@@ -130,29 +129,6 @@ export function ciRecord(flags: readonly string[], options: CiRecordOptions): Pr
     if (unfinished > 0) printMessage(`${plural(unfinished, 'failed cell')} left out.`);
     return unfinished + problems.length > 0 ? exitCode.failed : exitCode.done;
   });
-}
-
-const ownBin = fileURLToPath(new URL('../../../bin/kora-bench.js', import.meta.url));
-
-/** The dashboard of a history, where this version has one. */
-async function writeSite(history: string, site: string): Promise<void> {
-  const call = (...args: readonly string[]) =>
-    runCommand({ command: process.execPath, args: [ownBin, ...args], cwd: process.cwd() });
-  const { stdout } = await call('--help');
-  if (!/^\s+dashboard\b/m.test(stdout)) {
-    printMessage('No site was written: this version has no command `dashboard`.');
-    return;
-  }
-  const end = await call('dashboard', '--history', history, '--out', site);
-  if (end.code === 0) printMessage(`Site: ${site}`);
-  else {
-    throw new InputError('The dashboard cannot be written.', {
-      where: site,
-      expected: 'exit code 0',
-      received: end.output.trimEnd().split('\n').slice(-8).join('\n    '),
-      fix: 'The history is written. Correct what it says, and call `dashboard` on the branch.',
-    });
-  }
 }
 
 function settingsOf({ setup, bin }: CiOptions, { signal }: Interruption): RevisionSettings {

@@ -14,6 +14,15 @@ export interface DashboardOptions {
 
 /** Writes a site of a history and of runs, and prints where its first page is. */
 export async function dashboard(names: readonly string[], { out }: DashboardOptions): Promise<number> {
+  printResult(await writeDashboard(names, out));
+  return exitCode.done;
+}
+
+/**
+ * Writes a site of a history and of runs.
+ * @returns the path of its first page
+ */
+export async function writeDashboard(names: readonly string[], out: string): Promise<string> {
   const sources = await findSources(names);
   if (names.length === 0) printMessage(`Shown: ${shownText(sources)}.`);
   const content = await readContent(sources);
@@ -21,8 +30,7 @@ export async function dashboard(names: readonly string[], { out }: DashboardOpti
   const folder = resolve(out);
   const { files, bytes } = await writeSite(folder, siteOf(content, { live: false }));
   printMessage(`${plural(files, 'file')}, ${(bytes / 1e6).toFixed(1)} MB.`);
-  printResult(join(folder, 'index.html'));
-  return exitCode.done;
+  return join(folder, 'index.html');
 }
 
 export interface ServeOptions {
