@@ -207,12 +207,31 @@ async function startValues(model: Architecture, method: ConfiguredMethod, task: 
     const isNorm = /(^|[._])norm(?:\d|_pre)?\.weight$/.test(spec.name);
     start.set(spec.name, noisy(spec, { std: 0.3, around: () => (isNorm ? 1 : 0) }));
   }
-  await initializeMethod({ model, method, seed: 1 }, start);
+  await initializeMethod({ model, method, seed: 1 }, start, (sites, batches) =>
+    drawnInputs(model, sites, batches),
+  );
   for (const spec of parameters.filter(({ owner, constant }) => owner === 'method' && constant !== true)) {
     const { data } = start.get(spec.name);
     start.set(spec.name, noisy(spec, { std: 0.1, around: (i) => data[i]! }));
   }
   return start;
+}
+
+/** Stands for what layers read of training images, `[B, N, in]` per batch. */
+async function drawnInputs(model: Architecture, names: readonly string[], batches: number) {
+  return new Map(
+    model.sites
+      .filter(({ name }) => names.includes(name))
+      .map(({ name, inFeatures }) => {
+        const random = randomStream(2, `inputs/${name}`);
+        const batch = () =>
+          hostTensor(
+            [batchSize, 5, inFeatures],
+            Float32Array.from({ length: batchSize * 5 * inFeatures }, () => random.normal()),
+          );
+        return [name, Array.from({ length: batches }, batch)] as const;
+      }),
+  );
 }
 
 interface Noise {
