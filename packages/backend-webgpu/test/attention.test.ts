@@ -27,7 +27,7 @@ const shapes: readonly Extents[] = [
 const manyHeads: Extents = [66_000, 1, 2, 2, 2];
 
 /** Software drivers compile a kernel in seconds. */
-const timeout = 120_000;
+const timeout = 300_000;
 
 /** An attention and its adjoints. */
 function attentionProgram([heads, N, M, d, e]: Extents): Program {
