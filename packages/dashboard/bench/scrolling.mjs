@@ -2,9 +2,9 @@
  * Scrolls through the series of a dashboard in Chromium, without a window, and prints how long its frames took and what
  * drawing cost. Without a GPU everything is drawn by the CPU, so frames depend on how busy the machine is.
  *
- *     node packages/dashboard/bench/synthetic-history.mjs /tmp/history
- *     node packages/bench/bin/kora-bench.js dashboard /tmp/history --out /tmp/site
- *     node packages/dashboard/bench/scrolling.mjs /tmp/site 60     # pixels a frame; 60 is 3,600 a second
+ *     node packages/dashboard/bench/synthetic-history.mjs large-history
+ *     node packages/bench/bin/kora-bench.js dashboard large-history --out large-site
+ *     node packages/dashboard/bench/scrolling.mjs large-site 60     # pixels a frame; 60 is 3,600 a second
  */
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
