@@ -3,4 +3,4 @@ import { describeBackend } from '@kora-bench/conformance';
 import { withAdapter } from './with-adapter.js';
 
 // A software driver compiles the kernels of a training step when it first runs.
-withAdapter(() => describeBackend(definition, { timeout: 300_000 }));
+withAdapter(() => describeBackend(definition, { timeout: 900_000 }));
