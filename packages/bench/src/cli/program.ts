@@ -1,6 +1,17 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../input/duration.js';
-import type { PeerName } from '../throughput/throughput-process.js';
+import { Command, Option } from 'commander';
+import {
+  names,
+  numberOrText,
+  numbersOrTexts,
+  peerList,
+  port,
+  positive,
+  positiveInteger,
+  ratesOrDefault,
+  repeated,
+  time,
+  wholeNumber,
+} from './arguments.js';
 import { outputWidth } from './commands/output.js';
 
 /** Takes the exit code of the command that ran. */
@@ -421,80 +432,4 @@ function addDashboard(program: Command, report: Report): void {
     .argument('[folders...]', sources)
     .option('--port <number>', 'on this machine; 0 for any that is free', port, 8470)
     .action(async (folders, options) => report(await (await code()).serve(folders, options)));
-}
-
-/** Comma-separated names; a flag that is given twice adds to the first. */
-export function names(text: string, before: readonly string[] = []): string[] {
-  const parts = text.split(',').map((part) => part.trim());
-  if (parts.some((part) => part === ''))
-    throw new InvalidArgumentError('Expected names with commas between, none empty.');
-  return [...before, ...parts];
-}
-
-/** A number; text that is none stays as it is, so that the configuration's check can show it. */
-export function numberOrText(text: string): number | string {
-  const value = Number(text);
-  return text.trim() === '' || Number.isNaN(value) ? text : value;
-}
-
-/** Comma-separated numbers, or the word `default`. */
-export function ratesOrDefault(text: string): 'default' | (number | string)[] {
-  return text.trim() === 'default' ? 'default' : numbersOrTexts(text);
-}
-
-const peerNames = ['own', 'pytorch'] as const satisfies readonly PeerName[];
-
-function peerList(text: string): PeerName[] {
-  const list = names(text);
-  const unknown = list.find((name) => !peerNames.some((known) => known === name));
-  if (unknown !== undefined)
-    throw new InvalidArgumentError(`Expected ${peerNames.join(' or ')}, got ${unknown}.`);
-  return list as PeerName[];
-}
-
-/** Comma-separated numbers. */
-export function numbersOrTexts(text: string): (number | string)[] {
-  return text.split(',').map(numberOrText);
-}
-
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError('Expected an integer of at least 1.');
-  return value;
-}
-
-/** An integer from 0. */
-export function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isInteger(value) || value < 0)
-    throw new InvalidArgumentError('Expected an integer of at least 0.');
-  return value;
-}
-
-export function port(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > 65_535)
-    throw new InvalidArgumentError('Expected a number from 0 to 65535.');
-  return value;
-}
-
-export function positive(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value > 0 && value < Infinity))
-    throw new InvalidArgumentError('Expected a number above 0.');
-  return value;
-}
-
-/** Milliseconds of a duration; Infinity for `none`. */
-export function time(text: string): number {
-  const milliseconds = text === 'none' ? Infinity : parseDuration(text);
-  if (milliseconds === undefined)
-    throw new InvalidArgumentError('Expected a time with its unit, such as 90s, 30m, 2h or 1h30m, or none.');
-  return milliseconds;
-}
-
-/** Text as it is; a flag that is given twice adds to the first. */
-export function repeated(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
 }

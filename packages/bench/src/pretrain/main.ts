@@ -5,8 +5,8 @@ import full from '@kora-bench/method-full';
 import { vitMicroConfig, vitMicroFolder, vitMicroPreprocessing } from '@kora-bench/models';
 import type { ProgressEvent } from '@kora-bench/trainer';
 import { Command } from 'commander';
+import { numberOrText, positiveInteger } from '../cli/arguments.js';
 import { exitCode, explainError, printMessage, printResult } from '../cli/commands/output.js';
-import { numberOrText, positiveInteger } from '../cli/program.js';
 import { throttleSteps } from '../progress/pace.js';
 import { pretrain } from './pretrain.js';
 
