@@ -19,9 +19,9 @@ export {
   type AdapterLayer,
   kindsAndBlocks,
   layersForAdapters,
+  layersInAllBlocks,
   layersOfAdapter,
   patternEntry,
-  requireAllBlocks,
 } from './peft/adapter-layers.js';
 export { type AdapterTensors, adapterFile } from './peft/adapter-tensors.js';
 export { type AttachSpec, attachMethod, type NoiseSpec } from './peft/attach.js';

@@ -3,12 +3,10 @@ import type { HostTensor } from '@kora-bench/core/graph';
 import { hostTensor } from '@kora-bench/core/graph';
 import type { PeftForm } from '@kora-bench/core/peft';
 import {
-  kindsAndBlocks,
-  layersOfAdapter,
+  layersInAllBlocks,
   peftPrefix,
   readPeftFields,
   refuseFeatures,
-  requireAllBlocks,
   requireParameter,
 } from '@kora-bench/core/peft';
 import { z } from 'zod';
@@ -62,12 +60,10 @@ export const ia3Form: PeftForm<Ia3Options> = {
     };
   },
   read(context) {
-    const { config, tensors, model } = context;
+    const { config, tensors } = context;
     readPeftFields(config, fieldsSchema);
     refuseFeatures(config, { fan_in_fan_out: 'weights stored as [in, out]' }, ['runtime_config']);
-    const layers = layersOfAdapter(context, 'ia3_l');
-    const { kinds, blocks } = kindsAndBlocks(layers, model);
-    requireAllBlocks(blocks, model);
+    const { layers, kinds } = layersInAllBlocks(context, 'ia3_l');
     // Which side is scaled shows in the shape: `[1, in]` or `[out, 1]`, the same in all blocks.
     const feedforward = kinds.filter((kind) => {
       const { name } = layers.find((layer) => layer.kind === kind)!;

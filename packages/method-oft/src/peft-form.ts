@@ -2,12 +2,10 @@ import { InputError } from '@kora-bench/core/errors';
 import type { HostTensor } from '@kora-bench/core/graph';
 import type { PeftForm } from '@kora-bench/core/peft';
 import {
-  kindsAndBlocks,
-  layersOfAdapter,
+  layersInAllBlocks,
   peftPrefix,
   readPeftFields,
   refuseFeatures,
-  requireAllBlocks,
   requireParameter,
   targetLayers,
 } from '@kora-bench/core/peft';
@@ -61,7 +59,7 @@ export const oftForm: PeftForm<OftOptions> = {
     };
   },
   read(context) {
-    const { config, tensors, model } = context;
+    const { config, tensors } = context;
     const fields = readPeftFields(config, fieldsSchema);
     refuseFeatures(
       config,
@@ -73,9 +71,7 @@ export const oftForm: PeftForm<OftOptions> = {
       },
       ['runtime_config', 'use_cayley_neumann'],
     );
-    const layers = layersOfAdapter(context, angles);
-    const { kinds, blocks } = kindsAndBlocks(layers, model);
-    requireAllBlocks(blocks, model);
+    const { layers, kinds } = layersInAllBlocks(context, angles);
     const values = layers.map(({ name, inFeatures }): [string, HostTensor] => {
       const block = blockSizeOf(inFeatures, fields.oft_block_size);
       const shape = [inFeatures / block, (block * (block - 1)) / 2];

@@ -2,12 +2,10 @@ import type { HostTensor, Weights } from '@kora-bench/core/graph';
 import { hostTensor } from '@kora-bench/core/graph';
 import type { LinearSite, PeftForm } from '@kora-bench/core/peft';
 import {
-  kindsAndBlocks,
-  layersOfAdapter,
+  layersInAllBlocks,
   peftPrefix,
   readPeftFields,
   refuseFeatures,
-  requireAllBlocks,
   requireParameter,
   targetLayers,
 } from '@kora-bench/core/peft';
@@ -77,16 +75,14 @@ export const veraForm: PeftForm<VeraOptions> = {
     };
   },
   read(context) {
-    const { config, tensors, model } = context;
+    const { config, tensors } = context;
     const { r, d_initial: dInitial } = readPeftFields(config, fieldsSchema);
     refuseFeatures(
       config,
       { fan_in_fan_out: 'weights stored as [in, out]', bias: 'trained biases of the backbone' },
       ['runtime_config'],
     );
-    const layers = layersOfAdapter(context, lambdaB);
-    const { kinds, blocks } = kindsAndBlocks(layers, model);
-    requireAllBlocks(blocks, model);
+    const { layers, kinds } = layersInAllBlocks(context, lambdaB);
     const values = new Map<string, HostTensor>();
     const { widest, highest } = extents(layers);
     values.set(sharedA, tensors.take(`${sharedPrefix}${sharedA}`, [r, widest]));

@@ -74,12 +74,21 @@ export function kindsAndBlocks(
   return { kinds, blocks: blocks.length === depth ? undefined : blocks };
 }
 
-/** @throws FormatError where an adapter leaves out blocks, for methods that cannot */
-export function requireAllBlocks(blocks: readonly number[] | undefined, { depth }: Architecture): void {
-  if (blocks === undefined) return;
+/**
+ * The layers that an adapter sits on and their kinds, for methods that change the same layers of all blocks.
+ * @param ending as {@link layersOfAdapter} takes it
+ * @throws FormatError as {@link layersOfAdapter} and {@link kindsAndBlocks} do, and where the adapter leaves out blocks
+ */
+export function layersInAllBlocks(
+  context: Pick<PeftReadContext, 'config' | 'tensors' | 'model'>,
+  ending: string,
+): { readonly layers: readonly AdapterLayer[]; readonly kinds: readonly LayerKind[] } {
+  const layers = layersOfAdapter(context, ending);
+  const { kinds, blocks } = kindsAndBlocks(layers, context.model);
+  if (blocks === undefined) return { layers, kinds };
   throw new FormatError('The adapter sits on some blocks only, which this method cannot.', {
     where: `${adapterConfigFile}: layers_to_transform`,
-    expected: `all blocks from 0 to ${depth - 1}`,
+    expected: `all blocks from 0 to ${context.model.depth - 1}`,
     received: blocks.join(', '),
     fix: mergeInPython,
   });
