@@ -155,7 +155,7 @@ describe('bad input', () => {
     expect(read(site, 'methods.html')).toContain('There are no finished results to compare yet.');
   });
 
-  test('a damaged line is told, and the rest is shown', async () => {
+  test('a damaged line is reported, and the rest is shown', async () => {
     const { history } = await historyOf(2, 0);
     const testbed = readdirSync(history).find((name) => !name.startsWith('.'))!;
     const [file] = readdirSync(join(history, testbed));
@@ -166,7 +166,7 @@ describe('bad input', () => {
     expect(readdirSync(join(site, 'data/series'))).toHaveLength(2);
   });
 
-  test('a record of another version is told; a run of nothing else is an error', async () => {
+  test('a record of another version is reported; a run of nothing else is an error', async () => {
     const run = recordedRun([
       { label: 'lora', correct: images(40) },
       { label: 'full', correct: images(40) },

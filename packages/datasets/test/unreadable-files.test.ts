@@ -142,7 +142,7 @@ describe('without the permission', () => {
     expect(message).toMatch(/received: permission denied\n {2}fix: +Check the permissions/);
   });
 
-  test('to an archive, and to the data folder: likewise, and nobody is told to download', () => {
+  test('to an archive, and to the data folder: likewise, and the advice is not to download', () => {
     const folder = openPhotos();
     writeFileSync(join(folder, 'more.zip'), image);
     chmodSync(join(folder, 'more.zip'), 0o000);

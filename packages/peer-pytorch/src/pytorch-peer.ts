@@ -15,7 +15,7 @@ export interface PytorchPeerOptions {
 }
 
 /**
- * The training step of a method in PyTorch, with timm's model and peft's adapter, in a process of its own. It computes on
+ * The training step of a method in PyTorch, with timm's model and peft's adapter, in a separate process. It computes on
  * the CPU with as many threads as this process may use cores.
  */
 export function pytorchPeer({ python }: PytorchPeerOptions): PeerDefinition {

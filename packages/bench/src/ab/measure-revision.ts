@@ -43,7 +43,7 @@ export type Told =
   | { readonly failure: string };
 
 /**
- * Measures with a revision's own command line, in a process of its own.
+ * Measures with a revision's own command line, in a separate process.
  * @param flags of `throughput`
  * @returns null where it was stopped
  * @throws InputError where the revision has no `throughput` that prints JSON

@@ -112,7 +112,7 @@ async function isHistory(path: string): Promise<boolean> {
 }
 
 /**
- * Reads what a site shows. What is damaged is told on the site, and the rest is shown.
+ * Reads what a site shows. Damage is reported on the site, and the rest is shown.
  * @throws KoraError where nothing of it can be read
  */
 export async function readContent(sources: readonly SiteSource[]): Promise<SiteContent> {

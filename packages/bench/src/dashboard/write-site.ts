@@ -17,7 +17,7 @@ export interface WrittenSite {
 /**
  * Writes a site into a folder. A site that was written there before is replaced: what it had and the new one has not is
  * removed. Each file is replaced as a whole.
- * @param wrote is told of every file
+ * @param wrote called for every file
  * @throws InputError where the folder has something else in it, or cannot be written
  */
 export async function writeSite(
