@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { abFileSchema } from '@kora-bench/bench';
 import { describe, expect, test } from 'vitest';
-import type { Ended } from './fake-run.js';
+import type { Ended } from './captured-output.js';
+import { collectOutput } from './captured-output.js';
 import { fixture, temporaryFolder, until } from './fake-run.js';
 import type { ScratchRepository } from './scratch-repository.js';
 import { scratchRepository } from './scratch-repository.js';
@@ -23,18 +24,8 @@ function repository(): ScratchRepository {
 function startAb(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv = {}) {
   const env = { ...process.env, KORA_CACHE_DIR: join(folder, '..', 'cache'), ...environment };
   const child = spawn(process.execPath, [bin, 'ab', ...words], { cwd: folder, env });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  const ended = new Promise<Ended>((resolve) =>
-    child.on('close', (code) => resolve({ code, stdout, stderr })),
-  );
-  return { child, ended, said: () => stderr };
+  const { ended, written } = collectOutput(child);
+  return { child, ended, said: () => written.stderr };
 }
 const common = ['--bin', 'bench.mjs', '--method', 'lora', '--rounds', '6'];
 const ab = (folder: string, ...words: readonly string[]) => startAb(folder, [...words, ...common]).ended;

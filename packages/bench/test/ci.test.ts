@@ -3,7 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSide } from '@kora-bench/bench';
 import { describe, expect, test } from 'vitest';
-import type { Ended } from './fake-run.js';
+import type { Ended } from './captured-output.js';
+import { collectOutput } from './captured-output.js';
 import { fakeSuite, fixture, temporaryFolder } from './fake-run.js';
 import { images, recordedRun } from './recorded-run.js';
 import type { ScratchRepository } from './scratch-repository.js';
@@ -32,14 +33,7 @@ function ci(folder: string, ...words: readonly string[]): Promise<Ended> {
   const common = ['--suite', './suite.json', '--bin', bin];
   const [subcommand, ...rest] = words;
   const child = spawn(process.execPath, [bin, 'ci', subcommand!, ...common, ...rest], { cwd: folder, env });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+  return collectOutput(child).ended;
 }
 const compare = (folder: string, ...words: readonly string[]) =>
   ci(folder, 'compare', '--base', 'main', '--speed-rounds', '0', ...words, '--', '--no-estimate');

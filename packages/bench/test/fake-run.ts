@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Ended } from './captured-output.js';
+import { collectOutput } from './captured-output.js';
 
 export const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
@@ -23,12 +25,6 @@ export function fakeSuite(folder: string, labels: readonly string[], changes: ob
   return path;
 }
 
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Starts the command line with fake cells in a child process; an object adds to its environment. */
 export function startBench(
   cwd: string,
@@ -41,18 +37,7 @@ export function startBench(
     cwd,
     env: Object.assign({ ...process.env, CI: '1', ...folders }, ...changes) as NodeJS.ProcessEnv,
   });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  const ended = new Promise<Ended>((resolve) =>
-    child.on('close', (code) => resolve({ code, stdout, stderr })),
-  );
-  return { child, ended };
+  return { child, ended: collectOutput(child).ended };
 }
 
 export const bench = (cwd: string, ...args: readonly string[]) => startBench(cwd, ...args).ended;

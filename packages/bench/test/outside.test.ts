@@ -6,7 +6,7 @@ import type { DoneRecord } from '@kora-bench/bench';
 import { readPlan, readRecords } from '@kora-bench/bench';
 import { parse } from 'csv-parse/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Ended } from './fake-run.js';
+import type { Ended } from './captured-output.js';
 import { ownFolder, runKora } from './own-folder.js';
 import { temporaryFolder } from './tiny-cell.js';
 

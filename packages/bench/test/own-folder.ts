@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Ended } from './fake-run.js';
+import type { Ended } from './captured-output.js';
+import { collectOutput } from './captured-output.js';
 import { fixture } from './fake-run.js';
 import { temporaryFolder } from './tiny-cell.js';
 
@@ -37,13 +38,5 @@ export function runKora(cwd: string, ...args: readonly string[]): Promise<Ended>
     KORA_DATA_DIR: join(cwd, 'data'),
   };
   const child = spawn(process.execPath, [bin, ...args], { cwd, env });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+  return collectOutput(child).ended;
 }
