@@ -54,7 +54,7 @@ export { methodComparisonText } from './method-comparison/method-comparison-text
 export { missingCells, runCells } from './orchestrator/run-cells.js';
 export { Watchdog } from './orchestrator/watchdog.js';
 export { planCells } from './plan/plan-cells.js';
-export { resolveConfig } from './plan/resolve-config.js';
+export { checkData, resolveConfig } from './plan/resolve-config.js';
 export { type Expectation, RunClock } from './progress/run-clock.js';
 export type { ProgressView } from './progress/views.js';
 export { quietView } from './progress/views.js';

@@ -1,6 +1,7 @@
 import {
   ablationsOf,
   ablationText,
+  checkData,
   compareMethods,
   loadSuite,
   mainEffects,
@@ -11,6 +12,7 @@ import {
 } from '@kora-bench/bench';
 import { expect, test } from 'vitest';
 import { images, recordedRun } from './recorded-run.js';
+import { temporaryFolder } from './tiny-cell.js';
 
 const ablates = (factor: string) => ({ of: 'full', factor });
 const methods = [
@@ -106,6 +108,20 @@ test.each([
   await expect(resolveConfig({ ...config, methods: entries })).rejects.toMatchObject({
     where: expect.stringMatching(where),
     expected: expect.stringMatching(expected),
+  });
+});
+
+test('kora-claims compares methods of equal size on every backbone, and refuses others by name', async () => {
+  const context = { dataDir: temporaryFolder(), cacheDir: temporaryFolder() };
+  const { config } = await loadSuite('kora-claims');
+  await expect(checkData(await resolveConfig(config), context)).resolves.toHaveLength(5);
+  const [kora, lora, ...others] = config.methods;
+  const larger = { ...lora!, options: { ...lora!.options, rank: 6, alpha: 6 } };
+  const unequal = await resolveConfig({ ...config, methods: [kora!, larger, ...others] });
+  await expect(checkData(unequal, context)).rejects.toMatchObject({
+    where: 'methods[1].ablates.parameters',
+    expected: '62,280 parameters, those of kora, within 2.0 %',
+    received: '73,728, 18.4 % more',
   });
 });
 

@@ -3,10 +3,10 @@ import type { DoneRecord } from '@kora-bench/bench';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import lora from '@kora-bench/method-lora';
 import { expect, test } from 'vitest';
-import { runTinyCell } from './tiny-cell.js';
+import { runTinyCell, trainingOf } from './tiny-cell.js';
 
-const lossesOf = ({ phases }: DoneRecord) =>
-  phases[0]!.draws[0]!.training.stages.flatMap(({ losses }) => losses.map(({ loss }) => loss));
+const lossesOf = (record: DoneRecord) =>
+  trainingOf(record).stages.flatMap(({ losses }) => losses.map(({ loss }) => loss));
 
 test('a backend with kernels for primitives alone runs a cell', async () => {
   const method = lora as MethodDefinition;

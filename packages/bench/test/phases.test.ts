@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DoneRecord } from '@kora-bench/bench';
-import { mergeResultSchema } from '@kora-bench/bench';
+import { mergeResultSchema, runPage } from '@kora-bench/bench';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
 import linearProbe from '@kora-bench/method-linear-probe';
@@ -9,6 +9,7 @@ import lora from '@kora-bench/method-lora';
 import { parse } from 'csv-parse/sync';
 import { describe, expect, test } from 'vitest';
 import { memoryDataset } from './memory-split.js';
+import type { PhaseInput } from './tiny-cell.js';
 import {
   defaultSource,
   depthPhase,
@@ -142,6 +143,56 @@ describe('phases', () => {
   });
 });
 
+describe('a phase that trains nothing', () => {
+  const retention = (changes: Partial<PhaseInput> = {}) =>
+    sourcePhase({ name: 'retention', from: 'adapt', trains: 'nothing', headOf: 'source', ...changes });
+  const adapt = (learningRate: number) =>
+    sourcePhase({ name: 'adapt', from: 'source', data: 'target', training: { learningRate } });
+
+  test('scores a later model under an earlier head, and tells what was forgotten', async () => {
+    const runDir = temporaryFolder();
+    const phases = [sourcePhase(), adapt(1), retention()];
+    const record = await runTinyCell({ method: loraMethod, phases, runDir, analyses: [] });
+    const phase = phaseOf(record, 'retention');
+    expect(phase).toMatchObject({ trains: 'nothing', headOf: 'source', from: 'adapt' });
+    expect(phase.draws[0]!.training).toBeNull();
+    const [before, after] = [metricOf(record, 'top1'), metricOf(record, 'top1', 'retention')];
+    expect(metricOf(record, 'loss', 'retention')).not.toBe(metricOf(record, 'loss'));
+    expect(metricOf(record, 'forgetting', 'retention')).toBeCloseTo(before - after, 12);
+    const { scores } = evaluationOf(record, 'retention');
+    const rows = parse(readFileSync(join(runDir, scores!), 'utf8'), { columns: true }) as Record<
+      string,
+      string
+    >[];
+    const forgotten = rows.reduce((sum, row) => sum + Number(row['forgetting']), 0) / rows.length;
+    expect(forgotten).toBeCloseTo(before - after, 12);
+    const page = runPage('x', [record]);
+    expect(page).toContain('the model of adapt under the head of source; nothing is trained');
+  });
+
+  test('finds the model as it was where nothing in between changed it', async () => {
+    const phases = [sourcePhase(), adapt(1), retention({ from: 'source' })];
+    const record = await runTinyCell({ method: loraMethod, phases, analyses: [] });
+    const { values, scores: _, ...same } = evaluationOf(record, 'retention');
+    const { scores: __, ...before } = evaluationOf(record);
+    expect({ ...same, values }).toEqual({ ...before, values: { ...before.values, forgetting: 0 } });
+  });
+
+  test.each([
+    ['no model to look at', { from: null }, 'from', /earlier phase/],
+    ['no head', { headOf: undefined }, 'headOf', /source/],
+    ['the head of other data', { headOf: 'adapt' }, 'headOf', /same task and data: source/],
+    ['a head although it trains one', { trains: 'all' as const }, 'headOf', /"trains": "nothing"/],
+  ])('%s: refused by name', async (_title, changes, field, expected) => {
+    const phases = [sourcePhase(), adapt(0.01), retention(changes)];
+    await expect(runTinyCell({ method: loraMethod, phases, analyses: [] })).rejects.toMatchObject({
+      code: 'INPUT',
+      where: `phases[2].${field}`,
+      expected: expect.stringMatching(expected),
+    });
+  });
+});
+
 describe('the stream of shuffles', () => {
   const losses = async (changes: Partial<ReturnType<typeof transferPhase>>, others: string[] = []) => {
     const name = changes.name ?? 'transfer';
@@ -197,7 +248,7 @@ describe('few-shot', () => {
     const { draws } = phaseOf(record);
     expect(draws.map(({ train }) => train.examples)).toEqual([6, 6, 6]);
     expect(new Set(draws.map(({ train }) => train.fingerprint)).size).toBe(3);
-    expect(new Set(draws.map(({ training }) => training.stages[0]!.losses[0]!.loss)).size).toBe(3);
+    expect(new Set(draws.map(({ training }) => training!.stages[0]!.losses[0]!.loss)).size).toBe(3);
     const losses = draws.map(({ evaluations }) => evaluations[0]!.values['loss']!);
     const { summarizeRun } = await import('@kora-bench/bench');
     const [row] = summarizeRun('', null, [record]).rows;

@@ -6,7 +6,7 @@ import { loadRegistry, loadSuite, planCells, readPlan, readRecords, resolveConfi
 import { expect, test } from 'vitest';
 import { bench, fakeSuite, fixture, startBench, until } from './fake-run.js';
 import { ownFolder, runKora } from './own-folder.js';
-import { temporaryFolder } from './tiny-cell.js';
+import { temporaryFolder, trainingOf } from './tiny-cell.js';
 
 /** Writes files, by their paths in `folder`. */
 function write(folder: string, files: Readonly<Record<string, string>>): void {
@@ -255,7 +255,7 @@ test('features that other code of a backbone computed are not taken from the cac
       run,
       cells.map(({ id }) => id),
     )) as DoneRecord[];
-    return records.map(({ phases }) => (phases[0]!.draws[0]!.training.cache?.reusedImages ?? 0) > 0);
+    return records.map((record) => (trainingOf(record).cache?.reusedImages ?? 0) > 0);
   };
   expect(await reused('first')).toEqual([false, true]);
   expect(await reused('again')).toEqual([true, true]);

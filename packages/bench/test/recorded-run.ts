@@ -89,7 +89,7 @@ function recordOf({
         draws: [
           {
             ...draw,
-            training: { ...draw.training, imagesPerSecond },
+            training: { ...draw.training!, imagesPerSecond },
             evaluations: [
               {
                 ...evaluation,

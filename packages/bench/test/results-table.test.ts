@@ -3,6 +3,7 @@ import type { DoneRecord, EvaluationRecord, PhaseRecord } from '@kora-bench/benc
 import { recordSchema, summarizeRun, summaryText } from '@kora-bench/bench';
 import { describe, expect, test } from 'vitest';
 import { fixture } from './fake-run.js';
+import { trainingOf } from './tiny-cell.js';
 
 const template = recordSchema.parse(
   JSON.parse(readFileSync(fixture('done-record.json'), 'utf8')),
@@ -148,14 +149,14 @@ test('several seeds: the mean with its interval, and fewer seeds are said', () =
 });
 
 describe('images per second', () => {
-  type Training = PhaseRecord['draws'][number]['training'];
+  type Training = NonNullable<PhaseRecord['draws'][number]['training']>;
   const trained = (label: string, seed: number, changes: Partial<Training>): DoneRecord => {
     const { phases, ...rest } = record(label, seed, 0.6);
     const [draw] = phases[0]!.draws;
-    const training = { ...draw!.training, ...changes };
+    const training = { ...draw!.training!, ...changes };
     return { ...rest, phases: [{ ...phases[0]!, draws: [{ ...draw!, training }] }] };
   };
-  const { cache } = template.phases[0]!.draws[0]!.training;
+  const { cache } = trainingOf(template);
   const pass = { imagesPerSecond: 80, seconds: 5, images: 400 };
   const computed = { ...cache!, computedImages: 400, reusedImages: 0, pass };
   const reused = { ...cache!, computedImages: 0, reusedImages: 400, pass };

@@ -121,7 +121,7 @@ describe('the page of a run', () => {
     expect(row).toContain(`>${shown(imagesPerSecond)}</td>`);
     expect(row).toContain(`>${shown(cache!.pass.imagesPerSecond)}</td>`);
     const whole = structuredClone(probe);
-    whole.phases[0]!.draws[0]!.training.cache = null;
+    trainingOf(whole).cache = null;
     expect(pageOf('mixed', [whole, chain])).toContain('<td class="number">n/a</td>');
     expect(pageOf('nothing kept', [whole])).not.toMatch(
       /Parameters, speed[\s\S]*?<th[^>]*>features images\/s[\s\S]*?Single cells/,

@@ -175,7 +175,11 @@ export function phaseOf({ phases }: Pick<DoneRecord, 'phases'>, name = 'source')
 }
 
 /** How a phase of a single draw was trained. */
-export const trainingOf = (record: DoneRecord, phase = 'source') => phaseOf(record, phase).draws[0]!.training;
+export function trainingOf(record: DoneRecord, phase = 'source') {
+  const { training } = phaseOf(record, phase).draws[0]!;
+  if (training === null) throw new Error(`The phase ${phase} trains nothing.`);
+  return training;
+}
 
 /** An evaluation of a phase's first draw; the one to read by default. */
 export function evaluationOf(record: DoneRecord, phase = 'source', name?: string): EvaluationRecord {

@@ -149,8 +149,9 @@ export async function runCell(
   );
   const finished = new Map<string, FinishedPhase>();
   for (const phase of planned) {
-    const { name, from } = phase.phase.config;
-    finished.set(name, await runPhase(context, phase, from === null ? undefined : finished.get(from)));
+    const { name, from, headOf } = phase.phase.config;
+    const earlier = (asked: string | null | undefined) => (asked ? finished.get(asked) : undefined);
+    finished.set(name, await runPhase(context, phase, { from: earlier(from), headOf: earlier(headOf) }));
   }
   const [first] = finished.values();
   if (first === undefined) throw new InternalError('A run has at least one phase.');

@@ -222,7 +222,7 @@ async function numbersOf(
   for (const { name, metrics, draws } of record.phases) {
     for (const [draw, { training, evaluations }] of draws.entries()) {
       const where = `${name} ${draw}`;
-      for (const [i, { losses }] of training.stages.entries())
+      for (const [i, { losses }] of (training?.stages ?? []).entries())
         numbers.set(
           `${where} losses ${i}`,
           losses.map(({ loss }) => loss),

@@ -32,6 +32,14 @@ export const methodEntrySchema = z.strictObject({
     .strictObject({
       of: z.string().min(1).describe('The label of the full method, another entry of the run.'),
       factor: z.string().min(1).describe('What of it is changed, e.g. `gate`.'),
+      parameters: z
+        .number()
+        .min(0)
+        .max(1)
+        .optional()
+        .describe(
+          'Its own parameters are as many as the full method’s, within this share: 0.02 is 2 %. Any number where absent.',
+        ),
     })
     .optional()
     .describe('Makes the entry an ablation: it is tested against the full method, at the same budget.'),
@@ -96,10 +104,18 @@ export const phaseSchema = z.strictObject({
   data: z.string().min(1).describe('A registered data set, or the path of a folder or archive of images.'),
   protocol: entrySchema.default('full').describe('A registered protocol: which examples are taken.'),
   trains: z
-    .enum(['all', 'head'])
+    .enum(['all', 'head', 'nothing'])
     .default('all')
     .describe(
-      'all: the method and a new head (after another phase, as in the method’s last stage); head: a new head alone.',
+      'all: the method and a new head (after another phase, as in the method’s last stage); head: a new head alone; ' +
+        'nothing: the model of `from` is scored under the head of `headOf`.',
+    ),
+  headOf: z
+    .string()
+    .optional()
+    .describe(
+      'Of a phase that trains nothing: the earlier phase, of the same task and data, whose head it uses. What the model ' +
+        'has become worse since then is its forgetting.',
     ),
   training: trainingChangesSchema.prefault({}).describe('What differs from the run’s training.'),
   limits: z.strictObject(limitsFields).partial().prefault({}).describe('What differs from the run’s limits.'),

@@ -197,7 +197,9 @@ function changedPhases(phases: readonly PhaseConfig[], flags: RunFlags): PhaseCo
       (trains === 'head' ? flags.target : undefined);
     return data === undefined ? phase : { ...phase, data };
   });
-  return chosenPhases(withProtocols(withData, flags.protocol), flags.task);
+  const dataOf = (asked: string | undefined) => withData.find(({ name }) => name === asked)?.data;
+  const sameData = withData.map((phase) => ({ ...phase, data: dataOf(phase.headOf) ?? phase.data }));
+  return chosenPhases(withProtocols(sameData, flags.protocol), flags.task);
 }
 
 function requirePhase(
@@ -253,7 +255,7 @@ function withProtocols(
   return named.flatMap((phase) => (phase === first ? made : heads.includes(phase) ? [] : [phase]));
 }
 
-/** The phases of the asked names or tasks, and those that they start from. */
+/** The phases of the asked names or tasks, and those that they start from or have their head of. */
 function chosenPhases(phases: readonly PhaseConfig[], asked: readonly string[] | undefined): PhaseConfig[] {
   if (asked === undefined) return [...phases];
   const fits = ({ name, task }: PhaseConfig, text: string) =>
@@ -278,6 +280,7 @@ function chosenPhases(phases: readonly PhaseConfig[], asked: readonly string[] |
   for (const phase of phases.toReversed()) {
     if (!wanted.has(phase.name) && !needed.has(phase.name)) continue;
     if (phase.from !== null) needed.add(phase.from);
+    if (phase.headOf !== undefined) wanted.add(phase.headOf);
     // What is only a step on the way is trained, not scored.
     kept.unshift(wanted.has(phase.name) ? phase : { ...phase, evaluate: [] });
   }

@@ -169,7 +169,7 @@ function metricsTable({ name, draws, metrics }: PhaseRecord, id: string): string
 /** Every stage of every draw. */
 function curvesOf({ draws }: PhaseRecord): Curve[] {
   return draws
-    .flatMap(({ training: { stages } }, draw) => stages.map((stage) => ({ stage, draw })))
+    .flatMap(({ training }, draw) => (training?.stages ?? []).map((stage) => ({ stage, draw })))
     .map(({ stage, draw }, index) => ({
       label: [stage.name, draws.length > 1 && `draw ${draw}`].filter(Boolean).join(', '),
       index,
@@ -177,8 +177,10 @@ function curvesOf({ draws }: PhaseRecord): Curve[] {
     }));
 }
 
-function trainingFacts({ draws }: PhaseRecord): string {
+function trainingFacts({ draws, from, headOf }: PhaseRecord): string {
   const { training } = draws[0]!;
+  if (training === null)
+    return `<p class="muted">${escapeHtml(`The model of ${from} under the head of ${headOf}.`)}</p>`;
   const last = training.stages.at(-1)!;
   const parts = [
     `${last.steps} steps over ${training.examples} images`,

@@ -91,6 +91,7 @@ function trainedBytesOf(
   { train }: ProtocolDraw,
   { model, method }: WorkSettings,
 ): number {
+  if (trains === 'nothing') return 0;
   const kept = modelParameters(model, method, taskFor(train)).filter(
     (parameter) =>
       parameter.owner === 'head' ||
@@ -119,6 +120,7 @@ class PhaseTracer {
     const { model, method } = this.#settings;
     const { trains, taskFor } = this.#phase;
     const { training, preprocessing } = draw;
+    if (trains === 'nothing') return [];
     return plannedStages(method, { trains, training }).flatMap(({ stage, epochs }) => {
       const split = trains === 'all' && stage.classPart ? classPart(draw.train, stage.classPart) : draw.train;
       const task = taskFor(split);

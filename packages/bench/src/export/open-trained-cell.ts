@@ -126,15 +126,19 @@ function findCell(cells: readonly Cell[], asked: string, runDir: string): Cell {
 }
 
 function findPhase({ phases }: DoneRecord, asked: string | undefined): string {
-  const names = phases.map(({ name }) => name);
+  const names = phases.flatMap(({ name, trains }) => (trains === 'nothing' ? [] : [name]));
   if (asked === undefined) return names[0]!;
   if (names.includes(asked)) return asked;
-  throw new InputError(`The run has no phase "${asked}".`, {
-    where: '--phase',
-    expected: `one of ${names.join(', ')}`,
-    received: asked,
-    fix: suggestion(asked, names, 'Choose one of these.'),
-  });
+  const untrained = phases.some(({ name }) => name === asked);
+  throw new InputError(
+    untrained ? `The phase ${asked} trains nothing.` : `The run has no phase "${asked}".`,
+    {
+      where: '--phase',
+      expected: `one of ${names.join(', ')}`,
+      received: asked,
+      fix: suggestion(asked, names, 'Choose one of these.'),
+    },
+  );
 }
 
 /** The phases that a model came through, each going on with the first draw of the one before. */

@@ -91,8 +91,9 @@ function qualityOf(phase: PhaseRecord): Measure[] {
 
 function costsOf({ name, draws }: PhaseRecord, several: boolean): Measure[] {
   const [{ training }] = draws as [PhaseRecord['draws'][number]];
+  if (training === null) return [];
   const title = (what: string) => (several ? `${name} ${what}` : what);
-  const rates = draws.map((draw) => draw.training.imagesPerSecond);
+  const rates = draws.flatMap((draw) => draw.training?.imagesPerSecond ?? []);
   const memory = training.deviceMemory;
   return [
     count({

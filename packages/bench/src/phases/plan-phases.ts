@@ -20,7 +20,7 @@ export interface PlannedPhase {
   readonly phase: ChosenPhase;
   readonly dataset: ImageDataset;
   readonly draws: readonly [ProtocolDraw, ...ProtocolDraw[]];
-  readonly trains: TrainMethodSpec['trains'];
+  readonly trains: TrainMethodSpec['trains'] | 'nothing';
   taskFor(split: ImageSplit): Task;
 }
 
@@ -83,7 +83,7 @@ export function planPhase(phase: ChosenPhase, dataset: ImageDataset, settings: P
     phase,
     dataset,
     draws,
-    trains: trains === 'head' ? 'head' : from === null ? 'all' : 'last-stage',
+    trains: trains !== 'all' ? trains : from === null ? 'all' : 'last-stage',
     taskFor: ({ targets }) =>
       task.definition.create({ targets, labelSmoothing: training.labelSmoothing }, task.options),
   };

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { targetKinds } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
 import type { ProtocolDefinition, TaskDefinition } from '@kora-bench/core/training';
@@ -48,6 +49,7 @@ export async function resolvePhases(
       dataset: await findDataset(registry, config.data, place(`${field}.data`, flags)),
     };
     checkTargets(found, registry, place(`${field}.data`, flags));
+    checkHeadOf(found, chosen);
     chosen.push(found);
   }
   return chosen;
@@ -76,13 +78,16 @@ function checkOrder(
       fix: 'Rename one of them.',
     });
   }
-  if (trains === 'head' && from === null) {
-    throw new InputError('A phase that trains a head alone starts from no trained model.', {
-      where: `${field}.from`,
-      expected: 'the name of an earlier phase',
-      received: 'nothing',
-      fix: `Name the phase to start from, or train everything with "trains": "all".`,
-    });
+  if (trains !== 'all' && from === null) {
+    throw new InputError(
+      `A phase that trains ${trains === 'head' ? 'a head alone' : 'nothing'} starts from no trained model.`,
+      {
+        where: `${field}.from`,
+        expected: 'the name of an earlier phase',
+        received: 'nothing',
+        fix: `Name the phase to start from, or train everything with "trains": "all".`,
+      },
+    );
   }
   if (from === null || earlier.includes(from)) return;
   const later = all.includes(from);
@@ -97,6 +102,44 @@ function checkOrder(
       fix: later
         ? `Move the phase ${from} before ${name}.`
         : suggestion(from, earlier, 'Name an earlier phase.'),
+    },
+  );
+}
+
+/** A phase that trains nothing has the head of an earlier phase, of the same task and data. */
+function checkHeadOf({ config, field }: ChosenPhase, earlier: readonly ChosenPhase[]): void {
+  const { name, headOf, trains } = config;
+  const where = `${field}.headOf`;
+  if (trains !== 'nothing') {
+    if (headOf === undefined) return;
+    throw new InputError(`The phase ${name} trains a new head, and is to use that of ${headOf}.`, {
+      where,
+      expected: 'no field headOf, or "trains": "nothing"',
+      received: `${headOf}, with "trains": "${trains}"`,
+      fix: 'Remove headOf, or set "trains": "nothing".',
+    });
+  }
+  const same = ({ config: other }: ChosenPhase) =>
+    other.trains !== 'nothing' &&
+    other.data === config.data &&
+    isDeepStrictEqual(nameAndOptions(other.task), nameAndOptions(config.task));
+  const fitting = earlier.filter(same).map((phase) => phase.config.name);
+  if (headOf !== undefined && fitting.includes(headOf)) return;
+  throw new InputError(
+    headOf === undefined
+      ? `The phase ${name} trains nothing, and no phase gives it a head.`
+      : `The phase ${name} cannot use the head of ${headOf}.`,
+    {
+      where,
+      expected:
+        fitting.length === 0
+          ? 'an earlier phase of the same task and data; there is none'
+          : `an earlier phase of the same task and data: ${fitting.join(', ')}`,
+      received: headOf ?? 'nothing',
+      fix:
+        fitting.length === 0
+          ? 'Put a phase with the task and data of this one before it.'
+          : suggestion(headOf ?? '', fitting, 'Name one of these.'),
     },
   );
 }

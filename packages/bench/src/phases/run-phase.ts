@@ -1,4 +1,5 @@
 import type { ImageSplit } from '@kora-bench/core/data';
+import { InternalError } from '@kora-bench/core/errors';
 import type { Weights } from '@kora-bench/core/graph';
 import type { Checkpoint } from '@kora-bench/core/nn';
 import type { Metric, ProtocolDraw, Task } from '@kora-bench/core/training';
@@ -41,6 +42,7 @@ import type {
   RecordedMetric,
   TrainingResult,
 } from '../records/record-schema.js';
+import { forgettingMetric, withForgetting } from './forgetting.js';
 import { KeptMaps } from './kept-maps.js';
 import type { PlannedPhase } from './plan-phases.js';
 
@@ -71,67 +73,62 @@ export interface CellContext extends TrainerContext {
   writeMaps(parts: readonly string[], maps: PredictedMaps): Promise<string | null>;
 }
 
-/** A phase that is done, with the model that came out of it. */
+/** A phase that is done, with the model that came out of it; of several draws, the first one's. */
 export interface FinishedPhase {
   readonly planned: PlannedPhase;
   readonly task: Task;
   readonly weights: WeightStore;
+  readonly scored: readonly ScoredSplit[];
   readonly record: PhaseRecord;
 }
 
-/**
- * Trains and scores one phase.
- * @param from the finished phase that it starts from; the checkpoint where there is none
- */
+interface ScoredSplit {
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly evaluation: Evaluation;
+}
+
+/** The finished phases that a phase goes on from. */
+export interface EarlierPhases {
+  /** The one that it starts from; the checkpoint where there is none. */
+  readonly from?: FinishedPhase | undefined;
+  /** The one whose head it uses, where it trains nothing. */
+  readonly headOf?: FinishedPhase | undefined;
+}
+
+/** Trains and scores one phase. */
 export async function runPhase(
   context: CellContext,
   planned: PlannedPhase,
-  from: FinishedPhase | undefined,
+  { from, headOf }: EarlierPhases,
 ): Promise<FinishedPhase> {
   const { phase, dataset, draws } = planned;
-  let first: { readonly task: Task; readonly weights: WeightStore } | undefined;
+  let first: Pick<FinishedPhase, 'task' | 'weights' | 'scored'> | undefined;
   const recorded: PhaseRecord['draws'] = [];
   for (const [number, draw] of draws.entries()) {
     const single = draws.length === 1;
     const where = single ? phase.label : `${phase.label}/${number}`;
     const scores = single ? [phase.config.name] : [phase.config.name, String(number)];
     const task = planned.taskFor(draw.train);
-    const weights = await startWeights(context, draw, { task, where, from });
-    await auditDraw(context, where, { planned, draw });
-    const startsAfresh = from === undefined && context.adapter === undefined;
-    if (startsAfresh && number === 0) await auditStart(context, weights, { where, task });
-    const results = await trainMethod(
-      context,
-      weights,
-      {
-        name: where,
-        taskFor: planned.taskFor,
-        split: draw.train,
-        preprocessing: draw.preprocessing,
-        training: draw.training,
-        unshuffled: draw.unshuffled,
-        trains: planned.trains,
-      },
-      () => [new TrainingAudit(context.findings, draw.training.batchSize)],
-    );
-    const evaluations = await evaluateDraw(context, weights, { planned, draw, where, scores, task });
-    const kept = await context.keepWeights?.({
-      parts: scores,
-      weights: trainedInPhase(context, weights, { planned, task }),
-      ...classNamesOf(draw),
+    const started = { planned, draw, where, scores, task };
+    const trained =
+      headOf === undefined
+        ? await trainDraw(context, { ...started, number, from })
+        : underHead(context, task, { from: from!, headOf });
+    const { weights, training, kept } = trained;
+    const { evaluations, scored } = await evaluateDraw(context, weights, {
+      ...started,
+      before: headOf?.scored,
     });
     recorded.push({
       train: { examples: draw.train.length, fingerprint: draw.train.fingerprint },
-      training: {
-        ...summarizeStages(results, draw.train.length),
-        learningRate: draw.training.learningRate,
-      },
+      training,
       evaluations,
       ...(kept !== undefined && { weights: kept }),
     });
-    first ??= { task, weights };
+    first ??= { task, weights, scored };
   }
-  const { task, weights } = first!;
+  const { task, weights, scored } = first!;
   const splits = [dataset.train, dataset.val, dataset.test].filter((split) => split !== undefined);
   const used = [
     ...splits,
@@ -146,6 +143,7 @@ export async function runPhase(
       options: plainOptions(phase.protocol.options),
     },
     trains: phase.config.trains,
+    ...(headOf && { headOf: headOf.record.name }),
     data: {
       dataset: dataset.name,
       splits: Object.fromEntries(
@@ -154,10 +152,65 @@ export async function runPhase(
       notes: [...new Set(used.flatMap(({ notes }) => notes))],
     },
     preprocessing: { ...draws[0].preprocessing },
-    metrics: task.metrics.map(recordedMetric),
+    metrics: [...task.metrics, ...(headOf ? [forgettingMetric(task, headOf.record.name)] : [])].map(
+      recordedMetric,
+    ),
     draws: recorded,
   };
-  return { planned, task, weights, record };
+  return { planned, task, weights, scored, record };
+}
+
+/** What a draw's training left. */
+interface TrainedDraw {
+  readonly weights: WeightStore;
+  readonly training: TrainingResult | null;
+  readonly kept?: KeptWeights | null | undefined;
+}
+
+/** Trains a draw as its phase says. */
+async function trainDraw(
+  context: CellContext,
+  {
+    planned,
+    draw,
+    where,
+    scores,
+    task,
+    number,
+    from,
+  }: DrawInPhase & { readonly number: number; readonly from: FinishedPhase | undefined },
+): Promise<TrainedDraw> {
+  const { trains } = planned;
+  if (trains === 'nothing') throw new InternalError('A phase that trains nothing has the head of another.');
+  const weights = await startWeights(context, draw, { task, where, from });
+  await auditDraw(context, where, { planned, draw });
+  const startsAfresh = from === undefined && context.adapter === undefined;
+  if (startsAfresh && number === 0) await auditStart(context, weights, { where, task });
+  const { train: split, preprocessing, training, unshuffled } = draw;
+  const results = await trainMethod(
+    context,
+    weights,
+    { name: where, taskFor: planned.taskFor, split, preprocessing, training, unshuffled, trains },
+    () => [new TrainingAudit(context.findings, training.batchSize)],
+  );
+  const kept = await context.keepWeights?.({
+    parts: scores,
+    weights: trainedInPhase(context, weights, { planned, task }),
+    ...classNamesOf(draw),
+  });
+  const { learningRate } = training;
+  return { weights, training: { ...summarizeStages(results, split.length), learningRate }, kept };
+}
+
+/** The model of a phase under the head of an earlier one. */
+function underHead(
+  { model }: CellContext,
+  task: Task,
+  { from, headOf }: { readonly from: FinishedPhase; readonly headOf: FinishedPhase },
+): TrainedDraw {
+  const weights = from.weights.fork();
+  for (const { name } of task.parameters(model)) weights.set(name, headOf.weights.get(name));
+  return { weights, training: null };
 }
 
 /**
@@ -221,13 +274,25 @@ function wantedEvaluations({ phase }: PlannedPhase, draw: ProtocolDraw): readonl
   );
 }
 
-/** Scores a draw as its phase asks. Evaluations of the same images share one pass. */
+/**
+ * Scores a draw as its phase asks. Evaluations of the same images share one pass.
+ * @param weights of the model
+ * @param before what an earlier model scored, to tell what was forgotten
+ */
 async function evaluateDraw(
   context: CellContext,
   weights: WeightStore,
-  { planned, draw, where, scores, task }: DrawInPhase,
-): Promise<EvaluationRecord[]> {
+  {
+    planned,
+    draw,
+    where,
+    scores,
+    task,
+    before,
+  }: DrawInPhase & { readonly before?: readonly ScoredSplit[] | undefined },
+): Promise<{ readonly evaluations: EvaluationRecord[]; readonly scored: readonly ScoredSplit[] }> {
   const records: EvaluationRecord[] = [];
+  const scored: ScoredSplit[] = [];
   for (const together of evaluationsOf(planned, draw)) {
     const kept = new KeptMaps(task, draw.preprocessing.imageSize);
     const spec = {
@@ -240,8 +305,13 @@ async function evaluateDraw(
     };
     const splits = together.map(({ split }) => split) as [ImageSplit, ...ImageSplit[]];
     const found = await evaluate(context, weights, spec, splits);
-    for (const [i, evaluation] of found.entries()) {
-      auditSingleClass(context.findings, where, evaluation);
+    for (const [i, one] of found.entries()) {
+      auditSingleClass(context.findings, where, one);
+      const { name, split } = together[i]!;
+      const { fingerprint } = split;
+      const earlier = before?.find((then) => then.name === name && then.fingerprint === fingerprint);
+      const evaluation = earlier === undefined ? one : withForgetting(task, one, earlier.evaluation);
+      scored.push({ name, fingerprint, evaluation });
       records.push(
         await recordEvaluation(context, together[i]!, evaluation, {
           parts: scores,
@@ -250,7 +320,7 @@ async function evaluateDraw(
       );
     }
   }
-  return records;
+  return { evaluations: records, scored };
 }
 
 async function recordEvaluation(

@@ -1,7 +1,12 @@
 import { InputError } from '@kora-bench/core/errors';
+import type { Architecture } from '@kora-bench/core/nn';
+import type { Task } from '@kora-bench/core/training';
+import { countParameters } from '@kora-bench/core/training';
+import { classificationTask } from '@kora-bench/tasks';
 import type { ChosenMethod } from '../config/configure.js';
 import type { MethodEntry, RunConfig } from '../config/run-config.js';
 import { suggestion } from '../input/check-input.js';
+import { percent } from '../table/text-table.js';
 import { ratesToTry } from './learning-rates.js';
 
 /**
@@ -49,6 +54,36 @@ export function checkAblations(
     }
   }
 }
+
+/**
+ * Ablations that ask for it have as many parameters as their full method, heads not counted.
+ * @param methods the entries of the configuration, in its order
+ * @throws InputError naming the entry and both counts
+ */
+export function checkParameterBudgets(
+  { methods: entries }: Pick<RunConfig, 'methods'>,
+  methods: readonly ChosenMethod[],
+  model: Architecture,
+): void {
+  const labels = methods.map(({ label }) => label);
+  const counts = methods.map((method) => countParameters(model, method, noHead).trainable);
+  for (const [index, { ablates }] of entries.entries()) {
+    if (ablates?.parameters === undefined) continue;
+    const own = counts[index]!;
+    const full = counts[labels.indexOf(ablates.of)]!;
+    if (Math.abs(own - full) <= ablates.parameters * full) continue;
+    const count = (value: number) => value.toLocaleString('en');
+    throw new InputError(`${labels[index]} and ${ablates.of} do not have the same number of parameters.`, {
+      where: `methods[${index}].ablates.parameters`,
+      expected: `${count(full)} parameters, those of ${ablates.of}, within ${percent(ablates.parameters)} %`,
+      received: `${count(own)}, ${percent(Math.abs(own / full - 1))} % ${own > full ? 'more' : 'fewer'}`,
+      fix: `Change the options of ${labels[index]} that decide its size, e.g. its rank, or remove "parameters" and compare unequal sizes.`,
+    });
+  }
+}
+
+/** Heads are the same for all methods. */
+const noHead: Task = { ...classificationTask(2), parameters: () => [] };
 
 function budgetOf(method: ChosenMethod, config: RunConfig): string {
   const rates = ratesToTry(method, config);

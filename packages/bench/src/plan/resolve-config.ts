@@ -21,7 +21,7 @@ import { resolvePhases } from '../phases/resolve-phases.js';
 import { isPluginPath, joinPlugins, readPluginsFile } from '../registry/plugins.js';
 import type { Registry } from '../registry/registry.js';
 import { loadRegistry } from '../registry/registry.js';
-import { checkAblations } from './ablation-budgets.js';
+import { checkAblations, checkParameterBudgets } from './ablation-budgets.js';
 import { checkSearch, withSearchedPhase } from './learning-rates.js';
 
 export interface ChosenAnalysis {
@@ -134,6 +134,7 @@ export async function checkData(
   const planned: PlannedMethod[] = [];
   for (const name of config.models) {
     const model = await resolveModel(name, [...registry.models.values()], context);
+    checkParameterBudgets(config, methods, model.model);
     for (const method of methods) {
       const settings = {
         config,

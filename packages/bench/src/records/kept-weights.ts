@@ -85,7 +85,8 @@ export async function hasKeptWeights(
   runDir: string,
   { phases }: Pick<DoneRecord, 'phases'>,
 ): Promise<boolean> {
-  for (const { weights } of phases.flatMap(({ draws }) => draws)) {
+  for (const { weights, training } of phases.flatMap(({ draws }) => draws)) {
+    if (training === null) continue;
     if (!weights) return false;
     const size = await stat(join(runDir, weights.file)).then(
       (file) => file.size,

@@ -177,7 +177,7 @@ export type KeptWeights = z.infer<typeof keptWeightsSchema>;
 
 export const drawSchema = z.strictObject({
   train: splitReferenceSchema.describe('The training examples of this draw.'),
-  training: trainingResultSchema,
+  training: trainingResultSchema.nullable().describe('Null in a phase that trains nothing.'),
   evaluations: z.array(evaluationSchema).describe('The first one is to be read.'),
   weights: keptWeightsSchema
     .nullable()
@@ -193,7 +193,11 @@ export const phaseRecordSchema = z.strictObject({
   from: z.string().nullable(),
   task: z.strictObject({ name: z.string(), options: z.record(z.string(), z.unknown()) }),
   protocol: z.strictObject({ name: z.string(), options: z.record(z.string(), z.unknown()) }),
-  trains: z.enum(['all', 'head']),
+  trains: z.enum(['all', 'head', 'nothing']),
+  headOf: z
+    .string()
+    .optional()
+    .describe('Of a phase that trains nothing: the phase whose head it is scored with.'),
   data: z.strictObject({
     dataset: z.string(),
     splits: z

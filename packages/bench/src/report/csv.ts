@@ -63,7 +63,7 @@ export function cellsCsv(records: readonly DoneRecord[]): string {
               backend: cell.backend,
               device: cell.device,
               seed: cell.seed,
-              learning_rate: training.learningRate ?? null,
+              learning_rate: training?.learningRate ?? null,
               phase: phase.name,
               draw,
               evaluation: evaluation.name,

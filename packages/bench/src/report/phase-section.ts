@@ -126,9 +126,10 @@ function scoreSpec({ facts, rows: own }: PhaseTable, { rows, records }: PageCont
 }
 
 function progressOf({ draws }: PhaseRecord): Curve['trainings'] {
-  return draws.map(({ training }) => {
+  return draws.flatMap(({ training }) => {
+    if (training === null) return [];
     const last = training.stages.at(-1)!;
-    return last.losses.map(({ step, loss }) => [(100 * (step + 1)) / last.steps, loss] as const);
+    return [last.losses.map(({ step, loss }) => [(100 * (step + 1)) / last.steps, loss] as const)];
   });
 }
 

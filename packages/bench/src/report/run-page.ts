@@ -130,7 +130,7 @@ function failedTable(failed: readonly FailedRecord[]): string {
 
 /** What each cell cost. */
 function cellsTable(records: readonly DoneRecord[]): string {
-  const training = ({ phases }: DoneRecord) => phases[0]!.draws[0]!.training;
+  const training = ({ phases }: DoneRecord) => phases[0]!.draws[0]!.training!;
   const merged = records.some(({ analyses }) => analyses['merge'] !== undefined);
   const mergeError = ({ analyses }: DoneRecord) =>
     mergeResultSchema.safeParse(analyses['merge']).data?.error?.toExponential(1) ?? absent;

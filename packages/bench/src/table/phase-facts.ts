@@ -9,7 +9,9 @@ export interface PhaseFacts {
   readonly data: string;
   readonly protocol: string;
   readonly from: string | null;
-  readonly trains: 'all' | 'head';
+  readonly trains: PhaseRecord['trains'];
+  /** Of a phase that trains nothing. */
+  readonly headOf: string | null;
   /** Independent trainings of each cell. */
   readonly draws: number;
   /** Least and most over all trainings. */
@@ -35,7 +37,7 @@ export function phaseFacts(records: readonly DoneRecord[]): PhaseFacts[] {
     else same.push(phase);
   }
   return [...phases.values()].map((same) => {
-    const [{ name, task, data, protocol, from, trains, draws, metrics }] = same;
+    const [{ name, task, data, protocol, from, trains, headOf = null, draws, metrics }] = same;
     const sizes = same.flatMap((phase) => phase.draws.map(({ train }) => train.examples));
     return {
       name,
@@ -44,6 +46,7 @@ export function phaseFacts(records: readonly DoneRecord[]): PhaseFacts[] {
       protocol: protocol.name,
       from,
       trains,
+      headOf,
       draws: draws.length,
       trainImages: [Math.min(...sizes), Math.max(...sizes)],
       evaluations: draws[0]!.evaluations.map((evaluation) => ({
@@ -59,26 +62,39 @@ export function phaseFacts(records: readonly DoneRecord[]): PhaseFacts[] {
 }
 
 /** `classification on cifar100, protocol few-shot, 3 draws`. */
-export function describePhase({ task, data, protocol, trains, from, draws }: PhaseFacts): string {
+export function describePhase(facts: PhaseFacts): string {
+  const { task, data, protocol, draws } = facts;
   const parts = [
     `${task} on ${data}`,
     protocol !== 'full' && `protocol ${protocol}`,
-    trains === 'head'
-      ? `a new head on the frozen model of ${from}`
-      : from !== null && `from the model of ${from}`,
+    startOf(facts),
     draws > 1 && plural(draws, 'draw'),
   ];
   return parts.filter(Boolean).join(', ');
 }
 
+/** Null for a phase that trains everything from the checkpoint. */
+function startOf({ trains, from, headOf }: PhaseFacts): string | null {
+  if (trains === 'nothing') return `the model of ${from} under the head of ${headOf}`;
+  if (trains === 'head') return `a new head on the frozen model of ${from}`;
+  return from === null ? null : `from the model of ${from}`;
+}
+
 /** `4000 training images; scored on 1000 test images; chance: top-1 5.0 %`. */
-export function describeImages({ trainImages: [least, most], evaluations, metrics }: PhaseFacts): string {
+export function describeImages({
+  trains,
+  trainImages: [least, most],
+  evaluations,
+  metrics,
+}: PhaseFacts): string {
   const plain = evaluations.filter(({ caveat }) => caveat === null);
   const scored = plain.map(({ name, split, images }) =>
     name === split ? `${images} ${split} images` : `${images} ${split} images (${name})`,
   );
   const parts = [
-    `${least === most ? most : `${least} to ${most}`} training images`,
+    trains === 'nothing'
+      ? 'nothing is trained'
+      : `${least === most ? most : `${least} to ${most}`} training images`,
     scored.length > 0 && `scored on ${scored.join(' and ')}`,
     chanceText(plain[0]?.chance ?? {}, metrics),
   ];

@@ -130,7 +130,7 @@ function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): Summar
     .flatMap(({ analyses }) => ckaResultSchema.safeParse(analyses['cka']).data ?? [])
     .map(({ debiased }) => meanBetweenLayers(debiased))
     .filter((mean) => mean !== null);
-  const trainings = records.map(({ phases }) => phases[0]!.draws[0]!.training);
+  const trainings = records.flatMap(({ phases }) => phases[0]!.draws[0]!.training ?? []);
   const passes = new Map(
     trainings.flatMap(({ cache }) => (cache ? [[JSON.stringify(cache.pass), cache.pass] as const] : [])),
   );
@@ -139,7 +139,7 @@ function summarizeGroup(records: readonly [DoneRecord, ...DoneRecord[]]): Summar
     method: first.cell.method,
     preset: first.config.methods.find(({ label }) => label === first.cell.label)?.preset ?? null,
     learningRates: Object.fromEntries(
-      first.phases.map(({ name, draws }) => [name, draws[0]!.training.learningRate ?? null]),
+      first.phases.map(({ name, draws }) => [name, draws[0]!.training?.learningRate ?? null]),
     ),
     search: first.search,
     model: first.cell.model,
