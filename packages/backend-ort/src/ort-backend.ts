@@ -4,8 +4,10 @@ import type { HostTensors, Program, Weights } from '@kora-bench/core/graph';
 import type { Engine, OrtDevice } from './engine/engine.js';
 import type { OrtOptions } from './engine/options.js';
 import type { Runner } from './engine/session.js';
-import { encodeProgram, openSession, SessionRunner } from './engine/session.js';
+import { openSession, SessionRunner } from './engine/session.js';
+import { WeightFile } from './engine/weight-file.js';
 import { exportProgram } from './export/export-program.js';
+import { encodeModel } from './onnx/onnx-schema.js';
 import { OrtExecutable, OrtState } from './ort-executable.js';
 import { ReplicatedRunner } from './replicas/replicated-runner.js';
 import type { SharedBatch } from './replicas/share-batch.js';
@@ -23,6 +25,7 @@ export class OrtBackend implements Backend {
   readonly #options: OrtOptions;
   readonly #queue = new RunQueue();
   readonly #executables: Executable[] = [];
+  readonly #weightFile = new WeightFile();
 
   constructor(engine: Engine, device: OrtDevice, options: OrtOptions) {
     this.#engine = engine;
@@ -54,11 +57,13 @@ export class OrtBackend implements Backend {
 
   async dispose(): Promise<void> {
     await Promise.all(this.#executables.splice(0).map((executable) => executable.dispose()));
+    this.#weightFile.dispose();
   }
 
   async #openSession(prepared: PreparedProgram, weights: Weights, options: OrtOptions): Promise<Runner> {
-    const model = encodeProgram(exportProgram(prepared, weights));
-    const session = await openSession(this.#engine, model, this.#device, options);
+    const model = encodeModel(exportProgram(prepared, weights, this.#weightFile));
+    const program = { model, weightFolder: this.#weightFile.folder };
+    const session = await openSession(this.#engine, program, this.#device, options);
     return new SessionRunner(session, options.profile !== undefined);
   }
 
@@ -67,7 +72,13 @@ export class OrtBackend implements Backend {
     // First on this thread: how numbers below float32's range count is a setting that new threads inherit.
     const rest = await this.#openSession(arrangeProgram(shared.rest, 1), weights, options);
     try {
-      return await ReplicatedRunner.open({ engine: this.#engine, shared, rest }, weights, options);
+      const part = arrangeProgram(shared.part, options.threads);
+      const model = encodeModel(exportProgram(part, weights, this.#weightFile));
+      const weightFolder = this.#weightFile.folder;
+      return await ReplicatedRunner.open(
+        { engine: this.#engine, shared, part: { model, weightFolder }, rest },
+        options,
+      );
     } catch (error) {
       await rest.dispose();
       throw error;

@@ -1,9 +1,10 @@
 import { BackendError } from '@kora-bench/core/errors';
 import { OnnxGraph } from '../onnx/onnx-graph.js';
+import { encodeModel } from '../onnx/onnx-schema.js';
 import type { OrtDevice } from './engine.js';
 import { loadEngine, reasonOf } from './engine.js';
 import { ortOptions } from './options.js';
-import { encodeProgram, openSession } from './session.js';
+import { openSession } from './session.js';
 
 /*
  * The child process that `probeDevice` starts: checks the device that its argument names and prints `works`,
@@ -29,8 +30,8 @@ async function checkDevice(device: OrtDevice): Promise<void> {
   const x = graph.input('x', 'f32', [4]);
   graph.node('Add', [x, x], { name: 'y' });
   graph.output('y', 'f32', [4]);
-  const model = encodeProgram(graph.model());
-  const session = await openSession(engine, model, device, ortOptions.parse({ threads: 1 }));
+  const model = encodeModel(graph.model());
+  const session = await openSession(engine, { model }, device, ortOptions.parse({ threads: 1 }));
   const { y } = await session.run({ x: new engine.Tensor('float32', Float32Array.of(1, 2, 3, 4), [4]) });
   const received = Array.from(y!.data as Float32Array);
   await session.release();

@@ -1,7 +1,5 @@
 import { BackendError } from '@kora-bench/core/errors';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { ModelProto } from '../onnx/onnx-schema.js';
-import { encodeModel } from '../onnx/onnx-schema.js';
 import type { Engine, OrtDevice } from './engine.js';
 import { reasonOf } from './engine.js';
 import type { OrtOptions } from './options.js';
@@ -18,35 +16,25 @@ export interface Runner {
   dispose(): Promise<void>;
 }
 
-/** The size that no protobuf message may reach. */
-const largestModelBytes = 2 ** 31;
-
-/**
- * The bytes of a model. They are garbage as soon as there is a session for it.
- * @throws BackendError when the model is too large for the format
- */
-export function encodeProgram(model: ModelProto): Uint8Array {
-  const weightBytes = model.graph.initializer.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
-  if (weightBytes < largestModelBytes) return encodeModel(model);
-  throw new BackendError('The frozen weights do not fit in one ONNX model.', {
-    expected: 'less than 2 GiB of frozen weights',
-    received: `${(weightBytes / 2 ** 30).toFixed(1)} GiB`,
-    fix: 'Use a smaller model or another backend.',
-  });
+/** An encoded program. */
+export interface EncodedProgram {
+  readonly model: Uint8Array;
+  /** Of the file with its large weights; absent where it has none. */
+  readonly weightFolder?: string | undefined;
 }
 
 /**
- * Opens a session for an encoded model.
+ * Opens a session for an encoded program.
  * @throws BackendError when the engine refuses it
  */
 export async function openSession(
   engine: Engine,
-  model: Uint8Array,
+  { model, weightFolder }: EncodedProgram,
   device: OrtDevice,
   options: OrtOptions,
 ): Promise<InferenceSession> {
   try {
-    return await engine.InferenceSession.create(model, sessionOptions(device, options));
+    return await engine.InferenceSession.create(model, sessionOptions(device, options, weightFolder));
   } catch (cause) {
     throw refusal(device, reasonOf(cause), cause);
   }
@@ -62,7 +50,11 @@ export function refusal(device: OrtDevice, reason: string, cause?: unknown): Bac
   });
 }
 
-function sessionOptions(device: OrtDevice, options: OrtOptions): InferenceSession.SessionOptions {
+function sessionOptions(
+  device: OrtDevice,
+  options: OrtOptions,
+  weightFolder: string | undefined,
+): InferenceSession.SessionOptions {
   return {
     executionProviders: [device],
     // Programs are one chain of large operators: the threads belong inside them, not beside each other.
@@ -75,6 +67,7 @@ function sessionOptions(device: OrtDevice, options: OrtOptions): InferenceSessio
       session: {
         intra_op: { allow_spinning: options.spin ? '1' : '0' },
         set_denormal_as_zero: options.denormals === 'zero' ? '1' : '0',
+        ...(weightFolder && { model_external_initializers_file_folder_path: weightFolder }),
       },
     },
     ...(options.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),

@@ -1,6 +1,7 @@
 import type { NodeId, Program, Weights } from '@kora-bench/core/graph';
 import { sourcesOf } from '@kora-bench/core/graph';
 import type { BatchSplit } from '@kora-bench/core/passes';
+import type { WeightFile } from '../engine/weight-file.js';
 import { bytesOf, OnnxGraph, typedArrayOf } from '../onnx/onnx-graph.js';
 import type { ModelProto } from '../onnx/onnx-schema.js';
 import type { PreparedProgram } from '../rewrite/prepare-program.js';
@@ -20,8 +21,13 @@ const frozenName = (name: string): string => `frozen:${name}`;
  * Writes a prepared program as one ONNX model: feeds and states are inputs, frozen weights initializers,
  * outputs and new values of states are outputs. A program that is cut along the batch runs its body in
  * an ONNX Scan.
+ * @param file for the frozen weights that are worth it
  */
-export function exportProgram({ program, split }: PreparedProgram, weights: Weights): ModelProto {
+export function exportProgram(
+  { program, split }: PreparedProgram,
+  weights: Weights,
+  file: WeightFile,
+): ModelProto {
   const graph = new OnnxGraph();
   const outer = split?.outer ?? program;
   const fromBody = new Set([...(split?.sums ?? []), ...(split?.joined ?? [])].map(({ feed }) => feed));
@@ -33,12 +39,11 @@ export function exportProgram({ program, split }: PreparedProgram, weights: Weig
     names.set(node.id, graph.input(stateName(name), node.dtype, node.shape));
   }
   for (const { name, node } of sourcesOf(program, 'frozen')) {
-    graph.initializer(
-      frozenName(name),
-      node.dtype,
-      node.shape,
-      bytesOf(typedArrayOf(node.dtype, weights.get(name)!.data)),
-    );
+    const { data } = weights.get(name)!;
+    const bytes = bytesOf(typedArrayOf(node.dtype, data));
+    const place = file.place(data, bytes);
+    if (place === undefined) graph.initializer(frozenName(name), node.dtype, node.shape, bytes);
+    else graph.externalInitializer(frozenName(name), node.dtype, node.shape, place);
   }
   nameFrozen(outer, names);
 

@@ -1,5 +1,6 @@
 import type { DType, HostData, Shape } from '@kora-bench/core/graph';
 import { sizeOf } from '@kora-bench/core/graph';
+import type { WeightPlace } from '../engine/weight-file.js';
 import type {
   AttributeProto,
   GraphProto,
@@ -9,7 +10,7 @@ import type {
   TensorProto,
   ValueInfoProto,
 } from './onnx-schema.js';
-import { attributeType, onnxType } from './onnx-schema.js';
+import { attributeType, externalLocation, onnxType } from './onnx-schema.js';
 
 /** An attribute of a node: an integer, a list of integers, a real number, or a graph. */
 export type AttributeValue =
@@ -59,6 +60,22 @@ export class OnnxGraph {
   /** A value known when the session is made. `bytes` is not copied before the model is encoded. */
   initializer(name: string, type: OnnxType, shape: Shape, bytes: Uint8Array): string {
     this.#initializers.push({ name, dims: shape, dataType: onnxType[type], rawData: bytes });
+    return name;
+  }
+
+  /** A value known when the session is made, which stands in a file. */
+  externalInitializer(name: string, type: OnnxType, shape: Shape, place: WeightPlace): string {
+    const { file: location, offset, length } = place;
+    this.#initializers.push({
+      name,
+      dims: shape,
+      dataType: onnxType[type],
+      dataLocation: externalLocation,
+      externalData: Object.entries({ location, offset, length }).map(([key, value]) => ({
+        key,
+        value: String(value),
+      })),
+    });
     return name;
   }
 

@@ -34,9 +34,15 @@ export interface TensorProto {
   readonly name: string;
   readonly dims: readonly number[];
   readonly dataType: number;
-  /** Row-major little-endian bytes. */
-  readonly rawData: Uint8Array;
+  /** Row-major little-endian bytes; absent where they stand in a file. */
+  readonly rawData?: Uint8Array;
+  readonly dataLocation?: typeof externalLocation;
+  /** `location`, `offset` and `length`. */
+  readonly externalData?: readonly { readonly key: string; readonly value: string }[];
 }
+
+/** `TensorProto.DataLocation.EXTERNAL` */
+export const externalLocation = 1;
 
 export interface ValueInfoProto {
   readonly name: string;
@@ -112,8 +118,11 @@ const root = protobuf.Root.fromJSON({
         dataType: field('int32', 2),
         name: field('string', 8),
         rawData: field('bytes', 9),
+        externalData: repeated('StringStringEntryProto', 13),
+        dataLocation: field('int32', 14),
       },
     },
+    StringStringEntryProto: { fields: { key: field('string', 1), value: field('string', 2) } },
     ValueInfoProto: { fields: { name: field('string', 1), type: field('TypeProto', 2) } },
     TypeProto: { fields: { tensorType: field('TensorTypeProto', 1) } },
     TensorTypeProto: { fields: { elemType: field('int32', 1), shape: field('TensorShapeProto', 2) } },

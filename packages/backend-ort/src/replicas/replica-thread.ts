@@ -8,7 +8,7 @@ import type { HostArray, ReplicaAnswer, ReplicaJob, ReplicaRequest } from './rep
  * The thread of one replica: one session, run when asked to. A run occupies the thread that calls it, so
  * each replica needs one of its own.
  */
-const { model, options, inputs } = workerData as ReplicaJob;
+const { part, options, inputs } = workerData as ReplicaJob;
 const port = parentPort!;
 
 const answer = async (work: () => Promise<Readonly<Record<string, HostArray>>>) => {
@@ -27,9 +27,9 @@ const answer = async (work: () => Promise<Readonly<Record<string, HostArray>>>) 
 
 await answer(async () => {
   const engine = await loadEngine();
-  // The engine takes no memory that threads share, neither for the model nor for tensors.
-  const session = await openSession(engine, Uint8Array.from(model), 'cpu', options);
+  const session = await openSession(engine, part, 'cpu', options);
   const known = new Set(session.inputNames);
+  // The engine takes no memory that threads share.
   const copies = inputs
     .filter(({ name }) => known.has(name))
     .map(({ name, dtype, shape, data }) => ({ name, from: data, to: allocate(engine, dtype, shape) }));

@@ -1,13 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import type { DType, Shape } from '@kora-bench/core/graph';
 import type { OrtOptions } from '../engine/options.js';
+import type { EncodedProgram } from '../engine/session.js';
 
 export type HostArray = Float32Array | Int32Array | Uint8Array;
 
 /** What a replica's thread is started with. */
 export interface ReplicaJob {
-  /** The encoded program of one part of the batch, bytes in memory that all threads see. */
-  readonly model: HostArray;
+  /** The program of one part of the batch. */
+  readonly part: EncodedProgram;
   readonly options: OrtOptions;
   readonly inputs: readonly ReplicaInput[];
 }

@@ -1,14 +1,13 @@
-import type { GraphNode, Weights } from '@kora-bench/core/graph';
+import type { GraphNode } from '@kora-bench/core/graph';
 import { sizeOf, sourcesOf } from '@kora-bench/core/graph';
 import type { Tensor } from 'onnxruntime-node';
 import type { Engine } from '../engine/engine.js';
 import { storage, wrap } from '../engine/host-tensors.js';
 import type { OrtOptions } from '../engine/options.js';
-import type { Runner, Tensors } from '../engine/session.js';
-import { encodeProgram, refusal, runError } from '../engine/session.js';
-import { exportProgram, feedName, outputName, stateName } from '../export/export-program.js';
+import type { EncodedProgram, Runner, Tensors } from '../engine/session.js';
+import { refusal, runError } from '../engine/session.js';
+import { feedName, outputName, stateName } from '../export/export-program.js';
 import { bytesOf, typedArrayOf } from '../onnx/onnx-graph.js';
-import { arrangeProgram } from '../rewrite/prepare-program.js';
 import type { HostArray, ReplicaInput } from './replica.js';
 import { Replica } from './replica.js';
 import type { SharedBatch } from './share-batch.js';
@@ -24,6 +23,8 @@ interface Handed {
 export interface ReplicatedProgram {
   readonly engine: Engine;
   readonly shared: SharedBatch;
+  /** `shared.part`. */
+  readonly part: EncodedProgram;
   /** Runs `shared.rest`. */
   readonly rest: Runner;
 }
@@ -56,18 +57,12 @@ export class ReplicatedRunner implements Runner {
    * @param options of one replica
    * @throws BackendError when the engine refuses the part
    */
-  static async open(
-    program: ReplicatedProgram,
-    weights: Weights,
-    options: OrtOptions,
-  ): Promise<ReplicatedRunner> {
-    const { shared } = program;
-    const prepared = arrangeProgram(shared.part, options.threads);
-    const model = inSharedMemory(encodeProgram(exportProgram(prepared, weights)));
+  static async open(program: ReplicatedProgram, options: OrtOptions): Promise<ReplicatedRunner> {
+    const { shared, part } = program;
     const { handed, inputsOf } = placeInputs(shared);
     const replicas = Array.from(
       { length: shared.replicas },
-      (_, replica) => new Replica({ model, options, inputs: inputsOf(replica) }),
+      (_, replica) => new Replica({ part, options, inputs: inputsOf(replica) }),
     );
     const started = await Promise.allSettled(replicas.map((replica) => replica.ready()));
     const failed = started.find((outcome) => outcome.status === 'rejected');

@@ -9,8 +9,13 @@ import type { Evaluation } from '@kora-bench/trainer';
 
 const key = 'forgetting';
 
+/** The metrics of a phase that trains nothing: it is judged by what was forgotten. */
+export function metricsWithForgetting(task: Task, headOf: string): readonly Metric[] {
+  return [...task.metrics.map((metric) => ({ ...metric, primary: false })), forgettingMetric(task, headOf)];
+}
+
 /** How much worse a task's primary metric is than in the phase whose head is used. */
-export function forgettingMetric(task: Task, headOf: string): Metric {
+function forgettingMetric(task: Task, headOf: string): Metric {
   const primary = primaryMetric(task.metrics);
   const { range, scores, label, unit, format } = primary;
   const width = range[1] - range[0];
@@ -22,7 +27,7 @@ export function forgettingMetric(task: Task, headOf: string): Metric {
     format,
     range: [-width, width],
     interval: 'none',
-    primary: false,
+    primary: true,
     shown: 'table',
     description: `How much worse the ${label} is than it was in the phase ${headOf}, on the same examples; below 0 it is better.`,
     ...(scores?.pooledAs === 'mean' && { scores: { score: key, pooledAs: 'mean' } }),
