@@ -38,7 +38,7 @@ export function similaritySection(content: PageContent): string | undefined {
   const onModels = new Map(found.map((one) => [one.model, one])).values();
   return markup(
     heading('Similarity between layers'),
-    `<p>${escapeHtml(describeCka(first.first))}, debiased.</p>`,
+    ...descriptionsOf(found),
     similarityScale(),
     layerHeatmaps(first.first, [
       ...[...onModels].flatMap(({ model, first, backbone }) =>
@@ -67,6 +67,17 @@ export function similaritySection(content: PageContent): string | undefined {
     againstBackbone(found),
     deviations(found),
   );
+}
+
+/** What was compared; of models apart where it was not the same, e.g. because one has no class token. */
+function descriptionsOf(found: readonly MethodSimilarity[]): readonly string[] {
+  const described = new Map(found.map(({ model, first }) => [model, describeCka(first)]));
+  const different = [...new Set(described.values())];
+  return different.map((description) => {
+    const models = [...described].filter(([, own]) => own === description).map(([model]) => model);
+    const names = different.length === 1 ? '' : `, of ${models.join(', ')}`;
+    return `<p>${escapeHtml(`${description}, debiased${names}`)}.</p>`;
+  });
 }
 
 function similarityOf(row: SummaryRow, { rows, records }: PageContent): MethodSimilarity | undefined {
