@@ -1,6 +1,6 @@
 export * from './ab/ab-measurements.js';
 export { type AbOptions, compareAb } from './ab/compare-ab.js';
-export { type CkaResult, ckaResultSchema } from './analyses/cka.js';
+export { type CkaResult, ckaResultSchema } from './analyses/cka-schema.js';
 export { type MergeResult, mergeResultSchema } from './analyses/merge.js';
 export { type CellJob, type CellResources, openResources, runCell } from './cell/run-cell.js';
 export { type CompareOptions, compareRuns } from './compare/compare-runs.js';

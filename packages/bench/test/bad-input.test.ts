@@ -42,6 +42,8 @@ async function complaint(...args: readonly string[]): Promise<string> {
 
 const phase = (changes: object) => ({ phases: [{ name: 'source', ...changes }] });
 
+const cka = (name: string, options: object) => extending(name, { analyses: [{ name: 'cka', options }] });
+
 /** A plugin with one data set, as its author would write it. */
 const dataPlugin = (name: string, fields: object) =>
   file(
@@ -275,6 +277,31 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
     /where: +analyses\[0\]\.options\.phase/,
     /one of source, transfer, depth/,
     /Did you mean source\?/,
+  ],
+  'CKA at a site that the model does not have': [
+    ['--suite', cka('cka-site.json', { layers: ['attention'] })],
+    /fake-model has no site "attention"/,
+    /where: +analyses\[0\]\.options: layers/,
+    /some of .*attn, attn\.residual/,
+  ],
+  'CKA that does not fit into its memory': [
+    ['--suite', cka('cka-memory.json', { tokens: 'all', against: 'backbone', memoryMiB: 0.01 })],
+    /does not fit into the memory/,
+    /where: +analyses\[0\]\.options: memoryMiB/,
+    /room for 1 MiB: 4 layers of up to 40 numbers an image and \d+ images at a time/,
+    /received: +0\.01 MiB/,
+    /Set a smaller batchSize/,
+  ],
+  'a bandwidth without an RBF kernel': [
+    ['--suite', cka('cka-bandwidth.json', { bandwidth: 0.5 })],
+    /where: +analyses\[0\]\.options\.bandwidth/,
+    /the linear kernel has none/,
+    /received: +0\.5/,
+  ],
+  'an exact RBF kernel': [
+    ['--suite', cka('cka-exact.json', { kernel: 'rbf', estimator: 'exact' })],
+    /where: +analyses\[0\]\.options\.estimator/,
+    /"minibatch" for the RBF kernel/,
   ],
   'a suite of the first form': [
     ['--suite', file('old.json', { extends: 'default', tasks: ['source'], source: 'cifar100' })],

@@ -96,7 +96,7 @@ test('one seed: Wilson intervals, the published kind of number marked, findings 
     In brackets: 95 % Wilson interval over the images. One seed: differences between rows may be chance.
     NOT: Scored on the labels that the protocol itself makes, the published kind of number: it does not measure transfer.
     images/s: the steps of training in the first phase, on this machine; where features are kept, a step runs only what comes after them. features images/s: the one pass that computed the kept features, what the frozen first blocks make of each image, in this run or an earlier one; no part of images/s.
-    Mean CKA: between different blocks, debiased. n/a: not measured.
+    Mean CKA: between different layers, debiased. n/a: not measured.
 
     Note: trained on ImageNet-21k, fine-tuned on ImageNet-1k
 

@@ -1,12 +1,9 @@
 /* Streamed scores: classification, segmentation, depth, CKA, statistics. */
-export {
-  type CkaMatrix,
-  CrossCka,
-  type CrossCkaResult,
-  type LayerBatch,
-  LinearCka,
-  type LinearCkaResult,
-} from './metrics/cka/cka.js';
+export type { CkaMatrix } from './metrics/cka/alignment.js';
+export { CrossCka, type CrossCkaResult, LinearCka, type LinearCkaResult } from './metrics/cka/cka.js';
+export type { CkaKernel } from './metrics/cka/gram-matrix.js';
+export type { LayerBatch } from './metrics/cka/layer-batch.js';
+export { MinibatchCka, type MinibatchCkaResult, type MinibatchCkaSpec } from './metrics/cka/minibatch-cka.js';
 export {
   ClassificationMetrics,
   type ClassificationResult,

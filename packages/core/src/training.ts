@@ -1,4 +1,11 @@
 /* Tasks, metrics, protocols, optimisers, and whole training and evaluation programs. */
+export {
+  buildLayersProgram,
+  type ImageTokens,
+  type LayerFeatures,
+  type LayersProgram,
+  type LayersSpec,
+} from './training/layers-program.js';
 export { meanSquaredError, scaleInvariantDepthLoss } from './training/losses.js';
 export { canMerge, mergeMethod } from './training/merge.js';
 export {
@@ -70,6 +77,7 @@ export {
   type ModelSpec,
   parametersState,
   type TracedModel,
+  type TraceOptions,
   traceModel,
 } from './training/trace-model.js';
 export {

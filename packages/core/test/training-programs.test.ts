@@ -1,14 +1,15 @@
 import type { Program, Tensor } from '@kora-bench/core/graph';
 import { GraphBuilder, sourcesOf } from '@kora-bench/core/graph';
 import type { Site } from '@kora-bench/core/nn';
-import { patchTokens } from '@kora-bench/core/nn';
+import { patchTokens, vitArchitecture } from '@kora-bench/core/nn';
 import { add, greater, linear, tanh, where } from '@kora-bench/core/ops';
 import { makeProgram, nodeCost, partitionFrozenPrefix } from '@kora-bench/core/passes';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
 import { defineMethod } from '@kora-bench/core/peft';
-import type { ModelSpec } from '@kora-bench/core/training';
+import type { ImageTokens, ModelSpec } from '@kora-bench/core/training';
 import {
   buildEvalProgram,
+  buildLayersProgram,
   buildTrainProgram,
   defaultAdamW,
   imagesFeed,
@@ -18,7 +19,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { toyClassification, toyDepth } from './toy-tasks.js';
-import { toyVit } from './toy-vit.js';
+import { toyVit, toyVitConfig } from './toy-vit.js';
 
 function method(attach?: (weight: (name: string) => Tensor) => (site: Site) => Tensor) {
   const definition = defineMethod<unknown>({
@@ -153,7 +154,55 @@ describe('narrowing to the class token', () => {
   it('is no part of tracing: what is asked for whole stays whole', () => {
     const { output } = traceModel(specOf(idle), { training: false });
     expect(patchTokens(output.tokens).shape).toEqual([4, tokens - 1, 16]);
-    const { program } = buildEvalProgram(specOf(idle), ['prediction', 'blockFeatures']);
-    expect(program.nodes[program.outputs.get('blockFeatures')!]!.shape).toEqual([2, 4, 16]);
+    const { program } = buildLayersProgram(specOf(idle), { layers: 'blocks', tokens: 'all' });
+    expect(program.nodes[program.outputs.get('blocks.1')!]!.shape).toEqual([4, tokens * 16]);
+  });
+});
+
+describe('a program of layers', () => {
+  const layersOf = (layers: 'blocks' | readonly string[], tokens: ImageTokens = 'class') =>
+    buildLayersProgram(specOf(idle), { layers, tokens }).layers;
+
+  it('names the blocks, or the sites of some kinds, in the order of the forward pass', () => {
+    expect(layersOf('blocks')).toEqual([
+      { name: 'blocks.0', features: 16 },
+      { name: 'blocks.1', features: 16 },
+    ]);
+    expect(layersOf(['output', 'pos_embed', 'mlp.act']).map(({ name }) => name)).toEqual([
+      'pos_embed',
+      'blocks.0.mlp.act',
+      'blocks.0.output',
+      'blocks.1.mlp.act',
+      'blocks.1.output',
+    ]);
+  });
+
+  it('has a vector for each image: a token, a mean, or all tokens side by side', () => {
+    const features = (tokens: ImageTokens) => layersOf(['mlp.act'], tokens)[0]!.features;
+    expect([features('class'), features('patch-mean'), features('all')]).toEqual([64, 64, 65 * 64]);
+  });
+
+  it('shows what the method left at a site', () => {
+    const doubled = method(
+      () =>
+        ({ kind, value }) =>
+          kind === 'attn' ? add(value, value) : value,
+    );
+    const { program } = buildLayersProgram(specOf(doubled), { layers: ['attn'], tokens: 'all' });
+    // Flattened for each image, it is the sum of what the layer gave and the same again.
+    const flat = program.nodes[program.outputs.get('blocks.1.attn')!]!;
+    const { op, inputs } = program.nodes[flat.inputs[0]!]!;
+    expect(op).toMatchObject({ kind: 'binary', fn: 'add' });
+    expect(inputs[0]).toBe(inputs[1]);
+  });
+
+  it('refuses kinds that the model does not have, sites without tokens, and a class token that is not there', () => {
+    expect(() => layersOf(['attention'])).toThrow(/no site "attention"/);
+    expect(() => layersOf(['features'])).toThrow(/site "features" of toy-vit has no tokens/);
+    const model = vitArchitecture({ ...toyVitConfig, classToken: false, pool: 'avg' });
+    const build = (tokens: ImageTokens) =>
+      buildLayersProgram({ ...specOf(idle), model }, { layers: 'blocks', tokens });
+    expect(() => build('class')).toThrow(expect.objectContaining({ where: 'tokens' }));
+    expect(build('patch-mean').layers).toHaveLength(2);
   });
 });

@@ -65,15 +65,19 @@ export interface CurvesChart {
   })[];
 }
 
-/** Numbers between the same things in rows and columns. */
+/** Numbers between things of the same names in rows and columns. */
 export interface HeatmapChart {
   readonly kind: 'heatmap';
   readonly names: readonly string[];
+  /** What columns are, and rows too unless `rowAxis` says otherwise. */
   readonly axis: string;
+  readonly rowAxis?: string;
   /** Null stays empty. */
   readonly matrix: readonly (readonly (number | null)[])[];
   /** The value of the darkest colour. */
   readonly most: number;
+  /** Whether values below 0 have a colour of their own, darkest at −`most`. */
+  readonly diverging?: boolean;
 }
 
 export type Chart = IntervalsChart | ParetoChart | CurvesChart | HeatmapChart;

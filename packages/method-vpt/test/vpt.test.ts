@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { patchTokens } from '@kora-bench/core/nn';
 import { initialValue } from '@kora-bench/core/peft';
-import { buildEvalProgram, traceModel } from '@kora-bench/core/training';
+import type { ImageTokens } from '@kora-bench/core/training';
+import { buildLayersProgram, traceModel } from '@kora-bench/core/training';
 import vpt from '@kora-bench/method-vpt';
 import { depthTask, segmentationTask } from '@kora-bench/tasks';
 import { logits, startValues, toyTask } from '@kora-bench/testing/method-questions';
@@ -62,7 +63,7 @@ test.each(['shallow', 'deep'])('%s: depth and segmentation predict from the patc
   expect(traced({ depth }, segmentation).prediction.shape).toEqual([2, 2, 2, 3]);
 });
 
-test.each(['shallow', 'deep'])('%s: CKA reads the class token of every block', (depth) => {
+test.each(['shallow', 'deep'])('%s: prompts are none of the tokens that stand for an image', (depth) => {
   const spec = {
     model: toyVit,
     method: { definition: vpt, options: vpt.options.parse({ depth }) },
@@ -71,9 +72,10 @@ test.each(['shallow', 'deep'])('%s: CKA reads the class token of every block', (
     stage: 'train',
     trains: () => false,
   };
-  const { nodes, outputs } = buildEvalProgram(spec, ['features', 'blockFeatures']).program;
-  expect(nodes[outputs.get('blockFeatures')!]!.shape).toEqual([2, 2, 12]);
-  expect(nodes[outputs.get('features')!]!.shape).toEqual([2, 12]);
+  const featuresOf = (tokens: ImageTokens) =>
+    buildLayersProgram(spec, { layers: ['attn', 'output'], tokens }).layers.map(({ features }) => features);
+  expect(featuresOf('class')).toEqual([12, 12, 12, 12]);
+  expect(featuresOf('all')).toEqual(new Array<number>(4).fill((1 + 4) * 12));
 });
 
 test('deep prompts stand in the place of those of the block before, whose outputs nothing reads', async () => {

@@ -1,78 +1,92 @@
-import { LinearCka } from '@kora-bench/core/metrics';
-import { buildEvalProgram, imagesFeed } from '@kora-bench/core/training';
-import { subset } from '@kora-bench/datasets';
-import { finalStage, fixedBatches, inOrder, PassProgress, withSession } from '@kora-bench/trainer';
-import { z } from 'zod';
+import type { CkaMatrix, LayerBatch } from '@kora-bench/core/metrics';
+import { imagesFeed } from '@kora-bench/core/training';
+import type { ReportProgress, Session } from '@kora-bench/trainer';
+import { fixedBatches, PassProgress, withSession } from '@kora-bench/trainer';
 import { defineAnalysis } from './analysis.js';
+import type { CkaEstimate } from './cka-estimators.js';
+import { startEstimate } from './cka-estimators.js';
+import type { CkaPlan } from './cka-plan.js';
+import { planCka } from './cka-plan.js';
+import type { CkaResult } from './cka-schema.js';
+import { ckaOptionsSchema } from './cka-schema.js';
 
-const matrix = z.array(z.array(z.number().nullable()));
-
-/** What the analysis leaves in the record. */
-export const ckaResultSchema = z.strictObject({
-  phase: z.string(),
-  layers: z.array(z.string()),
-  examples: z.int().min(0),
-  biased: matrix.describe('As published; biased upwards for few examples.'),
-  debiased: matrix,
-});
-export type CkaResult = z.infer<typeof ckaResultSchema>;
-
-/** Linear CKA between the class tokens after all blocks, over images spread evenly over the test split. */
+/** CKA between layers, over images spread evenly over the test split. */
 export const cka = defineAnalysis({
   name: 'cka',
-  description: 'Linear CKA between the class tokens after all blocks, over images of the test split.',
-  options: z.strictObject({
-    phase: z.string().optional().describe('The phase to look at; the first that is scored by default.'),
-    examples: z.int().min(4).default(256),
-  }),
-  async run(context, { planned, task, weights }, { examples }): Promise<CkaResult> {
-    const { backend, model, method, report } = context;
-    const [draw] = planned.draws;
-    const { batchSize } = draw.training;
-    const { split } = draw.evaluations[0];
-    const count = Math.min(examples, split.length);
-    const chosen = subset(
-      split,
-      Array.from({ length: count }, (_, i) => Math.floor((i * split.length) / count)),
+  description: 'CKA between all layers, and against the untouched backbone, over images of the test split.',
+  options: ckaOptionsSchema,
+  check(look, options) {
+    planCka(look, options);
+  },
+  async run(context, { planned, weights }, options): Promise<CkaResult> {
+    const { backend, checkpoint, model, method, report } = context;
+    const plan = planCka({ model, method, planned }, options);
+    const { adapted, backbone, layers, kernel, estimator } = plan;
+    const estimate = startEstimate(plan);
+    const parameters = weights.flat(adapted.layout);
+    await withSession(
+      { backend, program: adapted.program, weights: weights.values, parameters },
+      async (session) => {
+        if (backbone === undefined) return lookAt([session], plan, { estimate, report });
+        const untouched = { backend, program: backbone.program, weights: checkpoint.tensors };
+        return withSession(untouched, (other) => lookAt([session, other], plan, { estimate, report }));
+      },
     );
-    const trains = ({ owner }: { readonly owner: string }) => owner === 'method';
-    const { program, layout } = buildEvalProgram(
-      { model, method, task, batchSize, stage: finalStage(method), trains },
-      ['blockFeatures'],
-    );
-    const layers = Array.from({ length: model.depth }, (_, block) => `blocks.${block}`);
-    const similarity = new LinearCka(layers);
-    const parameters = weights.flat(layout);
-    await withSession({ backend, program, weights: weights.values, parameters }, async (session) => {
-      const { preprocessing } = draw;
-      const reader = await chosen.open(preprocessing);
-      try {
-        const progress = new PassProgress(report, 'cka', Math.ceil(count / batchSize));
-        const order = inOrder(count);
-        for await (const batch of fixedBatches({ split: chosen, reader, order, batchSize, preprocessing })) {
-          const { blockFeatures } = await session.run({ [imagesFeed]: batch.images }, ['blockFeatures']);
-          const all = Float32Array.from(blockFeatures!.data);
-          const size = batchSize * model.width;
-          similarity.add(
-            layers.map((_, block) => ({
-              shape: [batch.count, model.width],
-              data: all.subarray(block * size, block * size + batch.count * model.width),
-            })),
-          );
-          progress.step(batch.count);
-        }
-      } finally {
-        await reader.close();
-      }
+    const { n, biased, debiased } = estimate.result();
+    const part = (rows: number, columns: number) => ({
+      biased: tile(biased, layers.length, [rows, columns]),
+      debiased: tile(debiased, layers.length, [rows, columns]),
     });
-    const { n, biased, debiased } = similarity.result();
-    const copy = (rows: readonly (readonly (number | null)[])[]) => rows.map((row) => [...row]);
     return {
       phase: planned.phase.config.name,
-      layers,
+      layers: layers.map(({ name }) => name),
       examples: n,
-      biased: copy(biased),
-      debiased: copy(debiased),
+      ...part(0, 0),
+      tokens: plan.tokens,
+      kernel: kernel.kind,
+      bandwidth: kernel.kind === 'rbf' ? kernel.bandwidth : null,
+      estimator,
+      batchSize: estimator === 'minibatch' ? plan.batchSize : null,
+      memory: { limitBytes: plan.limitBytes, usedBytes: estimate.bytes },
+      backbone: backbone === undefined ? null : { ...part(1, 1), across: part(0, 1) },
     };
   },
 });
+
+/** Shows the images to every model, batch by batch. */
+async function lookAt(
+  sessions: readonly Session[],
+  { layers, images, order, batchSize, preprocessing }: CkaPlan,
+  { estimate, report }: { readonly estimate: CkaEstimate; readonly report: ReportProgress },
+): Promise<void> {
+  const names = layers.map(({ name }) => name);
+  const reader = await images.open(preprocessing);
+  try {
+    const progress = new PassProgress(report, 'cka', Math.ceil(order.length / batchSize));
+    for await (const batch of fixedBatches({ split: images, reader, order, batchSize, preprocessing })) {
+      for (const session of sessions) {
+        const found = await session.run({ [imagesFeed]: batch.images }, names);
+        estimate.add(
+          layers.map(({ name, features }): LayerBatch => {
+            const { data } = found[name]!;
+            const all = data instanceof Float32Array ? data : Float32Array.from(data);
+            return { shape: [batch.count, features], data: all.subarray(0, batch.count * features) };
+          }),
+        );
+      }
+      progress.step(batch.count);
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** One of the squares of `size` that a matrix between the layers of several models is made of. */
+function tile(
+  matrix: CkaMatrix,
+  size: number,
+  [row, column]: readonly [row: number, column: number],
+): (number | null)[][] {
+  const of = <T>(list: readonly T[], at: number) => list.slice(at * size, (at + 1) * size);
+  return of(matrix, row).map((line) => of(line, column));
+}

@@ -1,5 +1,6 @@
 import type { RunConfig } from '../config/run-config.js';
 import { nameAndOptions } from '../config/run-config.js';
+import type { PlannedPhase } from '../phases/plan-phases.js';
 import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 import type { DoneRecord } from '../records/record-schema.js';
 import type { AnalysisDefinition } from './analysis.js';
@@ -22,14 +23,22 @@ export async function runAnalyses(
     const { name, options } = nameAndOptions(entry);
     const definition = analyses.get(name)!;
     const checked = definition.options.parse(options);
-    const { phase } = checked as { readonly phase?: string };
-    const looked = phases.find(({ record }) => record.name === phase) ?? phases.find(isScored) ?? phases[0]!;
-    found[name] = await definition.run(context, looked, checked);
+    const looked = phaseLookedAt(
+      phases.map(({ planned }) => planned),
+      checked,
+    );
+    found[name] = await definition.run(context, phases[looked]!, checked);
   }
   return found;
 }
 
-/** Whether a phase is what a run is about, and not only trained on the way to another. */
-function isScored({ planned }: FinishedPhase): boolean {
-  return planned.phase.config.evaluate.length > 0;
+/** Which phase an analysis looks at: the one that its options name, else the first that is scored, else the first. */
+export function phaseLookedAt(phases: readonly PlannedPhase[], options: unknown): number {
+  const { phase } = options as { readonly phase?: string };
+  const configs = phases.map(({ phase: { config } }) => config);
+  const named = configs.findIndex(({ name }) => name === phase);
+  if (named >= 0) return named;
+  // A phase that is not scored is only trained on the way to another.
+  const scored = configs.findIndex(({ evaluate }) => evaluate.length > 0);
+  return Math.max(0, scored);
 }

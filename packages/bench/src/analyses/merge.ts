@@ -5,6 +5,7 @@ import { finalStage, firstBatch, withSession } from '@kora-bench/trainer';
 import { z } from 'zod';
 import { auditMerge } from '../audits/method-audit.js';
 import { defineAnalysis } from './analysis.js';
+import { withoutMethod } from './without-method.js';
 
 /** What the analysis leaves in the record. */
 export const mergeResultSchema = z.strictObject({
@@ -28,14 +29,9 @@ export const merge = defineAnalysis({
   }),
   async run(context, { planned, task, weights }): Promise<MergeResult> {
     const { method, model, backend } = context;
-    const { definition, options } = method;
     const phase = planned.phase.config.name;
     const merged = mergeMethod(model, method, weights.values);
     if (merged === undefined) return { phase, error: null };
-    const plain: ConfiguredMethod = {
-      definition: { ...definition, attach: () => ({}), parameters: () => [] },
-      options,
-    };
     const [draw] = planned.draws;
     const { batchSize } = draw.training;
     const { images } = await firstBatch(draw.evaluations[0].split, draw.preprocessing, batchSize);
@@ -49,7 +45,7 @@ export const merge = defineAnalysis({
       });
     };
     const adapted = await predict(method, weights.values);
-    const folded = await predict(plain, new Map([...weights.values, ...merged]));
+    const folded = await predict(withoutMethod(method), new Map([...weights.values, ...merged]));
     let [error, largest] = [0, 0];
     for (const [i, value] of adapted.data.entries()) {
       error = Math.max(error, Math.abs(value - folded.data[i]!));

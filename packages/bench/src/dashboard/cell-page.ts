@@ -1,9 +1,7 @@
 import { z } from 'zod';
-import { ckaResultSchema } from '../analyses/cka.js';
 import type { DoneRecord, EvaluationRecord, FailedRecord, PhaseRecord } from '../records/record-schema.js';
 import { cellName, failureText } from '../records/record-schema.js';
 import { readScores } from '../records/score-files.js';
-import { blockHeatmap } from '../report/charts.js';
 import type { Curve } from '../report/curves.js';
 import { trainingCurves } from '../report/curves.js';
 import { findingsTable } from '../report/fields.js';
@@ -11,6 +9,7 @@ import type { Column } from '../report/html.js';
 import { escapeHtml, folded, foldedJson, heading, markup, slug, table } from '../report/html.js';
 import { describeImages, describePhase, phaseFacts } from '../table/phase-facts.js';
 import { absent, learningRateText, megabytes, metricTitle, percent, rate } from '../table/text-table.js';
+import { cellSimilarity } from './cell-similarity.js';
 import type { ClassResult, ExamplePrediction } from './class-results.js';
 import { classResults, namesFromPaths, predictionSamples } from './class-results.js';
 import type { ExampleImages, SiteImage } from './example-images.js';
@@ -57,7 +56,7 @@ export async function cellPage(
     `<h1>${escapeHtml(title)}</h1>`,
     facts(record),
     ...phases,
-    similarity(record),
+    cellSimilarity(record),
     heading('Findings'),
     findingsTable(record.findings),
     heading('Environment and configuration'),
@@ -316,25 +315,5 @@ function predictionItem(
     isRight ? `<div>✓ right${sure}</div>` : `<div>✗ ${escapeHtml(nameOf(predicted))}${sure}</div>`,
     image === null && `<small>${escapeHtml(path)}</small>`,
     '</li>',
-  );
-}
-
-function similarity({ analyses }: DoneRecord): string | false {
-  const found = ckaResultSchema.safeParse(analyses['cka']).data;
-  if (found === undefined) return false;
-  const { debiased, biased, examples, phase } = found;
-  return markup(
-    heading('Similarity between blocks'),
-    `<p class="facts">Linear CKA of the class tokens after each block over ${examples} test images of the phase ${escapeHtml(phase)}.</p>`,
-    '<div class="charts small">',
-    blockHeatmap({ id: 'cka', title: 'debiased', subtitle: 'to be read', matrix: debiased, most: 1 }),
-    blockHeatmap({
-      id: 'cka-biased',
-      title: 'as published',
-      subtitle: 'biased upwards for few examples',
-      matrix: biased,
-      most: 1,
-    }),
-    '</div>',
   );
 }

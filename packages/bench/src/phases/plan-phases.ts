@@ -112,7 +112,7 @@ function checkHead({ phase, taskFor }: PlannedPhase, train: ImageSplit, model: A
 }
 
 /** What `check` throws, with the configuration's field in front of its own place. */
-function inField<T>(field: string, check: () => T): T {
+export function inField<T>(field: string, check: () => T): T {
   try {
     return check();
   } catch (error) {

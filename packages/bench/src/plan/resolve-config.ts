@@ -8,14 +8,14 @@ import { traceModel } from '@kora-bench/core/training';
 import { resolveModel } from '@kora-bench/models';
 import { withAdapterOptions } from '../adapter-start/open-adapter.js';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
-import { analyses } from '../analyses/index.js';
+import { analyses, phaseLookedAt } from '../analyses/index.js';
 import type { ChosenBackend, ChosenMethod } from '../config/configure.js';
 import { configureBackend, configureMethod, distinctLabels } from '../config/configure.js';
 import type { RunConfig } from '../config/run-config.js';
 import { nameAndOptions } from '../config/run-config.js';
 import { checkInput, findRegistered, suggestion } from '../input/check-input.js';
 import type { PlannedPhase } from '../phases/plan-phases.js';
-import { openDatasets, planPhase } from '../phases/plan-phases.js';
+import { inField, openDatasets, planPhase } from '../phases/plan-phases.js';
 import type { ChosenPhase } from '../phases/resolve-phases.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
 import { isPluginPath, joinPlugins, readPluginsFile } from '../registry/plugins.js';
@@ -126,7 +126,7 @@ export interface PlannedMethod {
  * @throws MissingDataError | FormatError | CheckpointError | InputError
  */
 export async function checkData(
-  { config, registry, methods, phases }: ResolvedConfig,
+  { config, registry, methods, phases, analyses: chosen }: ResolvedConfig,
   context: DataContext,
 ): Promise<readonly PlannedMethod[]> {
   for (const model of config.models) await checkWeights(model, registry, context);
@@ -147,6 +147,10 @@ export async function checkData(
       const found = phases.map((phase) => planPhase(phase, datasets.get(phase.config.data)!, settings));
       if (config.learningRates !== undefined) checkSearch(found[0]!);
       checkMethod(method, model.model, found[0]!);
+      for (const [index, { definition, options }] of chosen.entries()) {
+        const look = { model: model.model, method, planned: found[phaseLookedAt(found, options)]! };
+        inField(`analyses[${index}].options`, () => definition.check?.(look, options));
+      }
       planned.push({
         model: name,
         architecture: model.model,

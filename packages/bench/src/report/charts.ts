@@ -1,11 +1,4 @@
-import type {
-  CostAxis,
-  HeatmapChart,
-  IntervalsChart,
-  Named,
-  ParetoChart,
-  ScoreAxis,
-} from '@kora-bench/dashboard';
+import type { CostAxis, IntervalsChart, Named, ParetoChart, ScoreAxis } from '@kora-bench/dashboard';
 import { absent } from '../table/text-table.js';
 import type { Column } from './html.js';
 import { escapeHtml, figure, table } from './html.js';
@@ -83,37 +76,4 @@ export function paretoFigure(spec: ScoreSpec, costs: readonly CostAxis[], title:
     ),
   ];
   return figure({ id: `${id}-pareto`, title, chart, numbers: table(title, columns, points) });
-}
-
-export interface Heatmap {
-  readonly id: string;
-  readonly title: string;
-  readonly subtitle: string;
-  /** Null stays empty. */
-  readonly matrix: readonly (readonly (number | null)[])[];
-  /** The value of the darkest colour. */
-  readonly most: number;
-}
-
-/** Numbers between blocks as a square of colours. */
-export function blockHeatmap({ id, title, subtitle, matrix, most }: Heatmap): string {
-  const names = matrix.map((_, i) => String(i));
-  const chart: HeatmapChart = {
-    kind: 'heatmap',
-    names,
-    axis: 'block',
-    matrix: matrix.map((row) => row.map((value) => value && Number(value.toFixed(4)))),
-    most,
-  };
-  const columns: Column<number>[] = [
-    { title: 'block', cell: (i) => String(i) },
-    ...names.map(
-      (name, j): Column<number> => ({
-        title: name,
-        numeric: true,
-        cell: (i) => matrix[i]![j]?.toFixed(3) ?? absent,
-      }),
-    ),
-  ];
-  return figure({ id, title, subtitle, chart, numbers: table(title, columns, [...matrix.keys()]) });
 }

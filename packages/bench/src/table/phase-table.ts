@@ -185,7 +185,7 @@ export function costColumns(rows: readonly SummaryRow[]): Column[] {
           {
             title: ['mean', 'CKA'],
             numeric: true,
-            hint: 'between different blocks, debiased',
+            hint: 'between different layers, debiased',
             content: ({ meanCka }: SummaryRow) => ({
               estimate: meanCka,
               format: (value: number) => value.toFixed(3),

@@ -91,7 +91,7 @@ export function legend(rows: readonly SummaryRow[]): string[] {
     ...searchLines(rows),
     speedText(rows),
     [
-      rows.some(({ meanCka }) => meanCka !== null) && 'Mean CKA: between different blocks, debiased.',
+      rows.some(({ meanCka }) => meanCka !== null) && 'Mean CKA: between different layers, debiased.',
       `${absent}: not measured.`,
     ]
       .filter(Boolean)

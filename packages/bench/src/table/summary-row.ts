@@ -1,5 +1,5 @@
 import { meanConfidenceInterval, sampleMean, sampleStandardDeviation } from '@kora-bench/core/metrics';
-import { ckaResultSchema } from '../analyses/cka.js';
+import { ckaResultSchema } from '../analyses/cka-schema.js';
 import type { DoneRecord, Finding, RecordedMetric, SearchRecord } from '../records/record-schema.js';
 
 /** A measured value with its uncertainty. */
@@ -48,7 +48,7 @@ export interface SummaryRow {
   /** trainable / (backbone + trainable), in [0, 1]. */
   readonly tunedShare: number;
   readonly scores: readonly (ScoreColumn & { readonly estimate: Estimate | null })[];
-  /** Mean of the debiased CKA between different blocks; null where it was not asked for. */
+  /** Mean of the debiased CKA between different layers; null where it was not asked for. */
   readonly meanCka: Estimate | null;
   /** Of the steps of the first phase's training, without the pass that computed kept features. */
   readonly imagesPerSecond: Estimate;

@@ -3,7 +3,7 @@ import { InputError } from '../errors/kora-error.js';
 import type { Shape } from '../graph/shape.js';
 import { reshape } from '../ops/layout.js';
 import { mean } from '../ops/reduce.js';
-import { narrow } from '../ops/slicing.js';
+import { concat, narrow } from '../ops/slicing.js';
 import type { HostTensor } from '../tensor/host-tensor.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { ForwardHooks, SiteSpec } from './site.js';
@@ -38,6 +38,16 @@ export function patchTokens({ value, layout }: Tokens): Tensor {
 export function prefixToken({ value, layout }: Tokens, kind: PrefixToken): Tensor | undefined {
   const at = layout.prefix.indexOf(kind);
   return at < 0 ? undefined : reshape(narrow(value, 1, at, at + 1), [value.shape[0]!, value.shape[2]!]);
+}
+
+/** The model's own tokens `[B, N, D]`: all but the prompts that a method added. */
+export function ownTokens(tokens: Tokens): Tensor {
+  const { value, layout } = tokens;
+  if (!layout.prefix.includes('prompt')) return value;
+  const prefix = layout.prefix.flatMap((kind, at) =>
+    kind === 'prompt' ? [] : [narrow(value, 1, at, at + 1)],
+  );
+  return concat([...prefix, patchTokens(tokens)], 1);
 }
 
 /** What stands for an image inside the model: the class token, or the mean of the patches where there is none, `[B, D]`. */

@@ -1,13 +1,11 @@
 import { gradients } from '../autodiff/gradients.js';
 import type { Program } from '../graph/graph.js';
-import { pooledTokens } from '../nn/architecture.js';
 import { add, mul } from '../ops/elementwise.js';
-import { reshape } from '../ops/layout.js';
 import { sum } from '../ops/reduce.js';
-import { concat } from '../ops/slicing.js';
 import { makeProgram, rewriteProgram } from '../passes/rewrite.js';
 import { simplifyDifferentiated } from '../passes/simplify.js';
 import type { NoiseSpec } from '../peft/attach.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { OptimizerConfig } from './optimizer.js';
 import { clipByNorm, gradientNorm, optimizerUpdate } from './optimizer.js';
 import type { ParameterLayout } from './parameter-layout.js';
@@ -63,31 +61,24 @@ export function buildTrainProgram(spec: TrainSpec): TrainProgram {
 }
 
 /** What an evaluation program returns. */
-export type EvalOutput = 'prediction' | 'features' | 'blockFeatures';
+export type EvalOutput = 'prediction' | 'features';
 
 /**
  * Traces the forward pass. Feeds: images. States: `parameters`, if anything is trainable. Outputs:
- * `prediction` (logits `[B, C]` or log depth `[B, H, W]`), `features` `[B, F]`, `blockFeatures`
- * `[depth, B, D]`, what stands for the image after each block.
+ * `prediction` (logits `[B, C]` or log depth `[B, H, W]`), `features` `[B, F]`.
  */
 export function buildEvalProgram(
   spec: ModelSpec,
   outputs: readonly EvalOutput[],
 ): { program: Program; layout: ParameterLayout } {
   const { prediction, output, layout } = traceModel(spec, { training: false });
-  const made = {
-    prediction: () => prediction,
-    features: () => output.features,
-    blockFeatures: () =>
-      concat(
-        output.blocks.map(pooledTokens).map((block) => reshape(block, [1, ...block.shape])),
-        0,
-      ),
-  };
-  const roots = simplifyForward(
-    outputs.map((name) => made[name]()),
-    { training: false },
-  );
-  const program = makeProgram(Object.fromEntries(outputs.map((name, i) => [name, roots[i]!])));
-  return { program: rewriteProgram(program, simplifyDifferentiated), layout };
+  const made = { prediction, features: output.features };
+  return { program: forwardProgram(new Map(outputs.map((name) => [name, made[name]]))), layout };
+}
+
+/** A program of a forward pass alone, with its outputs by name. */
+export function forwardProgram(outputs: ReadonlyMap<string, Tensor>): Program {
+  const roots = simplifyForward([...outputs.values()], { training: false });
+  const program = makeProgram(Object.fromEntries([...outputs.keys()].map((name, i) => [name, roots[i]!])));
+  return rewriteProgram(program, simplifyDifferentiated);
 }

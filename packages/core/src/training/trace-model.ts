@@ -1,4 +1,5 @@
 import type { Architecture, ForwardOutput } from '../nn/architecture.js';
+import type { Site } from '../nn/site.js';
 import { mergeLinear, narrowEarly } from '../passes/forward-rewrites.js';
 import { rewriteGraph } from '../passes/rewrite.js';
 import { simplify } from '../passes/simplify.js';
@@ -6,7 +7,7 @@ import type { WeightFormOptions } from '../passes/weight-forms.js';
 import { applyWeightForms } from '../passes/weight-forms.js';
 import type { NoiseSpec } from '../peft/attach.js';
 import { attachMethod } from '../peft/attach.js';
-import type { ConfiguredMethod } from '../peft/method.js';
+import type { ConfiguredMethod, MethodHooks } from '../peft/method.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { GraphBuilder } from '../tracing/graph-builder.js';
 import type { OwnedParameter } from './model-parameters.js';
@@ -44,12 +45,18 @@ export interface TracedModel {
   readonly noise: readonly NoiseSpec[];
 }
 
+export interface TraceOptions {
+  /** Whether the method may ask for noise. */
+  readonly training: boolean;
+  /** Is shown every site, with the value that the method left there. */
+  seen?(site: Site): void;
+}
+
 /**
  * Traces model, method and head up to the prediction.
- * @param training whether the method may ask for noise
  * @throws MethodError | InputError for a method that does not keep to its contract
  */
-export function traceModel(spec: ModelSpec, { training }: { readonly training: boolean }): TracedModel {
+export function traceModel(spec: ModelSpec, { training, seen }: TraceOptions): TracedModel {
   const { model, method, task, batchSize, stage } = spec;
   const builder = new GraphBuilder();
   const owned = modelParameters(model, method, task);
@@ -76,10 +83,21 @@ export function traceModel(spec: ModelSpec, { training }: { readonly training: b
     parameter: lookup,
     ...(training && { noise: drawn }),
   });
-  const output = model.forward(images, { weight: lookup, hooks });
+  const output = model.forward(images, { weight: lookup, hooks: seen ? shownTo(seen, hooks) : hooks });
   const penalty = training ? hooks.penalty?.() : undefined;
   const prediction = builder.withScope('head', () => task.predict(output, model, lookup));
   return { builder, layout, parameters, output, prediction, penalty, noise: [...noise.values()] };
+}
+
+function shownTo(seen: (site: Site) => void, hooks: MethodHooks): MethodHooks {
+  return {
+    ...hooks,
+    value(site) {
+      const value = hooks.value?.(site) ?? site.value;
+      seen({ ...site, value });
+      return value;
+    },
+  };
 }
 
 /**

@@ -1,18 +1,11 @@
-import { InputError, ShapeError, TrainingError } from '../../errors/kora-error.js';
-import { formatShape, type Shape } from '../../graph/shape.js';
+import { InputError, ShapeError } from '../../errors/kora-error.js';
+import type { CkaMatrix } from './alignment.js';
+import { alignment } from './alignment.js';
 import type { LayerPair } from './cross-products.js';
-import { biasedHsic, type KernelSums, unbiasedHsic } from './hsic.js';
-import { KernelAccumulator } from './kernel-sums.js';
-
-/** One layer's activations for a batch. */
-export interface LayerBatch {
-  readonly data: Float32Array;
-  /** [B, D]: examples, features. */
-  readonly shape: Shape;
-}
-
-/** Similarities in [0, 1] (biased) and [−1, 1] (debiased); null where CKA is not defined. */
-export type CkaMatrix = readonly (readonly (number | null)[])[];
+import { biasedHsic, unbiasedHsic } from './hsic.js';
+import { KernelAccumulator, kernelAccumulatorBytes } from './kernel-sums.js';
+import type { LayerBatch } from './layer-batch.js';
+import { checkLayer } from './layer-batch.js';
 
 export interface LinearCkaResult {
   readonly layers: readonly string[];
@@ -50,8 +43,20 @@ export class LinearCka {
     readonly layerNames: readonly string[],
     dims?: readonly number[],
   ) {
-    const pairs = layerNames.flatMap((_, a) => layerNames.slice(a).map((__, i): LayerPair => [a, a + i]));
-    this.#examples = new LayerExamples(layerNames, pairs, dims);
+    this.#examples = new LayerExamples(layerNames, allPairs(layerNames.length), dims);
+  }
+
+  /**
+   * Bytes that it takes at most for `n` examples, without the batch that it is given.
+   * @param dims width D per layer.
+   */
+  static bytesFor(dims: readonly number[], n: number): number {
+    return kernelAccumulatorBytes(dims, allPairs(dims.length), n);
+  }
+
+  /** The most bytes that it took so far, without the batches that it was given. */
+  get peakBytes(): number {
+    return this.#examples.peakBytes;
   }
 
   /**
@@ -103,6 +108,12 @@ export class CrossCka {
   }
 }
 
+function allPairs(layers: number): LayerPair[] {
+  return Array.from({ length: layers }, (_, a) =>
+    Array.from({ length: layers - a }, (__, i): LayerPair => [a, a + i]),
+  ).flat();
+}
+
 /** Checks batches, accumulates them and turns the kernel sums into CKA. */
 class LayerExamples {
   #accumulator: KernelAccumulator | undefined;
@@ -134,49 +145,23 @@ class LayerExamples {
     this.#n += batch;
   }
 
+  get peakBytes(): number {
+    return this.#accumulator?.peakBytes ?? 0;
+  }
+
   matrices(rows: readonly number[], columns: readonly number[]): Omit<LinearCkaResult, 'layers'> {
     const n = this.#n;
     const sums = this.#accumulator?.sums();
     const undefinedCka = rows.map(() => columns.map(() => null));
-    return {
-      n,
-      biased: sums === undefined || n < 2 ? undefinedCka : alignment(sums, biasedHsic, rows, columns),
-      debiased: sums === undefined || n < 4 ? undefinedCka : alignment(sums, unbiasedHsic, rows, columns),
-    };
+    const aligned = (estimator: typeof biasedHsic, least: number): CkaMatrix =>
+      sums === undefined || n < least
+        ? undefinedCka
+        : alignment(rows, columns, {
+            hsic: (a, b) => estimator(sums, a, b),
+            squaredNorm: (a) => sums.pair(a, a).frobenius,
+          });
+    return { n, biased: aligned(biasedHsic, 2), debiased: aligned(unbiasedHsic, 4) };
   }
-}
-
-/** Below this share of its kernel, a layer's own HSIC is rounding: it does not vary. */
-const noVariance = 1e-13;
-
-/** HSIC(a, b) / √(HSIC(a, a) · HSIC(b, b)). */
-function alignment(
-  sums: KernelSums,
-  hsic: (sums: KernelSums, a: number, b: number) => number,
-  rows: readonly number[],
-  columns: readonly number[],
-): CkaMatrix {
-  const scales = new Map<number, number | null>();
-  for (const l of new Set([...rows, ...columns])) {
-    const own = hsic(sums, l, l);
-    scales.set(l, own > noVariance * sums.pair(l, l).frobenius ? Math.sqrt(own) : null);
-  }
-  const one = (a: number, b: number): number | null => {
-    const scaleA = scales.get(a)!;
-    const scaleB = scales.get(b)!;
-    if (scaleA === null || scaleB === null) return null;
-    if (a === b) return 1;
-    // Cauchy and Schwarz bound both estimators; rounding may step over.
-    return Math.max(-1, Math.min(1, hsic(sums, a, b) / scaleA / scaleB));
-  };
-  const values = new Map<string, number | null>();
-  return rows.map((a) =>
-    columns.map((b) => {
-      const key = a <= b ? `${a} ${b}` : `${b} ${a}`;
-      if (!values.has(key)) values.set(key, one(Math.min(a, b), Math.max(a, b)));
-      return values.get(key)!;
-    }),
-  );
 }
 
 function checkLayerCount(where: string, expected: number, received: number): void {
@@ -185,26 +170,6 @@ function checkLayerCount(where: string, expected: number, received: number): voi
       where,
       expected: `${expected} layers`,
       received: `${received}`,
-    });
-  }
-}
-
-function checkLayer(name: string, { data, shape }: LayerBatch, batch: number, width: number): void {
-  const where = `layer ${JSON.stringify(name)}`;
-  const fits = shape.length === 2 && shape[0] === batch && shape[1] === width && batch > 0 && width > 0;
-  if (!fits || data.length !== batch * width) {
-    throw new ShapeError('The activations of a layer do not fit.', {
-      where,
-      expected: `[B, D] = ${formatShape([batch, width])}, neither of them 0`,
-      received: `${formatShape(shape)} with ${data.length} numbers`,
-    });
-  }
-  const bad = data.findIndex((x) => !Number.isFinite(x));
-  if (bad >= 0) {
-    throw new TrainingError('An activation is not finite.', {
-      where: `${where}, example ${Math.floor(bad / width)}, feature ${bad % width}`,
-      expected: 'finite numbers',
-      received: String(data[bad]),
     });
   }
 }

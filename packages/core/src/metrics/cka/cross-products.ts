@@ -7,6 +7,14 @@ export type LayerPair = readonly [a: number, b: number];
 /** Rows folded in at once. */
 const chunk = 64;
 
+/** The bytes of {@link CrossProducts} of some layers. */
+export function crossProductsBytes(widths: readonly number[], pairs: readonly LayerPair[]): number {
+  const count = widths.length;
+  const products = pairs.reduce((sum, [a, b]) => sum + widths[a]! * widths[b]!, 0);
+  const perFeature = widths.reduce((sum, width) => sum + width, 0) * (2 + count + chunk);
+  return Float64Array.BYTES_PER_ELEMENT * (products + perFeature + count * (count + 1 + chunk));
+}
+
 /**
  * The kernel sums of layers in feature space: XᵀY per pair of layers and a few vectors, whose size
  * does not depend on the number of examples.
@@ -45,6 +53,21 @@ export class CrossProducts implements KernelSums {
     this.#traces = new Float64Array(count);
     this.#norms = new Float64Array(count * chunk);
     this.#transposed = widths.map((width) => new Float64Array(width * chunk));
+  }
+
+  /** Bytes of all that it holds, whatever is added. */
+  get bytes(): number {
+    const arrays = [
+      ...this.#products.values(),
+      ...this.#sums,
+      ...this.#weighted,
+      ...this.#transposed,
+      ...this.shifts,
+      this.#normProducts,
+      this.#traces,
+      this.#norms,
+    ];
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   /** @param layers per layer its rows [n, width], more after them allowed. */

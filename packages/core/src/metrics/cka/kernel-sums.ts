@@ -1,5 +1,5 @@
 import type { LayerPair } from './cross-products.js';
-import { CrossProducts } from './cross-products.js';
+import { CrossProducts, crossProductsBytes } from './cross-products.js';
 import { addDotProducts } from './dot-products.js';
 import type { KernelSums } from './hsic.js';
 
@@ -17,13 +17,19 @@ export class KernelAccumulator {
   #capacity = 0;
   #block: number;
   #folded: CrossProducts | undefined;
+  #peakBytes = 0;
 
   constructor(
     readonly widths: readonly number[],
     readonly pairs: readonly LayerPair[],
   ) {
     this.#rows = widths.map(() => new Float32Array(0));
-    this.#block = Math.max(smallestBlock, gramCrossover(widths, pairs));
+    this.#block = firstBlock(widths, pairs);
+  }
+
+  /** The most bytes that rows, sums and Gram tiles took at once so far. */
+  get peakBytes(): number {
+    return this.#peakBytes;
   }
 
   /** @param layers per layer a batch [batch, width]. */
@@ -37,7 +43,10 @@ export class KernelAccumulator {
   }
 
   sums(): KernelSums {
-    if (this.#folded === undefined) return gramSums(this.#rows, this.widths, this.#kept);
+    if (this.#folded === undefined) {
+      this.#count(gramSumsBytes(this.widths, this.#kept));
+      return gramSums(this.#rows, this.widths, this.#kept);
+    }
     this.#fold();
     return this.#folded;
   }
@@ -49,6 +58,7 @@ export class KernelAccumulator {
       for (let l = 0; l < this.#rows.length; l++) {
         const grown = new Float32Array(this.#capacity * this.widths[l]!);
         grown.set(this.#rows[l]!.subarray(0, this.#kept * this.widths[l]!));
+        this.#count(grown.byteLength);
         this.#rows[l] = grown;
       }
     }
@@ -64,6 +74,7 @@ export class KernelAccumulator {
     if (this.#folded === undefined) {
       const shifts = this.#rows.map((rows, l) => columnMeans(rows, this.widths[l]!, this.#kept));
       this.#folded = new CrossProducts(this.widths, this.pairs, shifts);
+      this.#count();
     }
     this.#folded.add(this.#rows, this.#kept);
     this.#kept = 0;
@@ -73,6 +84,31 @@ export class KernelAccumulator {
       this.#rows.fill(new Float32Array(0));
     }
   }
+
+  /** @param more bytes that are taken for a moment. */
+  #count(more = 0): void {
+    const rows = this.#rows.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#peakBytes = Math.max(this.#peakBytes, rows + (this.#folded?.bytes ?? 0) + more);
+  }
+}
+
+/** The most bytes that a {@link KernelAccumulator} takes for n examples. */
+export function kernelAccumulatorBytes(
+  widths: readonly number[],
+  pairs: readonly LayerPair[],
+  n: number,
+): number {
+  const block = firstBlock(widths, pairs);
+  const perRow = Float32Array.BYTES_PER_ELEMENT * widths.reduce((sum, width) => sum + width, 0);
+  // Capacity at most doubles, and one layer at a time is copied into its larger place.
+  const copied = Float32Array.BYTES_PER_ELEMENT * Math.max(...widths);
+  const rows = Math.min(block, 2 * n) * (perRow + copied);
+  return rows + (n < block ? gramSumsBytes(widths, n) : crossProductsBytes(widths, pairs));
+}
+
+/** Rows that are kept before the first are folded in. */
+function firstBlock(widths: readonly number[], pairs: readonly LayerPair[]): number {
+  return Math.max(smallestBlock, gramCrossover(widths, pairs));
 }
 
 /**
@@ -133,6 +169,14 @@ function gramSums(layers: readonly Float32Array[], widths: readonly number[], n:
       diagonalProduct: dot(perRow[a]!.norms, perRow[b]!.norms),
     }),
   };
+}
+
+/** The bytes of the working arrays of {@link gramSums}. */
+function gramSumsBytes(widths: readonly number[], n: number): number {
+  const count = widths.length;
+  const features = widths.reduce((sum, width) => sum + width, 0);
+  const tiles = count * tileExtent * tileExtent + 2 * tileExtent * features;
+  return Float64Array.BYTES_PER_ELEMENT * (tiles + 2 * count * (count + n) + features + Math.max(...widths));
 }
 
 /** The mean of each column of the first n rows of `rows` [≥ n, width]. */
