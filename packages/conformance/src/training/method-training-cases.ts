@@ -142,9 +142,19 @@ const taskRecipes: readonly TaskRecipe[] = [
   },
 ];
 
+/** Forms of a method that differ from another one in what no task reads. */
+const sameForTasks = [
+  'lora peft',
+  'lora on q and v',
+  'adapter-fusion as in the paper',
+  'kora-chain published',
+];
+
+const forDepth = methodRecipes.filter(({ name }) => !sameForTasks.some((form) => name.startsWith(form)));
+
 /** A whole training step of every method on every task, or on the first one alone; every fourth batch is partial. */
 export const methodTrainingCases: readonly TrainingCase[] = taskRecipes.flatMap((taskRecipe, index) =>
-  [...methodRecipes, ...(index === 0 ? classifiedMethodRecipes : [])].map((methodRecipe) => ({
+  (index === 0 ? [...methodRecipes, ...classifiedMethodRecipes] : forDepth).map((methodRecipe) => ({
     name: `${methodRecipe.name}, ${taskRecipe.name}`,
     build: () => buildMethodTraining(methodRecipe, taskRecipe),
   })),
