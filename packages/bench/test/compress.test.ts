@@ -35,6 +35,7 @@ beforeAll(async () => {
         { name: 'lora', options: { rank: 4, targets: ['attn.q', 'mlp.fc2'] } },
         { name: 'vera', options: { rank: 4 } },
         { name: 'lora', label: 'pissa', options: { rank: 2, init: 'pissa' } },
+        { name: 'basis-adapter', label: 'data-grid', options: { rank: 2, basis: 'bspline', grid: 'data' } },
         { name: 'full' },
       ],
       seeds: [0, 1],
@@ -53,7 +54,7 @@ const cellsOf = (label: string): MeasuredCell[] => found.cells.filter(({ cell })
 const recordOf = ({ cell }: MeasuredCell) => records.find((record) => record.cell.id === cell.id)!;
 
 test('float32 scores what the record says, and its labels take the loss that the record has', () => {
-  expect(found.cells).toHaveLength(10);
+  expect(found.cells).toHaveLength(12);
   for (const measured of found.cells) {
     const { values, examples } = recordOf(measured).phases[0]!.draws[0]!.evaluations[0]!;
     const [first] = measured.forms;
@@ -72,6 +73,9 @@ test('an update has what trained, and not what checkpoint and seed give', () => 
       for (const { bytes } of forms) expect(bytes.total).toBe(bytes.method + bytes.head);
       if (label === 'linear-probe') for (const { bytes } of forms) expect(bytes.method).toBe(0);
     }
+  // Grids that are laid over images are no function of the seed.
+  for (const measured of cellsOf('data-grid'))
+    expect(measured.parameters.total).toBeGreaterThan(recordOf(measured).model.trainableParameters);
   const [full] = cellsOf('full');
   expect(full!.parameters.method).toBeGreaterThan(10 * cellsOf('lora')[0]!.parameters.method);
 });
@@ -116,7 +120,7 @@ test('the same run gives the same file, cell by cell', async () => {
 
 test('the table has a row for each method, and the page its curves and every form', () => {
   const text = compressibilityText(found);
-  for (const label of ['linear-probe', 'lora', 'vera', 'pissa', 'full'])
+  for (const label of ['linear-probe', 'lora', 'vera', 'pissa', 'data-grid', 'full'])
     expect(text).toMatch(new RegExp(`^ *${label} .* ± `, 'm'));
   expect(text).toContain('12 examples of test');
   const page = pageOf(found);
@@ -124,25 +128,39 @@ test('the table has a row for each method, and the page its curves and every for
     ([, json]) => JSON.parse(json!) as Chart,
   );
   const [curves, fronts] = charts as [Extract<Chart, { kind: 'curves' }>, Extract<Chart, { kind: 'pareto' }>];
-  expect(curves.curves.map(({ label }) => label)).toEqual(['linear-probe', 'lora', 'vera', 'pissa', 'full']);
+  expect(curves.curves.map(({ label }) => label)).toEqual([
+    'linear-probe',
+    'lora',
+    'vera',
+    'pissa',
+    'data-grid',
+    'full',
+  ]);
   for (const { points } of curves.curves) expect(points.at(-1)![0]).toBe(found.range!.to);
-  expect(fronts.points.length).toBeGreaterThanOrEqual(5);
+  expect(fronts.points.length).toBeGreaterThanOrEqual(6);
   const rows = page.match(/<tr><td>2 bits<\/td>/g)!;
-  expect(rows).toHaveLength(5);
+  expect(rows).toHaveLength(6);
 });
 
-test('a task without classes has no description, and says why', async () => {
+test('the first phase that is scored counts, with what it came through; one without classes has no description', async () => {
   const runDir = join(folder, 'depth');
   await trainedRun(
     runDir,
     {
       models: [base],
-      methods: [{ name: 'linear-probe' }],
-      phases: [{ name: 'depth', task: 'depth', data: 'procedural-depth' }],
+      methods: [{ name: 'lora', options: { rank: 2 } }],
+      phases: [
+        { name: 'source', task: 'classification', data: 'procedural-source', evaluate: [] },
+        { name: 'depth', from: 'source', task: 'depth', data: 'procedural-depth', trains: 'head' },
+      ],
     },
     context,
   );
   const depth = await compressRun(runDir, context);
+  const [{ parameters, recorded, forms }] = depth.cells as [MeasuredCell];
+  expect(depth.phase).toBe('depth');
+  expect(parameters.method).toBeGreaterThan(0);
+  expect(forms[0]!.value).toBe(recorded);
   expect(depth).toMatchObject({
     tolerance: { asked: 1, of: 'percent' },
     noResidual: expect.stringContaining('depth'),
@@ -237,9 +255,16 @@ test('a failed cell is refused by name and left out otherwise; other data is ref
   expect(await complaint(runDir, cell.id)).toMatch(/The cell failed[\s\S]*The loss is NaN/);
   expect(await main(['compress', runDir, '--out', join(folder, 'left')])).toBe(0);
   expect(written.stderr).toMatch(/Left out: 1 cell that failed/);
+  expect(written.stderr).not.toMatch(/float32 scores/);
   expect(written.stdout).toMatch(/One seed/);
 
   const [phase] = first!.phases;
+  const [draw] = phase!.draws;
+  const evaluations = draw!.evaluations.map((one) => ({ ...one, values: { ...one.values, top1: 0.99 } }));
+  edit(first!, { phases: [{ ...phase!, draws: [{ ...draw!, evaluations }] }] });
+  expect(await main(['compress', runDir, '--out', join(folder, 'left')])).toBe(0);
+  expect(written.stderr).toMatch(/float32 scores top-1 .*, its record 99\.0/);
+
   const { test: scored, ...splits } = phase!.data.splits;
   const other = { ...phase!.data, splits: { ...splits, test: { ...scored!, fingerprint: 'f'.repeat(64) } } };
   edit(first!, { phases: [{ ...phase!, data: other }] });

@@ -80,6 +80,21 @@ describe('a quantised row', () => {
     );
   });
 
+  test.each([
+    [2, 0.1188],
+    [3, 0.03744],
+    [4, 0.01154],
+  ])(
+    'of %i bits has the error of the best uniform quantiser of a normal variable (Max 1960)',
+    (bits, least) => {
+      const row = Float64Array.from(normals([5000], 1, 'row'));
+      const found = rowValues(quantiseRow(row, bits));
+      const variance = row.reduce((sum, x) => sum + x ** 2, 0) / row.length;
+      const error = row.reduce((sum, x, i) => sum + (x - found[i]!) ** 2, 0) / row.length;
+      expect(Math.abs(error / variance / least - 1)).toBeLessThan(0.05);
+    },
+  );
+
   test('gives a single value, and values that are alike, back within binary16', () => {
     for (const value of [0, 0.73, -0.1, 1e-9, -65504, 65504])
       for (const row of [[value], [value, value, value]]) {
@@ -150,6 +165,11 @@ describe('an update', () => {
       (removed) => encodeUpdate(update, { kind: 'pruned', removed, bits: 8 }, brotli).length,
     );
     expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+  });
+
+  test('that is pruned loses the first of equal entries', () => {
+    const equal = [{ shape: [3], values: Float32Array.of(2, 2, 2) }];
+    expect(back(equal, { kind: 'pruned', removed: 50, bits: 8 })).toEqual([Float32Array.of(0, 2, 2)]);
   });
 
   test('of low rank is the matrix’s best of that rank, but for the rounding of its factors', () => {
