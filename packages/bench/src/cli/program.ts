@@ -105,7 +105,7 @@ function addRun(program: Command, report: Report, cellEntry?: string | URL): voi
       repeated,
     )
     .option('--out <folder>', 'the run folder (default: runs/<time>-<suite>)')
-    .option('--keep-weights', 'keep what each cell trains in the run folder, for `export`')
+    .option('--keep-weights', 'keep what each cell trains in the run folder, for `export` and `compress`')
     .option('--resume', 'do only what is missing or failed in --out or the latest run')
     .option('--dry-run', 'show the cells, how long they will take and the disk they need, and run nothing')
     .option('--no-estimate', 'do not measure beforehand how long the run will take')
