@@ -14,11 +14,21 @@ export type {
   UnmatchedCell,
 } from './compare/run-comparison.js';
 export { type ComparedSide, readSide } from './compare/sources.js';
+export { type CompressOptions, type CompressView, compressRun } from './compressibility/compress-run.js';
+export { compressibilityPage } from './compressibility/compressibility-page.js';
+export {
+  type Compressibility,
+  compressibilitySchema,
+  type MeasuredCell,
+} from './compressibility/compressibility-schema.js';
+export { compressibilityText } from './compressibility/compressibility-text.js';
 export { loadSuite } from './config/load-suite.js';
 export { type RunConfig, type RunConfigInput, runConfigSchema } from './config/run-config.js';
 export { checkSpace, estimateText, type RunEstimate } from './estimate/estimate-run.js';
 export { type Exported, type ExportTarget, exportModel } from './export/export-model.js';
 export {
+  type ChosenTrained,
+  chooseTrained,
   openTrainedModel,
   type TrainedModel,
   type TrainedModelChoice,

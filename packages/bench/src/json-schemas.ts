@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { abFileSchema } from './ab/ab-measurements.js';
+import { compressibilitySchema } from './compressibility/compressibility-schema.js';
 import { runConfigSchema } from './config/run-config.js';
 import { historyLineSchema } from './history/history-schema.js';
 import { recordSchema } from './records/record-schema.js';
@@ -9,6 +10,7 @@ import { throughputCellSchema } from './throughput/measure-throughput.js';
 export function jsonSchemas(): Readonly<Record<string, object>> {
   return {
     'ab.schema.json': z.toJSONSchema(abFileSchema, { io: 'output' }),
+    'compressibility.schema.json': z.toJSONSchema(compressibilitySchema, { io: 'output' }),
     'history-line.schema.json': z.toJSONSchema(historyLineSchema, { io: 'output' }),
     'record.schema.json': z.toJSONSchema(recordSchema, { io: 'output' }),
     'suite.schema.json': z.toJSONSchema(runConfigSchema, { io: 'input' }),

@@ -1,35 +1,28 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { referenceBackend } from '@kora-bench/backend-reference';
-import type { CellJob, DoneRecord, RunConfigInput } from '@kora-bench/bench';
+import type { DoneRecord, RunConfigInput } from '@kora-bench/bench';
 import {
-  createRun,
   type ExportTarget,
   exportModel,
   loadRegistry,
   missingCells,
-  openResources,
   openTrainedModel,
-  planCells,
   readPlan,
-  resolveConfig,
-  runCell,
-  runConfigSchema,
-  writeRecord,
 } from '@kora-bench/bench';
 import { main } from '@kora-bench/bench/cli';
 import { hostTensor, sizeOf, type Weights } from '@kora-bench/core/graph';
 import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
 import { readSafetensors } from '@kora-bench/core/safetensors';
 import { buildEvalProgram, imagesFeed } from '@kora-bench/core/training';
-import { loadModel, timmCheckpointFiles } from '@kora-bench/models';
+import { loadModel } from '@kora-bench/models';
 import { classificationTask } from '@kora-bench/tasks';
 import { largestDifference } from '@kora-bench/testing/method-questions';
-import { toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { finalStage } from '@kora-bench/trainer';
 import { beforeAll, expect, test } from 'vitest';
 import { captureOutput } from './captured-output.js';
 import { findingOf, runTinyCell, temporaryFolder, tinyCheckpoint } from './tiny-cell.js';
+import { trainedRun as runAll, writeToyCheckpoint } from './trained-run.js';
 
 const output = captureOutput();
 const context = { dataDir: temporaryFolder(), cacheDir: temporaryFolder() };
@@ -49,40 +42,14 @@ const entries = {
   vpt: {},
 };
 
-function writeFiles(path: string, files: ReadonlyMap<string, string | Uint8Array>): void {
-  mkdirSync(path, { recursive: true });
-  for (const [name, content] of files) writeFileSync(join(path, name), content);
-}
-
-/** Runs all cells of a configuration in this process. */
-async function trainedRun(runDir: string, given: Partial<RunConfigInput>): Promise<DoneRecord[]> {
-  const config = runConfigSchema.parse({
-    methods: Object.entries(entries).map(([name, options]) => ({ name, options })),
-    backends: [{ name: 'reference' }],
-    models: [base],
-    phases: [
-      { name: 'source', task: 'classification', data: 'procedural-source' },
-      { name: 'next', from: 'source', task: 'classification', data: 'procedural-source', trains: 'head' },
-    ],
-    seeds: [0],
-    training: { epochs: 1, batchSize: 4, learningRate: 0.05 },
-    limits: { trainExamples: 4, testExamples: 2 },
-    keepWeights: true,
-    ...given,
-  });
-  const resolved = await resolveConfig(config);
-  const cells = planCells(resolved);
-  const createdAt = new Date().toISOString();
-  const plan = { schemaVersion: 2 as const, suite: 'test', createdAt, config: resolved.config, cells };
-  await (await createRun(runDir, plan)).release();
-  const records: DoneRecord[] = [];
-  for (const cell of cells) {
-    const job: CellJob = { cell, config: resolved.config, runDir, ...context };
-    const record = await runCell(job, await openResources(job, resolved.registry), () => undefined);
-    await writeRecord(runDir, record);
-    records.push(record);
-  }
-  return records;
+/** Runs all cells of a configuration on the toy backbone. */
+function trainedRun(runDir: string, given: Partial<RunConfigInput>): Promise<DoneRecord[]> {
+  const phases: RunConfigInput['phases'] = [
+    { name: 'source', task: 'classification', data: 'procedural-source' },
+    { name: 'next', from: 'source', task: 'classification', data: 'procedural-source', trains: 'head' },
+  ];
+  const methods = Object.entries(entries).map(([name, options]) => ({ name, options }));
+  return runAll(runDir, { methods, models: [base], phases, ...given }, context);
 }
 
 async function logits(method: ConfiguredMethod, model: typeof tinyCheckpoint.model, values: Weights) {
@@ -99,14 +66,7 @@ async function logits(method: ConfiguredMethod, model: typeof tinyCheckpoint.mod
 
 let records: DoneRecord[];
 beforeAll(async () => {
-  writeFiles(
-    base,
-    timmCheckpointFiles({
-      config: toyVitConfig,
-      preprocessing: tinyCheckpoint.preprocessing,
-      weights: tinyCheckpoint.tensors,
-    }),
-  );
+  writeToyCheckpoint(base);
   records = await trainedRun(run, {});
 }, 120_000);
 

@@ -1,5 +1,9 @@
 /* Reading and writing safetensors. */
-export type { SafetensorsDType } from './safetensors/element-types.js';
+export {
+  float16ToFloat32,
+  float32ToFloat16,
+  type SafetensorsDType,
+} from './safetensors/element-types.js';
 export {
   parseSafetensorsHeader,
   type SafetensorsEntry,

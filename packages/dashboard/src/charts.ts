@@ -60,6 +60,10 @@ export interface CurvesChart {
   readonly kind: 'curves';
   readonly x: string;
   readonly y: string;
+  /** Of the axis x; linear by default. */
+  readonly xScale?: 'log';
+  /** Whether a value holds up to the next point; lines go straight there by default. */
+  readonly steps?: boolean;
   readonly curves: readonly (Named & {
     readonly points: readonly (readonly [x: number, mean: number, least: number, most: number])[];
   })[];

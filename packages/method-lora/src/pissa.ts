@@ -1,9 +1,9 @@
 import type { HostTensor, Weights } from '@kora-bench/core/graph';
+import { truncatedSvd } from '@kora-bench/core/linear-algebra';
 import type { InitializeContext } from '@kora-bench/core/peft';
 import { addProduct, rowsOfLayer } from './merge.js';
 import type { LoraOptions } from './options.js';
 import { adaptedLayers, matrixA, matrixB } from './parameters.js';
-import { truncatedSvd } from './truncated-svd.js';
 
 /**
  * PiSSA's start (Meng et al. 2024, arXiv:2404.02948): with U·S·Vᵀ the r largest singular triplets of the weight,

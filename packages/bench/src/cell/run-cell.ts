@@ -12,20 +12,19 @@ import { runAnalyses } from '../analyses/index.js';
 import { FindingLog } from '../audits/data-audit.js';
 import { auditOptions } from '../audits/method-audit.js';
 import { auditRates } from '../audits/rates-audit.js';
-import { fileFeatures } from '../cache/feature-files.js';
 import type { RunConfig } from '../config/run-config.js';
 import { findRegistered } from '../input/check-input.js';
 import { openDatasets, planPhase } from '../phases/plan-phases.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
 import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 import { runPhase } from '../phases/run-phase.js';
-import { pluginsOf } from '../plan/plan-cells.js';
 import type { TrainedInPhase } from '../records/kept-weights.js';
 import { keepWeights } from '../records/kept-weights.js';
 import { writePredictedMaps, writeScores } from '../records/record-files.js';
 import type { Cell, DoneRecord, KeptWeights, SearchRecord } from '../records/record-schema.js';
 import { describeFailure } from '../records/record-schema.js';
 import type { Registry } from '../registry/registry.js';
+import { cellFeatures } from './cell-features.js';
 import { describeCode, describeEnvironment } from './environment.js';
 
 /** All that a cell's process needs to do its work; sent to it as one IPC message. */
@@ -120,17 +119,7 @@ export async function runCell(
     report,
     findings,
     ...(adapter && { adapter }),
-    features: fileFeatures(cacheDir, {
-      code: pluginsOf(cell, config, registry)
-        .filter(({ kind }) => kind === 'backends' || kind === 'models' || kind === 'datasets')
-        .map(({ kind, digest }) => `${kind} ${digest}`)
-        .sort(),
-      onProblem: (reason) =>
-        report({
-          kind: 'message',
-          text: `Features cannot be kept on disk: ${reason}. They stay in memory.`,
-        }),
-    }),
+    features: cellFeatures(cell, { config, registry, cacheDir, report }),
     writeScores: (parts, split, scores) => writeScores(job, { parts, split, scores }, report),
     ...(config.keepWeights && { keepWeights: (trained) => keepTrained(job, trained, findings) }),
     writeMaps: (parts, maps) => writePredictedMaps(job, { parts, maps }, report),

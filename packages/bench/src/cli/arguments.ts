@@ -67,6 +67,14 @@ export function positive(text: string): number {
   return value;
 }
 
+/** A number from 0. */
+export function notNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value < Infinity))
+    throw new InvalidArgumentError('Expected a number of at least 0.');
+  return value;
+}
+
 /** Milliseconds of a duration; Infinity for `none`. */
 export function time(text: string): number {
   const milliseconds = text === 'none' ? Infinity : parseDuration(text);

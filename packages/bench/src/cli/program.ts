@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import {
   names,
+  notNegative,
   numberOrText,
   numbersOrTexts,
   peerList,
@@ -40,6 +41,7 @@ export function buildProgram(report: Report, cellEntry?: string | URL): Command 
   addAudit(program, report);
   addReport(program, report);
   addExport(program, report);
+  addCompress(program, report);
   addNewMethod(program, report);
   addCompare(program, report, cellEntry);
   addHistory(program, report);
@@ -103,7 +105,7 @@ function addRun(program: Command, report: Report, cellEntry?: string | URL): voi
       repeated,
     )
     .option('--out <folder>', 'the run folder (default: runs/<time>-<suite>)')
-    .option('--keep-weights', 'keep what each cell trains in the run folder, for `export`')
+    .option('--keep-weights', 'keep what each cell trains in the run folder, for `export` and `compress`')
     .option('--resume', 'do only what is missing or failed in --out or the latest run')
     .option('--dry-run', 'show the cells, how long they will take and the disk they need, and run nothing')
     .option('--no-estimate', 'do not measure beforehand how long the run will take')
@@ -256,6 +258,30 @@ function addExport(program: Command, report: Report): void {
     .addOption(json())
     .action(async (run, cell, options) =>
       report(await (await import('./commands/export.js')).exportCell(run, cell, options)),
+    );
+}
+
+function addCompress(program: Command, report: Report): void {
+  program
+    .command('compress')
+    .description('measure how few bytes hold what cells trained; needs a run with --keep-weights')
+    .argument('<run>', 'a run folder, or latest')
+    .argument('[cells...]', 'ids of cells or their beginnings, or labels (default: all that are done)')
+    .option('--phase <name>', 'the phase whose models they are (default: the first that is scored)')
+    .option('--examples <n>', 'score at most so many of its examples, spread evenly', positiveInteger)
+    .option(
+      '--tolerance <x>',
+      'points of a share, percent of another metric, that count as equal',
+      notNegative,
+      1,
+    )
+    .option(
+      '--out <folder>',
+      'where compressibility.json and compressibility.html go (default: the run folder)',
+    )
+    .addOption(json())
+    .action(async (run, cells, options) =>
+      report(await (await import('./commands/compress.js')).compress(run, cells, options)),
     );
 }
 

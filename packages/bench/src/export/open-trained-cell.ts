@@ -22,9 +22,19 @@ export interface TrainedModelChoice {
   readonly draw?: number;
 }
 
+/** A trained model of a run, before any of its files is read. */
+export interface ChosenTrained {
+  readonly cell: Cell;
+  readonly record: DoneRecord;
+  readonly phase: string;
+  /** What was kept of the phases that it came through, in their order. */
+  readonly kept: readonly KeptWeights[];
+}
+
 /** A model as a phase left it. */
 export interface TrainedModel {
   readonly cell: Cell;
+  readonly record: DoneRecord;
   readonly phase: string;
   readonly method: ConfiguredMethod;
   readonly model: Architecture;
@@ -41,16 +51,12 @@ export interface TrainedModel {
 }
 
 /**
- * Opens what a cell trained, on the checkpoint that it was trained on.
+ * Finds what a cell trained, and sees that it was kept.
  * @throws InputError for a cell, phase or draw that is not there or whose weights were not kept
- * @throws MissingDataError | FormatError | CheckpointError for files that are missing or not what they were
+ * @throws MissingDataError | FormatError for a plan or record that is missing or damaged
  */
-export async function openTrainedModel(
-  runDir: string,
-  choice: TrainedModelChoice,
-  context: DataContext,
-): Promise<TrainedModel> {
-  const { cells, config } = await readPlan(runDir);
+export async function chooseTrained(runDir: string, choice: TrainedModelChoice): Promise<ChosenTrained> {
+  const { cells } = await readPlan(runDir);
   const cell = findCell(cells, choice.cell, runDir);
   const record = await readRecord(runDir, cell.id);
   if (record.status === 'failed') {
@@ -62,7 +68,24 @@ export async function openTrainedModel(
     });
   }
   const phase = findPhase(record, choice.phase);
-  const registry = await loadRegistry(config.plugins);
+  const kept = stepsTo(record, phase, choice.draw).map(({ name, draw }) =>
+    keptOf(record, name, draw, runDir),
+  );
+  return { cell, record, phase, kept };
+}
+
+/**
+ * Opens what a cell trained, on the checkpoint that it was trained on.
+ * @throws InputError for a cell, phase or draw that is not there or whose weights were not kept
+ * @throws MissingDataError | FormatError | CheckpointError for files that are missing or not what they were
+ */
+export async function openTrainedModel(
+  runDir: string,
+  choice: TrainedModelChoice,
+  context: DataContext,
+): Promise<TrainedModel> {
+  const { cell, record, phase, kept } = await chooseTrained(runDir, choice);
+  const registry = await loadRegistry(record.config.plugins);
   const definition = findRegistered(registry.methods, 'method', cell.method, 'cell.method');
   const base = await resolveModel(cell.model, [...registry.models.values()], context);
   const checkpoint = await base.load(context);
@@ -77,26 +100,25 @@ export async function openTrainedModel(
   const pretrained = new Map([...checkpoint.tensors].filter(([name]) => !name.startsWith('head')));
   const values = new Map<string, HostTensor>(pretrained);
   let classNames: readonly string[] | undefined;
-  for (const { name, draw } of stepsTo(record, phase, choice.draw)) {
-    const kept = await readKeptWeights(runDir, keptOf(record, name, draw, runDir));
+  for (const file of kept) {
+    const read = await readKeptWeights(runDir, file);
     for (const stale of values.keys()) if (stale.startsWith('head.')) values.delete(stale);
-    for (const [tensor, value] of kept.weights) values.set(tensor, value);
-    classNames = kept.classNames;
+    for (const [tensor, value] of read.weights) values.set(tensor, value);
+    classNames = read.classNames;
   }
+  const { preprocessing, task } = record.phases.find(({ name }) => name === phase)!;
   return {
     cell,
+    record,
     phase,
     method: { definition, options: definition.options.parse(cell.options) },
     model: checkpoint.model,
     baseModel: base.hubRepo ?? base.name,
-    preprocessing: {
-      ...checkpoint.preprocessing,
-      ...record.phases.find(({ name }) => name === phase)!.preprocessing,
-    },
+    preprocessing: { ...checkpoint.preprocessing, ...preprocessing },
     pretrained,
     values,
     classNames,
-    task: record.phases.find(({ name }) => name === phase)!.task.name,
+    task: task.name,
   };
 }
 

@@ -17,17 +17,17 @@ export function fieldMarkup(content: Content): string {
   ].join('<br>');
 }
 
-/** A table of the run's rows, as the terminal has it. */
-export function rowsTable(
+/** A table of rows, as the terminal has it. */
+export function rowsTable<Row = SummaryRow>(
   caption: string,
-  columns: readonly Column[],
-  rows: readonly SummaryRow[],
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
   options?: TableOptions,
 ): string {
   return table(
     caption,
     columns.map(
-      ({ title, numeric, hint, content }): HtmlColumn<SummaryRow> => ({
+      ({ title, numeric, hint, content }): HtmlColumn<Row> => ({
         title: title.join(' '),
         numeric,
         ...(hint !== undefined && { hint }),

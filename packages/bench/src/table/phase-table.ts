@@ -19,13 +19,13 @@ export type Content =
       readonly struck?: boolean;
     };
 
-export interface Column {
+export interface Column<Row = SummaryRow> {
   /** One word or a few on each line. */
   readonly title: readonly string[];
   readonly numeric: boolean;
   /** What the column means. */
   readonly hint?: string;
-  content(row: SummaryRow): Content;
+  content(row: Row): Content;
 }
 
 export interface PhaseTable {

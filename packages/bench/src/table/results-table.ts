@@ -31,18 +31,18 @@ export function resultsTable(
 }
 
 /** As many columns beside each other as fit, and the others below, with the names again. */
-function fitted(
-  names: readonly Column[],
-  columns: readonly Column[],
-  rows: readonly SummaryRow[],
+export function fitted<Row>(
+  names: readonly Column<Row>[],
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
   width: number,
 ): string {
-  const render = (shown: readonly Column[]) =>
+  const render = (shown: readonly Column<Row>[]) =>
     plainTable(
       shown.map(({ title, numeric }) => ({ title: title.join('\n'), numeric })),
       rows.map((row) => shown.map((column) => fieldText(column, row))),
     );
-  const parts: Column[][] = [[]];
+  const parts: Column<Row>[][] = [[]];
   for (const column of columns) {
     const part = parts.at(-1)!;
     const fits = render([...names, ...part, column])
@@ -54,7 +54,7 @@ function fitted(
   return parts.map((part) => render([...names, ...part])).join('\n');
 }
 
-function fieldText(column: Column, row: SummaryRow): string {
+function fieldText<Row>(column: Column<Row>, row: Row): string {
   const content = column.content(row);
   if (typeof content === 'string') return content;
   if (content.estimate === null) return absent;

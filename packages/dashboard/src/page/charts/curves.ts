@@ -2,8 +2,12 @@ import * as Plot from '@observablehq/plot';
 import type { CurvesChart } from '../../charts.js';
 import { colourOf, element, paletteSize } from '../elements.js';
 import { type Drawing, plotSettings } from './figures.js';
+import { shortNumber } from './pareto.js';
 
-export function drawCurves({ x, y, curves }: CurvesChart, drawing: Drawing): readonly Node[] {
+export function drawCurves(chart: CurvesChart, drawing: Drawing): readonly Node[] {
+  const { x, y, curves, steps = false } = chart;
+  const isLog = chart.xScale === 'log';
+  const curve = steps ? 'step-after' : 'linear';
   const shown = curves.filter(({ label }) => drawing.shows(label));
   const rows = shown.flatMap(({ label, index, points }) =>
     points.map(([at, mean, least, most]) => ({ label, index, at, mean, least, most })),
@@ -20,6 +24,7 @@ export function drawCurves({ x, y, curves }: CurvesChart, drawing: Drawing): rea
       labelAnchor: 'center',
       labelArrow: 'none',
       ticks: Math.max(3, Math.min(8, drawing.width / 80)),
+      ...(isLog && { type: 'log', grid: true, tickFormat: shortNumber }),
     },
     y: { label: y, labelArrow: 'none', grid: true, ticks: 5 },
     marks: [
@@ -32,6 +37,7 @@ export function drawCurves({ x, y, curves }: CurvesChart, drawing: Drawing): rea
           y1: 'least',
           y2: 'most',
           z: 'label',
+          curve,
           fill: ({ index }) => colourOf(index),
           fillOpacity: 0.15,
         },
@@ -40,6 +46,7 @@ export function drawCurves({ x, y, curves }: CurvesChart, drawing: Drawing): rea
         Plot.line(points, {
           x: ([at]) => at,
           y: ([, mean]) => mean,
+          curve,
           stroke: colourOf(index),
           strokeWidth: 1.8,
           ...(index >= paletteSize && { strokeDasharray: '5 3' }),
@@ -51,7 +58,7 @@ export function drawCurves({ x, y, curves }: CurvesChart, drawing: Drawing): rea
           x: 'at',
           y: 'mean',
           title: ({ label, at, mean }) =>
-            `${label}\n${y} ${Number(mean.toPrecision(4))} at ${Number(at.toFixed(0))}`,
+            `${label}\n${y} ${Number(mean.toPrecision(4))} at ${isLog ? shortNumber(at) : Number(at.toFixed(0))}`,
           fill: 'var(--card)',
           stroke: 'var(--line)',
         }),

@@ -1,5 +1,5 @@
-import type { HostData } from '@kora-bench/core/graph';
-import { randomStream } from '@kora-bench/core/random';
+import type { HostData } from '../graph/shape.js';
+import { randomStream } from '../random/random-stream.js';
 
 /** The r largest singular values of a matrix `[m, n]` and their vectors, the largest first. */
 export interface TruncatedSvd {
