@@ -1,10 +1,11 @@
 import type { PhaseFacts } from './phase-facts.js';
 import { describeImages, describePhase } from './phase-facts.js';
-import type { Column } from './phase-table.js';
+import type { Column, Content } from './phase-table.js';
 import { columnsOf, costColumns, keepsFeatures, nameColumns, phaseTables } from './phase-table.js';
 import { searchLines } from './search-text.js';
 import type { SummaryRow } from './summary-row.js';
-import { absent, estimateText, plainTable, plural, wrapText } from './text-table.js';
+import type { FilledColumn } from './text-table.js';
+import { absent, estimateText, fittedTable, plural, wrapText } from './text-table.js';
 
 /**
  * The results as text: a table for each phase, what the methods cost, and lines on how to read them.
@@ -30,32 +31,23 @@ export function resultsTable(
   ].join('\n');
 }
 
-/** As many columns beside each other as fit, and the others below, with the names again. */
+/** Columns of some rows as a table that fits the width. */
 function fitted(
   names: readonly Column[],
   columns: readonly Column[],
   rows: readonly SummaryRow[],
   width: number,
 ): string {
-  const render = (shown: readonly Column[]) =>
-    plainTable(
-      shown.map(({ title, numeric }) => ({ title: title.join('\n'), numeric })),
-      rows.map((row) => shown.map((column) => fieldText(column, row))),
-    );
-  const parts: Column[][] = [[]];
-  for (const column of columns) {
-    const part = parts.at(-1)!;
-    const fits = render([...names, ...part, column])
-      .split('\n')
-      .every((line) => line.length <= width);
-    if (part.length === 0 || fits) part.push(column);
-    else parts.push([column]);
-  }
-  return parts.map((part) => render([...names, ...part])).join('\n');
+  const filled = ({ title, numeric, content }: Column): FilledColumn => ({
+    title: title.join('\n'),
+    numeric,
+    fields: rows.map((row) => contentText(content(row))),
+  });
+  return fittedTable(names.map(filled), columns.map(filled), width);
 }
 
-function fieldText(column: Column, row: SummaryRow): string {
-  const content = column.content(row);
+/** What stands in a field, as text of one or more lines. */
+export function contentText(content: Content): string {
   if (typeof content === 'string') return content;
   if (content.estimate === null) return absent;
   const { value, deviation, interval } = estimateText(content.estimate, content.format);
