@@ -40,6 +40,21 @@ async function complaint(...args: readonly string[]): Promise<string> {
   return stderr;
 }
 
+/** A suite with a published table of the method `done`; `columns` and `changes` are of the table. */
+const withPublished = (name: string, measure: unknown, changes: object = {}) =>
+  extending(`published-${name}.json`, {
+    published: [
+      {
+        title: 'theirs',
+        source: 'a paper',
+        setting: { model: 'fake-model', phases: { source: { data: 'fake-classes' } } },
+        columns: [{ title: 'theirs', measure, digits: 1 }],
+        rows: [{ name: 'A', method: 'done', values: [1] }],
+        ...changes,
+      },
+    ],
+  });
+
 const phase = (changes: object) => ({ phases: [{ name: 'source', ...changes }] });
 
 const cka = (name: string, options: object) => extending(name, { analyses: [{ name: 'cka', options }] });
@@ -302,6 +317,63 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
     ['--suite', cka('cka-exact.json', { kernel: 'rbf', estimator: 'exact' })],
     /where: +analyses\[0\]\.options\.estimator/,
     /"minibatch" for the RBF kernel/,
+  ],
+  'published results of a method that is not in the run': [
+    ['--suite', withPublished('method', 'share', { rows: [{ name: 'LoRA', method: 'dome', values: [1] }] })],
+    /The run has no method "dome"/,
+    /where: +published\[0\]\.rows\[0\]\.method/,
+    /expected: +one of done/,
+    /Did you mean done\?/,
+  ],
+  'a published row that is too short': [
+    ['--suite', withPublished('row', 'share', { rows: [{ name: 'LoRA', method: 'done', values: [] }] })],
+    /where: +published\[0\]\.rows\[0\]\.values/,
+    /expected: +1 value, for theirs/,
+    /Write null where nothing is published/,
+  ],
+  'published results of a phase that is not in the run': [
+    ['--suite', withPublished('phase', { phase: 'sauce', metric: 'top1' })],
+    /where: +published\[0\]\.columns\[0\]\.measure\.phase/,
+    /expected: +one of source, transfer, depth/,
+    /Did you mean source\?/,
+  ],
+  'a published setting of a phase that is not in the run': [
+    [
+      '--suite',
+      withPublished('setting', 'share', {
+        setting: { model: 'fake-model', phases: { sauce: { data: 'fake-classes' } } },
+      }),
+    ],
+    /where: +published\[0\]\.setting\.phases/,
+    /received: +sauce/,
+  ],
+  'published results of a metric that the task does not have': [
+    ['--suite', withPublished('metric', { phase: 'source', metric: 'top-1' })],
+    /The run has no metric "top-1"/,
+    /where: +published\[0\]\.columns\[0\]\.measure\.metric/,
+    /one of top1, macroF1/,
+    /Did you mean top1\?/,
+  ],
+  'published results of an evaluation that there is not': [
+    ['--suite', withPublished('evaluation', { phase: 'source', metric: 'top1', evaluation: 'own labels' })],
+    /columns\[0\]\.measure\.evaluation/,
+    /expected: +one of test/,
+  ],
+  'published CKA of a block that the model does not have': [
+    ['--suite', withPublished('block', { cka: [0, 2], estimate: 'biased' })],
+    /columns\[0\]\.measure\.cka/,
+    /expected: +blocks from 0 to 1/,
+  ],
+  'published CKA in a run that does not look at it': [
+    [
+      '--suite',
+      file('no-cka.json', {
+        extends: withPublished('cka', { cka: [0, 1], estimate: 'biased' }),
+        analyses: [{ name: 'cka', remove: true }],
+      }),
+    ],
+    /columns\[0\]\.measure/,
+    /the analysis cka among "analyses"/,
   ],
   'a suite of the first form': [
     ['--suite', file('old.json', { extends: 'default', tasks: ['source'], source: 'cifar100' })],

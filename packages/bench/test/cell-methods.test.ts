@@ -94,7 +94,7 @@ describe('every method, trained and evaluated in every phase by onnxruntime', ()
     for (const [i, row] of frozen.biased.entries()) expect(row[i]).toBeCloseTo(1, 6);
   });
 
-  test('adapter-fusion trains each stage on its share of epochs and parameters', () => {
+  test('adapter-fusion trains each stage on its part of the classes and parameters, for all epochs', () => {
     const { stages } = trainingOf(records.get('adapter-fusion')!);
     const adapters = 2 * (16 * 12 + 16 + 12 * 16 + 12);
     const fusion = 2 * 4 * 16 * 12;
@@ -102,12 +102,12 @@ describe('every method, trained and evaluated in every phase by onnxruntime', ()
     expect(
       stages.map(({ name, epochs, trainableParameters }) => [name, epochs, trainableParameters]),
     ).toEqual([
-      ['adapter-0', 3, adapters + head(2)],
-      ['adapter-1', 3, adapters + head(2)],
-      ['fusion', 4, fusion + head(4)],
+      ['adapter-0', 10, adapters + head(2)],
+      ['adapter-1', 10, adapters + head(2)],
+      ['fusion', 10, fusion + head(4)],
     ]);
-    expect(stages[0]!.steps).toBe(3 * 3);
-    expect(stages[2]!.steps).toBe(4 * 6);
+    expect(stages[0]!.steps).toBe(10 * 3);
+    expect(stages[2]!.steps).toBe(10 * 6);
   });
 
   test('the frozen prefix is kept where a stage of a method reads a frozen backbone, and only there', () => {
@@ -143,7 +143,7 @@ test('what a stage trains on a part of the classes is what the next stage starts
           share: 0.5,
           classPart: { index: 0, of: 2 },
         },
-        { name: 'late', trains: () => false, share: 0.5 },
+        { name: 'late', trains: () => false, share: 1 },
       ],
       attach: ({ parameter }) => ({
         value: ({ name, value }) => (name === 'blocks.0.mlp.fc2' ? add(value, parameter('shift')) : value),

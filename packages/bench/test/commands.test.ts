@@ -51,7 +51,16 @@ describe('list', () => {
     tasks: ['classification', 'depth', 'segmentation', 'regression'],
     protocols: ['full', 'stratified', 'few-shot', 'as-published'],
     analyses: ['cka', 'merge'],
-    suites: ['default', 'depth', 'few-shot', 'kora-ablation', 'published', 'quick', 'tiny-imagenet'],
+    suites: [
+      'default',
+      'depth',
+      'few-shot',
+      'kora-ablation',
+      'published',
+      'published-small',
+      'quick',
+      'tiny-imagenet',
+    ],
   };
 
   test.each(Object.entries(expected))('%s: each with its description', async (kind, names) => {

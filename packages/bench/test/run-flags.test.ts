@@ -71,6 +71,35 @@ describe('--task', () => {
   });
 });
 
+test('published results of what flags leave out are left out', async () => {
+  const column = (phase: string, metric: string) => ({ title: phase, measure: { phase, metric }, digits: 1 });
+  const published = [
+    {
+      title: 'theirs',
+      source: 'a paper',
+      setting: { model: 'fake-model', phases: { source: { data: 'fake' }, depth: { data: 'fake' } } },
+      columns: [column('source', 'top1'), column('depth', 'rmse'), column('transfer', 'top1')],
+      rows: [
+        { name: 'A', method: 'done', values: [1, 2, 3] },
+        { name: 'B', method: 'other', values: [4, 5, 6] },
+      ],
+    },
+  ];
+  const methods = ['done', 'other'].map((label, i) => ({
+    name: 'linear-probe',
+    label,
+    learningRate: 0.1 + i,
+  }));
+  const path = extending('published.json', { methods, published });
+  expect((await planOf('--suite', path)).config.published[0]).toMatchObject(published[0]!);
+  const { config } = await planOf('--suite', path, '--method', 'other', '--task', 'depth');
+  const [{ columns, rows, setting }] = config.published as [RunConfig['published'][number]];
+  expect(columns.map(({ title }) => title)).toEqual(['depth']);
+  expect(rows).toEqual([{ name: 'B', method: 'other', values: [5] }]);
+  expect(Object.keys(setting.phases)).toEqual(['source', 'depth']);
+  expect((await planOf('--suite', path, '--method', 'lora')).config.published).toEqual([]);
+});
+
 test('--source, --target and --depth give the data of the phases that they are named after', async () => {
   const config = await configOf(
     ...['--source', 'procedural-source', '--target', 'procedural-transfer', '--depth', 'procedural-depth'],
@@ -79,6 +108,28 @@ test('--source, --target and --depth give the data of the phases that they are n
     ['source', 'procedural-source'],
     ['transfer', 'procedural-transfer'],
     ['depth', 'procedural-depth'],
+  ]);
+});
+
+test('--source gives the data of every form of the first phase, as published-small has two', async () => {
+  const { config } = await planOf(
+    ...[
+      '--suite',
+      'published-small',
+      '--quick',
+      '--method',
+      'adapter-fusion',
+      '--model',
+      'vit_micro_patch8_64',
+    ],
+    ...['--source', 'procedural-source', '--target', 'procedural-transfer'],
+  );
+  expect(config.phases.map(({ name, data }) => [name, data])).toEqual([
+    ['source', 'procedural-source'],
+    ['transfer', 'procedural-transfer'],
+    ['depth', 'procedural-depth'],
+    ['transfer-as-published', 'procedural-transfer'],
+    ['source-own-preprocessing', 'procedural-source'],
   ]);
 });
 

@@ -11,8 +11,11 @@ export const optionsSchema = z.strictObject({
    * and the value is the identity plus a correction of rank w.
    */
   fusionWidth: z.union([z.literal('full'), z.int().min(1).max(4096)]).default(16),
-  /** Share of the epochs spent on the fusion, in (0, 1); the adapters share the rest equally. */
-  fusionShare: z.number().gt(0).lt(1).default(0.4),
+  /**
+   * Share of the run’s epochs that each adapter trains for on its part of the classes, in (0, 1]. The fusion has all
+   * epochs on all classes.
+   */
+  adapterShare: z.number().gt(0).max(1).default(1),
 });
 
 export type AdapterFusionOptions = z.infer<typeof optionsSchema>;

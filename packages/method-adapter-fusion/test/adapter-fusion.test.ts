@@ -23,7 +23,7 @@ describeMethod(adapterFusion, {
     [{ tasks: 1 }, /tasks/],
     [{ bottleneck: 0 }, /bottleneck/],
     [{ fusionWidth: 'half' }, /fusionWidth/],
-    [{ fusionShare: 1 }, /fusionShare/],
+    [{ adapterShare: 0 }, /adapterShare/],
     [{ reduction: 16 }, /reduction/],
   ],
   counts: [
@@ -36,8 +36,8 @@ test('the defaults weigh what LoRA of rank 8 on all linear layers does, within 2
   expect(Math.abs(narrow / 1_270_692 - 1)).toBeLessThan(0.02);
 });
 
-test('one stage per adapter on its part of the classes, then the fusion; the shares sum to 1', () => {
-  const stages = stagesOf(parse({ tasks: 3 }));
+test('one stage per adapter on its part of the classes, then the fusion with all epochs', () => {
+  const stages = stagesOf(parse({ tasks: 3, adapterShare: 0.5 }));
   expect(stages.map(({ name }) => name)).toEqual(['adapter-0', 'adapter-1', 'adapter-2', 'fusion']);
   expect(stages.map(({ classPart }) => classPart)).toEqual([
     { index: 0, of: 3 },
@@ -45,7 +45,7 @@ test('one stage per adapter on its part of the classes, then the fusion; the sha
     { index: 2, of: 3 },
     undefined,
   ]);
-  expect(stages.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
+  expect(stages.map(({ share }) => share)).toEqual([0.5, 0.5, 0.5, 1]);
 });
 
 test('every parameter trains in exactly one stage', () => {

@@ -120,7 +120,7 @@ const faulty: readonly (readonly [
   [
     'stages that leave epochs over',
     { stages: () => [{ name: 'train', trains: () => true, share: 0.5 }] },
-    ['stages have names of their own and spend all epochs'],
+    ['stages have names of their own, and the last one all epochs'],
   ],
   [
     'merging that forgets the adapter',

@@ -33,7 +33,7 @@ describe('fineTune', () => {
     const fitted = await fineTune(await spec({ data, report: (event) => events.push(event) }));
     expect(fitted.training.map(({ name, epochs }) => [name, epochs])).toEqual([
       ['part', 3],
-      ['whole', 9],
+      ['whole', 12],
     ]);
     const losses = fitted.training[1]!.losses;
     expect(losses.at(-1)!.loss).toBeLessThan(losses[0]!.loss / 2);

@@ -81,7 +81,7 @@ export const staged = toyMethod({
   }),
   stages: (): readonly MethodStage[] => [
     { name: 'part', trains: (name) => name === 'first', share: 0.25, classPart: { index: 1, of: 2 } },
-    { name: 'whole', trains: (name) => name === 'second', share: 0.75 },
+    { name: 'whole', trains: (name) => name === 'second', share: 1 },
   ],
 });
 

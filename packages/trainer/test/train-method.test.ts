@@ -30,7 +30,7 @@ describe('what trains', () => {
     const results = await trainMethod(await toyContext({ method: staged }), weights, spec('all'));
     expect(results.map(({ name, epochs }) => [name, epochs])).toEqual([
       ['part', 1],
-      ['whole', 3],
+      ['whole', 4],
     ]);
     expect(changed(before, weights)).toEqual(['first', 'second', 'head.weight', 'head.bias']);
   });
@@ -69,7 +69,7 @@ describe('what trains', () => {
       plannedStages(staged, { trains, training: training({ epochs: 8 }) }).map(
         ({ stage, epochs }) => `${stage.name} ${epochs}`,
       );
-    expect(plan('all')).toEqual(['part 2', 'whole 6']);
+    expect(plan('all')).toEqual(['part 2', 'whole 8']);
     expect(plan('last-stage')).toEqual(['whole 8']);
     expect(plan('head')).toEqual(['whole 8']);
     expect(finalStage(staged)).toBe('whole');
@@ -102,8 +102,8 @@ describe('a stage on a part of the classes', () => {
       [2, 12],
       [4, 12],
     ]);
-    // 8 of the 16 examples for one epoch, then all of them for three.
-    expect(results.map(({ images }) => images)).toEqual([8, 48]);
+    // 8 of the 16 examples for one epoch, then all of them for all four.
+    expect(results.map(({ images }) => images)).toEqual([8, 64]);
     expect([...labels].toSorted()).toEqual([0, 1]);
     const head = start.get('head.weight').data;
     const at = starts[1]!.length - head.length - 4;

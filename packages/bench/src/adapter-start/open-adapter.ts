@@ -9,6 +9,7 @@ import { adapterConfigFile, adapterFile, methodParameters, readPeftAdapter } fro
 import { loadModel } from '@kora-bench/models';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import type { MethodEntry, RunConfig } from '../config/run-config.js';
+import { withoutLeftResults } from '../published/left-results.js';
 import type { CellAdapter } from '../records/record-schema.js';
 import type { Registry } from '../registry/registry.js';
 
@@ -90,7 +91,8 @@ export function withAdapterMethod(
     adapter: folder,
     ...(learningRate !== undefined && { learningRate }),
   };
-  return { ...config, methods: [entry] };
+  const changed = { ...config, methods: [entry] };
+  return { ...changed, published: withoutLeftResults(config.published, config, changed) };
 }
 
 /**

@@ -71,7 +71,10 @@ function addRun(program: Command, report: Report, cellEntry?: string | URL): voi
     .addOption(backend())
     .option('--model <names>', 'backbones: names, repositories of the hub, or checkpoints’ folders', names)
     .option('--adapter <folder>', 'start from an adapter of peft’s, with its method and options')
-    .option('--source <data>', 'data of the phase source: a name, or the path of a folder or archive')
+    .option(
+      '--source <data>',
+      'data of the phase source, and of source-…: a name, or the path of a folder or archive',
+    )
     .option('--target <data>', 'data of the phases that train a new head alone, such as transfer')
     .option('--depth <data>', 'data of the phase depth')
     .option('--data <phase=data>', 'data of any phase; can be given several times', names)

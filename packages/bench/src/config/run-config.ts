@@ -1,5 +1,7 @@
+import { interpolations } from '@kora-bench/core/data';
 import { trainingChangesSchema, trainingSchema } from '@kora-bench/core/training';
 import { z } from 'zod';
+import { publishedTableSchema } from '../published/published-schema.js';
 import { pluginsSchema } from '../registry/plugins.js';
 
 /*
@@ -84,6 +86,13 @@ export type Limits = z.infer<typeof limitsSchema>;
 const preprocessingSchema = z.strictObject({
   mean: z.tuple([z.number(), z.number(), z.number()]).optional(),
   std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).optional(),
+  interpolation: z.enum(interpolations).optional(),
+  cropPct: z
+    .number()
+    .positive()
+    .max(1)
+    .optional()
+    .describe('What the crop keeps of the resized image’s shorter side; 1 resizes to the input alone.'),
 });
 
 export const phaseSchema = z.strictObject({
@@ -185,7 +194,13 @@ export const runConfigSchema = z.strictObject({
     .describe('At most this many examples per split, drawn evenly over the classes; null is all.'),
   preprocessing: preprocessingSchema
     .prefault({})
-    .describe('Overrides of the checkpoint’s normalisation; a mismatch is a finding.'),
+    .describe(
+      'Overrides of the checkpoint’s resizing and normalisation; a mismatch of the latter is a finding.',
+    ),
+  published: z
+    .array(publishedTableSchema)
+    .default([])
+    .describe('Published results that reports put the run’s own beside. They decide no number of the run.'),
 });
 export type RunConfig = z.infer<typeof runConfigSchema>;
 export type RunConfigInput = z.input<typeof runConfigSchema>;

@@ -1,5 +1,6 @@
 import { InputError } from '@kora-bench/core/errors';
 import { checkInput, suggestion } from '../input/check-input.js';
+import { withoutLeftResults } from '../published/left-results.js';
 import type { MethodEntry, PhaseConfig, RunConfig } from './run-config.js';
 import { nameAndOptions, runConfigSchema } from './run-config.js';
 
@@ -15,7 +16,7 @@ export interface RunFlags {
   /** Names or `name:device`. */
   readonly backend?: readonly string[];
   readonly model?: readonly string[];
-  /** Data of the phase `source`. */
+  /** Data of the phase `source`, and of those whose names begin with `source-`. */
   readonly source?: string;
   /** Data of the phases that train a head alone. */
   readonly target?: string;
@@ -86,9 +87,10 @@ export function applyFlags(config: RunConfig, flags: RunFlags): RunConfig {
     },
   };
   const changed = (flags.set ?? []).reduce<unknown>(setField, draft);
-  return checkInput(runConfigSchema, withoutLeftAnalyses(changed as RunConfig, config.phases), {
+  const checked = checkInput(runConfigSchema, withoutLeftAnalyses(changed as RunConfig, config.phases), {
     flags: flagPaths(flags, changed as RunConfig),
   });
+  return { ...checked, published: withoutLeftResults(checked.published, config, checked) };
 }
 
 function checkAdapter({ adapter, method }: RunFlags): void {
@@ -177,22 +179,27 @@ function protocolFlag({ name, trains }: PhaseConfig, { protocol }: RunFlags): st
 /** The flag that gives a phase its data, if one does. */
 function dataFlag({ name, trains }: PhaseConfig, flags: RunFlags): string | undefined {
   if (flags.data?.some((pair) => pair.startsWith(`${name}=`))) return '--data';
-  if (name === 'source' && flags.source !== undefined) return '--source';
+  if (isSource(name) && flags.source !== undefined) return '--source';
   if (name === 'depth' && flags.depth !== undefined) return '--depth';
   return trains === 'head' && flags.target !== undefined ? '--target' : undefined;
+}
+
+/** The first task, in whatever forms a suite has it. */
+function isSource(name: string): boolean {
+  return name === 'source' || name.startsWith('source-');
 }
 
 function changedPhases(phases: readonly PhaseConfig[], flags: RunFlags): PhaseConfig[] {
   const names = phases.map(({ name }) => name);
   const pairs = new Map((flags.data ?? []).map((text) => assignment(text, '--data', names)));
-  requirePhase('--source', flags.source, phases, ({ name }) => name === 'source');
+  requirePhase('--source', flags.source, phases, ({ name }) => isSource(name));
   requirePhase('--depth', flags.depth, phases, ({ name }) => name === 'depth');
   requirePhase('--target', flags.target, phases, ({ trains }) => trains === 'head');
   const withData = phases.map((phase) => {
     const { name, trains } = phase;
     const data =
       pairs.get(name) ??
-      (name === 'source' ? flags.source : undefined) ??
+      (isSource(name) ? flags.source : undefined) ??
       (name === 'depth' ? flags.depth : undefined) ??
       (trains === 'head' ? flags.target : undefined);
     return data === undefined ? phase : { ...phase, data };

@@ -9,8 +9,12 @@ import type { Evaluation } from '@kora-bench/trainer';
 
 const key = 'forgetting';
 
-/** The metrics of a phase that trains nothing: it is judged by what was forgotten. */
-export function metricsWithForgetting(task: Task, headOf: string): readonly Metric[] {
+/**
+ * The metrics of a phase: its task's or, where it trains nothing, those and what was forgotten, by which it is judged.
+ * @param headOf the phase whose head it uses
+ */
+export function metricsOfPhase(task: Task, headOf: string | undefined): readonly Metric[] {
+  if (headOf === undefined) return task.metrics;
   return [...task.metrics.map((metric) => ({ ...metric, primary: false })), forgettingMetric(task, headOf)];
 }
 

@@ -38,7 +38,7 @@ export async function resolvePhases(
     const found: ChosenPhase = {
       config,
       field,
-      label: labelOf(config, all),
+      label: phaseLabel(config, all),
       task: configureEntry(registry.tasks, { kind: 'task', entry: task, field: `${field}.task`, flags }),
       protocol: configureEntry(registry.protocols, {
         kind: 'protocol',
@@ -59,7 +59,7 @@ export async function resolvePhases(
  * The phase with its protocol. `transfer-stratified`, as several values of `--protocol` call it, has the shuffles
  * of a phase `transfer` with that protocol: how many protocols run beside it changes no number.
  */
-function labelOf({ name, protocol }: PhaseConfig, all: readonly string[]): string {
+export function phaseLabel({ name, protocol }: PhaseConfig, all: readonly string[]): string {
   const { name: protocolName } = nameAndOptions(protocol);
   if (protocolName === 'full') return name;
   const short = name.endsWith(`-${protocolName}`) ? name.slice(0, -protocolName.length - 1) : name;

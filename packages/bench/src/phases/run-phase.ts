@@ -42,7 +42,7 @@ import type {
   RecordedMetric,
   TrainingResult,
 } from '../records/record-schema.js';
-import { metricsWithForgetting, withForgetting } from './forgetting.js';
+import { metricsOfPhase, withForgetting } from './forgetting.js';
 import { KeptMaps } from './kept-maps.js';
 import type { PlannedPhase } from './plan-phases.js';
 
@@ -152,7 +152,7 @@ export async function runPhase(
       notes: [...new Set(used.flatMap(({ notes }) => notes))],
     },
     preprocessing: { ...draws[0].preprocessing },
-    metrics: (headOf ? metricsWithForgetting(task, headOf.record.name) : task.metrics).map(recordedMetric),
+    metrics: metricsOfPhase(task, headOf?.record.name).map(recordedMetric),
     draws: recorded,
   };
   return { planned, task, weights, scored, record };

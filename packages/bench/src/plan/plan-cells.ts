@@ -84,7 +84,7 @@ export function decidingSettings(cell: Omit<Cell, 'id'>, config: RunConfig) {
       ? { ...others, learningRate }
       : { ...others, searchSeed: config.seeds[0] };
   const { $schema, description, plugins, methods, backends, seeds, models, ...common } = config;
-  const { learningRates, ratesChosenFor, keepWeights, ...shared } = common;
+  const { learningRates, ratesChosenFor, keepWeights, published, ...shared } = common;
   return { settings, shared };
 }
 

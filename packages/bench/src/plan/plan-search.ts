@@ -43,6 +43,7 @@ export function searchOf(resolved: ResolvedConfig): ResolvedConfig | undefined {
       description: 'The search for the learning rates of another run, scored on val.',
       ratesChosenFor: null,
       keepWeights: false,
+      published: [],
       methods: [...trials.values()].map(({ entry }) => entry),
       seeds: [config.seeds[0]!],
       phases: [phase.config],

@@ -18,6 +18,7 @@ import type { PlannedPhase } from '../phases/plan-phases.js';
 import { inField, openDatasets, planPhase } from '../phases/plan-phases.js';
 import type { ChosenPhase } from '../phases/resolve-phases.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
+import { checkPublished, checkPublishedMeasures } from '../published/check-published.js';
 import { isPluginPath, joinPlugins, readPluginsFile } from '../registry/plugins.js';
 import type { Registry } from '../registry/registry.js';
 import { loadRegistry } from '../registry/registry.js';
@@ -71,6 +72,10 @@ export async function resolveConfig(
     return adapter === undefined ? method : { ...method, adapter };
   });
   checkAblations(entries, methods, resolved);
+  checkPublished(
+    resolved,
+    methods.map(({ label }) => label),
+  );
   const backends = config.backends.map((entry, index) =>
     configureBackend(registry.backends, entry, `backends[${index}]`, flags),
   );
@@ -146,6 +151,7 @@ export async function checkData(
       };
       const found = phases.map((phase) => planPhase(phase, datasets.get(phase.config.data)!, settings));
       if (config.learningRates !== undefined) checkSearch(found[0]!);
+      checkPublishedMeasures(config, found, { name, depth: model.model.depth });
       checkMethod(method, model.model, found[0]!);
       for (const [index, { definition, options }] of chosen.entries()) {
         const look = { model: model.model, method, planned: found[phaseLookedAt(found, options)]! };

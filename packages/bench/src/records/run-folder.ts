@@ -211,6 +211,7 @@ const withoutEffect: ReadonlySet<keyof RunConfig> = new Set([
   '$schema',
   'ratesChosenFor',
   'keepWeights',
+  'published',
 ]);
 
 /** The fields in which two configurations differ, apart from what has no effect on numbers. */

@@ -15,6 +15,7 @@ import { methodComparisonSection } from './method-section.js';
 import { page } from './page.js';
 import type { PageContent } from './phase-section.js';
 import { curvesOf, phaseSection } from './phase-section.js';
+import { publishedSection } from './published-section.js';
 import { searchSection } from './search-section.js';
 import { similaritySection } from './similarity-section.js';
 
@@ -82,13 +83,14 @@ function describe({ config, startedAt }: CellRecord, { rows }: RunSummary): stri
 }
 
 function results(summary: RunSummary, content: PageContent, methods: RunMethodComparisons): string {
-  const { phases, rows, findings } = summary;
+  const { phases, rows, published, findings } = summary;
   const { records } = content;
   const whole = phaseTables(phases, rows, 'report');
   return markup(
     ...phaseTables(phases, rows, 'table').map((phase, index) =>
       phaseSection(phase, { whole: whole[index]!, content }),
     ),
+    publishedSection(published),
     ablationSection(ablationsOf(methods.comparisons, records)),
     methodComparisonSection(methods),
     heading('How to read the tables'),

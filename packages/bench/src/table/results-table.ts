@@ -1,10 +1,11 @@
 import type { PhaseFacts } from './phase-facts.js';
 import { describeImages, describePhase } from './phase-facts.js';
-import type { Column } from './phase-table.js';
+import type { Column, Content } from './phase-table.js';
 import { columnsOf, costColumns, keepsFeatures, nameColumns, phaseTables } from './phase-table.js';
 import { searchLines } from './search-text.js';
 import type { SummaryRow } from './summary-row.js';
-import { absent, estimateText, plainTable, plural, wrapText } from './text-table.js';
+import type { FilledColumn } from './text-table.js';
+import { absent, estimateText, fittedTable, plural, wrapText } from './text-table.js';
 
 /**
  * The results as text: a table for each phase, what the methods cost, and lines on how to read them.
@@ -37,25 +38,16 @@ export function fitted<Row>(
   rows: readonly Row[],
   width: number,
 ): string {
-  const render = (shown: readonly Column<Row>[]) =>
-    plainTable(
-      shown.map(({ title, numeric }) => ({ title: title.join('\n'), numeric })),
-      rows.map((row) => shown.map((column) => fieldText(column, row))),
-    );
-  const parts: Column<Row>[][] = [[]];
-  for (const column of columns) {
-    const part = parts.at(-1)!;
-    const fits = render([...names, ...part, column])
-      .split('\n')
-      .every((line) => line.length <= width);
-    if (part.length === 0 || fits) part.push(column);
-    else parts.push([column]);
-  }
-  return parts.map((part) => render([...names, ...part])).join('\n');
+  const filled = ({ title, numeric, content }: Column<Row>): FilledColumn => ({
+    title: title.join('\n'),
+    numeric,
+    fields: rows.map((row) => contentText(content(row))),
+  });
+  return fittedTable(names.map(filled), columns.map(filled), width);
 }
 
-function fieldText<Row>(column: Column<Row>, row: Row): string {
-  const content = column.content(row);
+/** What stands in a field, as text of one or more lines. */
+export function contentText(content: Content): string {
   if (typeof content === 'string') return content;
   if (content.estimate === null) return absent;
   const { value, deviation, interval } = estimateText(content.estimate, content.format);

@@ -1,3 +1,6 @@
+import type { PublishedTable } from '../published/published-tables.js';
+import { publishedTables } from '../published/published-tables.js';
+import { publishedText } from '../published/published-text.js';
 import type { CellRecord, DoneRecord, FailedRecord, Finding } from '../records/record-schema.js';
 import { cellName, failureText } from '../records/record-schema.js';
 import { differencesText } from './backend-differences.js';
@@ -18,6 +21,8 @@ export interface RunSummary {
   readonly description: string;
   readonly phases: readonly PhaseFacts[];
   readonly rows: readonly SummaryRow[];
+  /** Published results beside the run's own. */
+  readonly published: readonly PublishedTable[];
   /** What weights and data have to say about themselves. */
   readonly notes: readonly string[];
   readonly findings: readonly GroupedFinding[];
@@ -28,12 +33,14 @@ export interface RunSummary {
 export function summarizeRun(run: string, report: string | null, records: readonly CellRecord[]): RunSummary {
   const done = records.filter((record): record is DoneRecord => record.status === 'done');
   const failed = records.filter((record): record is FailedRecord => record.status === 'failed');
+  const rows = summarize(done);
   return {
     run,
     report,
     description: records[0]?.config.description ?? '',
     phases: phaseFacts(done),
-    rows: summarize(done),
+    rows,
+    published: publishedTables(records[0]?.config, rows, done),
     notes: notesOf(done),
     findings: groupFindings(done),
     failed: failed.map(({ cell, error }) => ({ cell, error })),
@@ -46,7 +53,7 @@ export function summarizeRun(run: string, report: string | null, records: readon
  * @param width characters of a line
  */
 export function summaryText(
-  { run, report, description, phases, rows, notes, findings, failed, records }: RunSummary,
+  { run, report, description, phases, rows, published, notes, findings, failed, records }: RunSummary,
   width = Number.POSITIVE_INFINITY,
 ): string {
   const severalModels = new Set(records.map(({ cell }) => cell.model)).size > 1;
@@ -58,6 +65,7 @@ export function summaryText(
           ...(description === '' ? [] : [wrapText(description, width), '']),
           resultsTable(phases, rows, width),
           '',
+          ...(published.length === 0 ? [] : [publishedText(published, width), '']),
           ...(differences === '' ? [] : [wrapText(differences, width), '']),
           ...notes.map((note) => wrapText(`Note: ${note}`, width, '  ')),
           ...(notes.length > 0 ? [''] : []),

@@ -113,3 +113,38 @@ export function plainTable(columns: readonly PlainColumn[], rows: readonly (read
   for (const row of rows) table.push([...row]);
   return table.toString().replace(/ +$/gm, '');
 }
+
+/** A column with what stands in each of its rows. */
+export interface FilledColumn extends PlainColumn {
+  readonly fields: readonly string[];
+}
+
+/**
+ * A table of as many columns beside each other as fit, and the others below.
+ * @param names columns that every part begins with
+ * @param width characters of a line
+ */
+export function fittedTable(
+  names: readonly FilledColumn[],
+  columns: readonly FilledColumn[],
+  width = Number.POSITIVE_INFINITY,
+): string {
+  const rows = [...(names[0] ?? columns[0])!.fields.keys()];
+  const render = (part: readonly FilledColumn[]) => {
+    const shown = [...names, ...part];
+    return plainTable(
+      shown,
+      rows.map((row) => shown.map(({ fields }) => fields[row]!)),
+    );
+  };
+  const parts: FilledColumn[][] = [[]];
+  for (const column of columns) {
+    const part = parts.at(-1)!;
+    const fits = render([...part, column])
+      .split('\n')
+      .every((line) => line.length <= width);
+    if (part.length === 0 || fits) part.push(column);
+    else parts.push([column]);
+  }
+  return parts.map(render).join('\n');
+}

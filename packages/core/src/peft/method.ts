@@ -57,7 +57,10 @@ export interface MethodStage {
   readonly name: string;
   /** Which of the method's own parameters train in this stage; the others stay as they are. */
   trains(parameter: string): boolean;
-  /** Share of the epochs spent here, in (0, 1]; the shares of all stages sum to 1. */
+  /**
+   * Share of the run’s epochs that the stage trains for, in (0, 1]. 1 for the last stage, which trains the task’s head:
+   * it has the epochs that the head of any other method has. Stages before it come on top.
+   */
   readonly share: number;
   /**
    * Train on the examples of a part of the classes only, under a head of its own that is thrown away:
