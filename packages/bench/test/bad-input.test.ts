@@ -184,7 +184,7 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
   'an unknown field of a phase': [
     ['--suite', extending('phase-field.json', phase({ epochs: 3 }))],
     /phases\[0\]\.epochs in .*phase-field\.json/,
-    /one of the fields name, from, task, data, protocol, trains, training/,
+    /one of the fields name, from, task, data, protocol, trains, headOf, training/,
   ],
   'an unknown field of a phase’s training': [
     ['--suite', extending('phase-training.json', phase({ training: { epoch: 3 } }))],
