@@ -125,6 +125,22 @@ test('kora-claims compares methods of equal size on every backbone, and refuses 
   });
 });
 
+test('kora-claims-photos is the same comparison on other data', async () => {
+  const [embedded, photos] = await Promise.all(
+    ['kora-claims', 'kora-claims-photos'].map(async (name) => (await loadSuite(name)).config),
+  );
+  expect(photos!.methods).toEqual(embedded!.methods);
+  expect(
+    photos!.phases.map(({ name, task, from, trains, headOf }) => ({ name, task, from, trains, headOf })),
+  ).toEqual(
+    embedded!.phases.map(({ name, task, from, trains, headOf }) => ({ name, task, from, trains, headOf })),
+  );
+  const { phases } = await resolveConfig(photos!);
+  expect(new Set(phases.map(({ dataset }) => dataset.name))).toEqual(
+    new Set(['cifar10', 'tiny-imagenet', 'nyu-depth-v2', 'camvid']),
+  );
+});
+
 test('with a search, both try the same rates', async () => {
   const { config } = await loadSuite('default');
   const entries = methods.slice(0, 2).map((entry, i) => ({ ...entry, learningRate: i === 0 ? 0.01 : 0.02 }));
