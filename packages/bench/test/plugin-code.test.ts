@@ -255,7 +255,7 @@ test('features that other code of a backbone computed are not taken from the cac
       run,
       cells.map(({ id }) => id),
     )) as DoneRecord[];
-    return records.map((record) => (trainingOf(record).cache?.reusedImages ?? 0) > 0);
+    return records.map((record) => (trainingOf(record, 'angle').cache?.reusedImages ?? 0) > 0);
   };
   expect(await reused('first')).toEqual([false, true]);
   expect(await reused('again')).toEqual([true, true]);
