@@ -1,8 +1,8 @@
 import type { Architecture } from '@kora-bench/core/nn';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
 import type { z } from 'zod';
+import type { CellContext, FinishedPhase } from '../phases/phase-context.js';
 import type { PlannedPhase } from '../phases/plan-phases.js';
-import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 
 /** What is known of a phase before anything trains. */
 export interface PlannedLook {

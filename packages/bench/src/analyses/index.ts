@@ -1,7 +1,7 @@
 import type { RunConfig } from '../config/run-config.js';
 import { nameAndOptions } from '../config/run-config.js';
+import type { CellContext, FinishedPhase } from '../phases/phase-context.js';
 import type { PlannedPhase } from '../phases/plan-phases.js';
-import type { CellContext, FinishedPhase } from '../phases/run-phase.js';
 import type { DoneRecord } from '../records/record-schema.js';
 import type { AnalysisDefinition } from './analysis.js';
 import { cka } from './cka.js';

@@ -10,8 +10,8 @@ import type { ChosenTrained, TrainedModel } from '../export/open-trained-cell.js
 import { openTrainedModel } from '../export/open-trained-cell.js';
 import { findRegistered } from '../input/check-input.js';
 import { openDatasets, planPhase } from '../phases/plan-phases.js';
+import { evaluationsOf } from '../phases/planned-evaluations.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
-import { evaluationsOf } from '../phases/run-phase.js';
 import type { EvaluationRecord, PhaseRecord } from '../records/record-schema.js';
 import { loadRegistry } from '../registry/registry.js';
 import type { TrainedUpdate } from './trained-update.js';

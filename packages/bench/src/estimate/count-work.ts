@@ -20,7 +20,7 @@ import {
 } from '@kora-bench/core/training';
 import { classPart, finalStage, plannedStages, worthwhilePrefix } from '@kora-bench/trainer';
 import type { PlannedPhase } from '../phases/plan-phases.js';
-import { evaluationsOf } from '../phases/run-phase.js';
+import { evaluationsOf } from '../phases/planned-evaluations.js';
 
 /* What a cell will do, counted without an engine, weights or pixels. */
 

@@ -9,7 +9,7 @@ import { tokenCount } from '@kora-bench/core/nn';
 import type { RunConfig } from '../config/run-config.js';
 import { duration } from '../input/duration.js';
 import { runChild } from '../orchestrator/child-process.js';
-import { evaluationsOf } from '../phases/run-phase.js';
+import { evaluationsOf } from '../phases/planned-evaluations.js';
 import type { PlannedMethod } from '../plan/resolve-config.js';
 import type { Expectation } from '../progress/run-clock.js';
 import { kindOf } from '../progress/run-clock.js';

@@ -4,7 +4,7 @@ import { nameAndOptions } from '../config/run-config.js';
 import { suggestion } from '../input/check-input.js';
 import { metricsOfPhase } from '../phases/forgetting.js';
 import type { PlannedPhase } from '../phases/plan-phases.js';
-import { evaluationsOf } from '../phases/run-phase.js';
+import { evaluationsOf } from '../phases/planned-evaluations.js';
 import { plural } from '../table/text-table.js';
 import type { PublishedColumn, PublishedMeasure } from './published-schema.js';
 
