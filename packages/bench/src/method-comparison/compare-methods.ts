@@ -39,6 +39,8 @@ export interface PredictionComparison {
     /** Some of them, of the first seed. */
     readonly examples: readonly string[];
   }[];
+  /** The method that has most images right, by a mean over the seeds. */
+  readonly best: { readonly label: string; readonly accuracy: number };
   /** Of the mean of all methods' probabilities; null where these were not kept. */
   readonly average: AverageAccuracy | null;
 }
@@ -217,6 +219,16 @@ function comparePredictions(methods: readonly ScoredMethod[]): PredictionCompari
   const alone = trainings.map((row, i) =>
     onlyRight({ labels: row[0]!.columns.get('label')!, predicted: predicted[i]! }),
   );
+  const right = methods.map(({ label }, method) => ({
+    label,
+    accuracy: mean(
+      trainings.map((row, i) =>
+        mean(
+          Array.from(predicted[i]![method]!, (one, k) => Number(one === row[0]!.columns.get('label')![k])),
+        ),
+      ),
+    ),
+  }));
   const averages = has('probability')
     ? trainings.map((row) => averageAccuracy(row[0]!.columns.get('label')!, row.map(topClassesOf)))
     : [];
@@ -229,6 +241,7 @@ function comparePredictions(methods: readonly ScoredMethod[]): PredictionCompari
         examples: alone[0]![method]!.slice(0, 8).map((i) => scores[0]!.paths[i]!),
       }))
       .toSorted((a, b) => b.images - a.images),
+    best: right.reduce((best, one) => (one.accuracy > best.accuracy ? one : best)),
     average:
       averages.length === 0
         ? null

@@ -59,10 +59,7 @@ export function methodComparisonText({ comparisons, problems }: RunMethodCompari
   ].join('\n');
 }
 
-function predictionsText(
-  { phase, metric, differences, predictions }: MethodComparison,
-  where: string,
-): string[] {
+function predictionsText({ phase, differences, predictions }: MethodComparison, where: string): string[] {
   if (predictions === null) return [];
   const pairs = predictions.pairs.toSorted((a, b) => b.disagreement - a.disagreement);
   const shown = ({ first, second, disagreement, kappa }: (typeof pairs)[number]) =>
@@ -72,13 +69,12 @@ function predictionsText(
     .filter(({ images }) => images > 0)
     .slice(0, 3)
     .map(({ label, images }) => `${label} ${Number(images.toFixed(1))}`);
-  const [best] = differences.methods;
   return [
     [
       `${[phase, where].filter((part) => part !== '').join(' ')}: predictions differ most between ${shown(most)}${pairs.length > 1 ? `, least between ${shown(least)}` : ''}.`,
       alone.length > 0 && `Images that one method alone has right: ${alone.join(', ')}.`,
       predictions.average !== null &&
-        `The average of all ${differences.methods.length}: ${percent(predictions.average.accuracy)} %; the best alone: ${formatMetric(metric, best!.value)} %.`,
+        `The average of all ${differences.methods.length}: ${percent(predictions.average.accuracy)} %; the best alone: ${percent(predictions.best.accuracy)} %.`,
     ]
       .filter(Boolean)
       .join(' '),

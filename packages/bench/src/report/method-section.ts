@@ -76,17 +76,13 @@ function pairColumns({
   ];
 }
 
-function predictionsSection(
-  { metric, differences }: MethodComparison,
-  predictions: PredictionComparison,
-): string {
+function predictionsSection({ differences }: MethodComparison, predictions: PredictionComparison): string {
   const labels = differences.methods.map(({ label }) => label);
   const pairOf = (a: string, b: string) =>
     predictions.pairs.find(
       ({ first, second }) => (first === a && second === b) || (first === b && second === a),
     );
-  const [best] = differences.methods;
-  const { average } = predictions;
+  const { average, best } = predictions;
   return markup(
     table(
       'Disagreement: share of the images with different predictions, %, and Cohen’s kappa',
@@ -119,6 +115,6 @@ function predictionsSection(
       predictions.onlyRight,
     ),
     average !== null &&
-      `<p>The class with the largest mean probability over all ${labels.length} methods is right for ${percent(average.accuracy)} % of the images; the best method alone, ${escapeHtml(best!.label)}, for ${formatMetric(metric, best!.value)} %. Of each method the five most probable classes are known, which is enough to be certain for ${percent(average.certain)} % of the images.</p>`,
+      `<p>The class with the largest mean probability over all ${labels.length} methods is right for ${percent(average.accuracy)} % of the images; the best method alone, ${escapeHtml(best.label)}, for ${percent(best.accuracy)} %. Of each method the five most probable classes are known, which is enough to be certain for ${percent(average.certain)} % of the images.</p>`,
   );
 }
