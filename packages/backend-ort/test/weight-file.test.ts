@@ -6,6 +6,7 @@ import definition from '@kora-bench/backend-ort';
 import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
 import { linear } from '@kora-bench/core/ops';
 import { makeProgram } from '@kora-bench/core/passes';
+import { ownIdentity } from '@kora-bench/platform-node/process-identity';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 let temporary: string;
@@ -62,19 +63,50 @@ it('holds large frozen weights once for all programs, until the backend is dispo
   expect(weightFolders()).toEqual([]);
 });
 
-it('deletes what a killed process left, and nothing of one that runs', async () => {
+it('deletes what a killed process left, and nothing of one that runs or of somebody unknown', async () => {
+  // The first backend of a process looks for what is left: so one in a process of its own.
   const { pid } = spawnSync(process.execPath, ['--version']);
-  const [left, running] = [pid, process.ppid].map((owner) =>
-    join(temporary, `kora-bench-weights-${owner}-x`),
-  );
-  for (const folder of [left!, running!]) {
+  const own = ownIdentity();
+  const leave = (name: string, owner: object) => {
+    const folder = join(temporary, `kora-bench-weights-${name}`);
     mkdirSync(folder);
-    writeFileSync(join(folder, 'weights.bin'), 'x');
-  }
-  const { backend } = await twoPrograms();
-  expect(existsSync(left!)).toBe(false);
-  expect(existsSync(running!)).toBe(true);
-  await backend.dispose();
+    writeFileSync(join(folder, 'owner.json'), JSON.stringify(owner));
+    return folder;
+  };
+  const [gone, running, elsewhere, nobody] = [
+    leave('gone', { ...own, pid }),
+    leave('running', own),
+    leave('elsewhere', { ...own, pid, space: 'another machine' }),
+    leave('nobody', {}),
+  ];
+  const script = `
+    import definition from '@kora-bench/backend-ort';
+    import { GraphBuilder, hostTensor } from '@kora-bench/core/graph';
+    import { linear } from '@kora-bench/core/ops';
+    import { makeProgram } from '@kora-bench/core/passes';
+    const backend = await definition.create('cpu', definition.options.parse({ threads: 1 }));
+    const builder = new GraphBuilder();
+    const y = linear(builder.feed('x', [1, 256]), builder.frozen('w', [256, 256]));
+    await backend.compile(makeProgram({ y }), new Map([['w', hostTensor([256, 256], new Float32Array(256 * 256))]]));`;
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(weightFolders().map((name) => join(temporary, name))).toEqual(
+    [elsewhere, nobody, running].toSorted(),
+  );
+  expect(existsSync(gone)).toBe(false);
+});
+
+it('can be opened and disposed of many times, without a trace', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => void warnings.push(warning);
+  process.on('warning', note);
+  for (let i = 0; i < 12; i++) await (await twoPrograms()).backend.dispose();
+  await new Promise(setImmediate);
+  process.off('warning', note);
+  expect(warnings).toEqual([]);
+  expect(weightFolders()).toEqual([]);
 });
 
 it('a folder that cannot be written to: the reason and the fix', async () => {

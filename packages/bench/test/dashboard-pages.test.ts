@@ -180,7 +180,7 @@ describe.skipIf(skipped)(skipped ? `the pages (skipped: ${noChromium})` : 'the p
     await again.getByLabel('only what shifts or drifts').check();
     await expect.poll(() => again.locator('.cards article').count()).toBeLessThan(all);
     await again.getByText('All results').click();
-    expect(await again.locator('#plot tbody tr').count()).toBe(2 * nights);
+    await expect.poll(() => again.locator('#plot tbody tr').count()).toBe(2 * nights);
   });
 
   test('report.html is one file with the same charts and tables', async () => {

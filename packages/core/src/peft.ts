@@ -63,6 +63,7 @@ export {
   type MethodHooks,
   type MethodStage,
   stagesOf,
+  withoutMethod,
 } from './peft/method.js';
 export { methodParameters, runMethod } from './peft/method-faults.js';
 export { dropout, dropPath, noiseFeeds } from './peft/noise.js';

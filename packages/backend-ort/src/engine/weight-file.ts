@@ -1,8 +1,18 @@
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BackendError } from '@kora-bench/core/errors';
 import type { HostData } from '@kora-bench/core/graph';
+import { ownIdentity, stateOf } from '@kora-bench/platform-node/process-identity';
 
 /** Where the bytes of a frozen weight stand. */
 export interface WeightPlace {
@@ -20,11 +30,10 @@ const leastBytes = 2 ** 16;
 
 /**
  * The frozen weights of a backend's programs in one temporary file, each once. Sessions map it into their memory, so that
- * all programs and all replicas share one copy, where each would parse, hold and pack its own. The file is made when it is
- * first needed, and is gone when the backend is disposed of or the process ends.
+ * all programs and all replicas share one copy. The file is made when it is first needed, and is gone when the backend is disposed of or the process ends.
  */
 export class WeightFile {
-  readonly #places = new WeakMap<object, WeightPlace>();
+  #places = new WeakMap<object, WeightPlace>();
   #open: { readonly folder: string; readonly descriptor: number } | undefined;
   #size = 0;
 
@@ -69,20 +78,26 @@ export class WeightFile {
     closeSync(this.#open.descriptor);
     remove(this.#open.folder);
     this.#open = undefined;
+    this.#places = new WeakMap();
+    this.#size = 0;
   }
 }
 
 const prefix = 'kora-bench-weights-';
+const ownerFile = 'owner.json';
 /** Folders of this process. */
 const folders = new Set<string>();
+let isFirst = true;
 
 function openFile() {
-  if (folders.size === 0) {
+  if (isFirst) {
     removeLeft();
     process.once('exit', () => folders.forEach(remove));
   }
-  const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
+  isFirst = false;
+  const folder = mkdtempSync(join(tmpdir(), prefix));
   folders.add(folder);
+  writeFileSync(join(folder, ownerFile), JSON.stringify(ownIdentity()));
   return { folder, descriptor: openSync(join(folder, file), 'wx') };
 }
 
@@ -93,18 +108,17 @@ function remove(folder: string): void {
 
 /** Deletes what processes left that were killed. */
 function removeLeft(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
-    if (Number.isInteger(pid) && pid !== process.pid && !isRunning(pid))
-      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(prefix))) {
+    const folder = join(tmpdir(), name);
+    if (isLeft(folder)) remove(folder);
   }
 }
 
-function isRunning(pid: number): boolean {
+function isLeft(folder: string): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+    return stateOf(JSON.parse(readFileSync(join(folder, ownerFile), 'utf8'))) === 'gone';
+  } catch {
+    // Its owner may be about to write its name, or is another user.
+    return false;
   }
 }

@@ -2,6 +2,7 @@ import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
 import type { CkaKernel } from '@kora-bench/core/metrics';
 import { LinearCka, MinibatchCka } from '@kora-bench/core/metrics';
+import { withoutMethod } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
 import type { ImageTokens, LayerFeatures, LayersProgram } from '@kora-bench/core/training';
 import { buildLayersProgram } from '@kora-bench/core/training';
@@ -9,7 +10,6 @@ import { subset } from '@kora-bench/datasets';
 import { finalStage, inOrder } from '@kora-bench/trainer';
 import type { PlannedLook } from './analysis.js';
 import type { CkaOptions } from './cka-schema.js';
-import { withoutMethod } from './without-method.js';
 
 /** What `sublayers` stands for: what attention and MLP add to the tokens, and the tokens after both. */
 const sublayers = ['attn', 'mlp', 'output'];

@@ -1,11 +1,11 @@
 import type { HostTensor, Weights } from '@kora-bench/core/graph';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
+import { withoutMethod } from '@kora-bench/core/peft';
 import { buildEvalProgram, imagesFeed, mergeMethod } from '@kora-bench/core/training';
 import { finalStage, firstBatch, withSession } from '@kora-bench/trainer';
 import { z } from 'zod';
 import { auditMerge } from '../audits/method-audit.js';
 import { defineAnalysis } from './analysis.js';
-import { withoutMethod } from './without-method.js';
 
 /** What the analysis leaves in the record. */
 export const mergeResultSchema = z.strictObject({

@@ -2,7 +2,7 @@ import type { HostTensor, Program } from '@kora-bench/core/graph';
 import { hostTensor, sizeOf, structuralHashes } from '@kora-bench/core/graph';
 import type { Architecture } from '@kora-bench/core/nn';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
-import { methodParameters, stagesOf } from '@kora-bench/core/peft';
+import { methodParameters, stagesOf, withoutMethod } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
 import type { Task } from '@kora-bench/core/training';
 import {
@@ -55,8 +55,7 @@ export async function auditStart(
       return features!;
     });
   };
-  const { attach: _, ...plain } = definition;
-  const [own, backbone] = [await predict(method), await predict({ definition: plain, options })];
+  const [own, backbone] = [await predict(method), await predict(withoutMethod(method))];
   let [difference, largest] = [0, 0];
   for (const [i, value] of backbone.data.entries()) {
     difference = Math.max(difference, Math.abs(value - own.data[i]!));

@@ -1,8 +1,8 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../input/duration.js';
 import type { PeerName } from '../throughput/throughput-process.js';
 
-/* What the values of flags may be; every parser throws where one is not. */
+/* What the values of flags may be (every parser throws where one is not), and the flags that several commands have. */
 
 /** Comma-separated names; a flag that is given twice adds to the first. */
 export function names(text: string, before: readonly string[] = []): string[] {
@@ -87,3 +87,13 @@ export function time(text: string): number {
 export function repeated(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
+
+/** Takes the exit code of the command that ran. */
+export type Report = (code: number) => void;
+
+/** Results for programs. */
+export const json = (what = 'print JSON') => new Option('--json', what);
+export const method = () =>
+  new Option('--method <names>', 'methods: names, labels of the suite, or name:preset').argParser(names);
+export const backend = () =>
+  new Option('--backend <names>', 'backends: names or name:device').argParser(names);

@@ -12,13 +12,12 @@ import { cellName } from '../records/record-schema.js';
 import { readPlan } from '../records/run-folder.js';
 import { loadRegistry } from '../registry/registry.js';
 import { plural } from '../table/text-table.js';
-import { codecUsed } from './brotli.js';
 import type { CodedForm, Compressibility } from './compressibility-schema.js';
 import type { ScoredCell } from './judge-forms.js';
 import { judgeForms } from './judge-forms.js';
 import type { ScoredExamples } from './open-cell.js';
 import { openCell, readEvaluation } from './open-cell.js';
-import { scoreForms } from './score-forms.js';
+import { codecUsed, scoreForms } from './score-forms.js';
 
 export interface CompressOptions {
   /** Ids of cells or their beginnings, or labels with all their seeds; all cells that are done by default. */
@@ -34,7 +33,7 @@ export interface CompressOptions {
   readonly view?: CompressView;
 }
 
-/** Is told how the work goes. */
+/** Called as the work goes on. */
 export interface CompressView {
   cellStarted(name: string, number: number, of: number): void;
   formDone(name: string, form: CodedForm): void;

@@ -1,18 +1,37 @@
-import type { Form } from '@kora-bench/compression';
+import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
+import type { Codec, Form } from '@kora-bench/compression';
 import { decodeUpdate, encodeUpdate, formName, formsFor } from '@kora-bench/compression';
 import { primaryMetric } from '@kora-bench/core/training';
 import type { Evaluation, WeightStore } from '@kora-bench/trainer';
 import { evaluate } from '@kora-bench/trainer';
-import { brotli } from './brotli.js';
 import type { CodedForm } from './compressibility-schema.js';
 import type { ScoredCell } from './judge-forms.js';
 import type { TrainedCell } from './open-cell.js';
 import type { NamedTensor, TrainedUpdate } from './trained-update.js';
 
+const quality = 11;
+
+/** Brotli (RFC 7932) at its highest quality, as Node has it. */
+const brotli: Codec = {
+  name: 'brotli',
+  compress: (bytes) =>
+    brotliCompressSync(bytes, {
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: quality,
+        [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+      },
+    }),
+  decompress: (bytes) => brotliDecompressSync(bytes),
+};
+
+/** What a reader must know to count the same bytes. */
+export const codecUsed = { name: brotli.name, quality, version: process.versions['brotli'] ?? 'unknown' };
+
 export interface ScoringSettings {
   /** Ends the work between two forms. */
   readonly stop: AbortSignal;
-  /** Is told of every form that is done. */
+  /** Called with every form that is done. */
   told(form: CodedForm): void;
 }
 

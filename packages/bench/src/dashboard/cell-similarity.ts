@@ -1,8 +1,8 @@
 import { ckaResultSchema } from '../analyses/cka-schema.js';
-import { describeCka } from '../analyses/describe-cka.js';
 import type { DoneRecord } from '../records/record-schema.js';
 import { escapeHtml, heading, markup } from '../report/html.js';
 import {
+  describeCka,
   differenceScale,
   layerHeatmap,
   layerHeatmaps,

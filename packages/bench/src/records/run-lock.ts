@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { InputError } from '@kora-bench/core/errors';
+import { ownIdentity, stateOf } from '@kora-bench/platform-node/process-identity';
 import { z } from 'zod';
 import { duration } from '../input/duration.js';
-import { ownIdentity, stateOf } from './process-identity.js';
 import { lockPath, unwritable } from './run-files.js';
 
 /*

@@ -1,6 +1,5 @@
 import type { HeatmapChart } from '@kora-bench/dashboard';
 import type { CkaResult } from '../analyses/cka-schema.js';
-import { isOfBlocks } from '../analyses/describe-cka.js';
 import { absent } from '../table/text-table.js';
 import type { Column } from './html.js';
 import { escapeHtml, figure, markup, table } from './html.js';
@@ -66,4 +65,23 @@ export function differenceScale(most: number): string {
 
 function scale(least: string, colours: string, most: string): string {
   return `<p class="scale muted">${least} <span class="${colours}"></span> ${most}</p>`;
+}
+
+/** What was compared, as the beginning of a sentence. */
+export function describeCka(result: CkaResult): string {
+  const { kernel, bandwidth, tokens, layers, examples, phase, estimator, batchSize } = result;
+  const kind =
+    kernel === 'linear' ? 'Linear CKA' : `CKA with an RBF kernel of ${bandwidth} times the median distance,`;
+  const of = { class: 'the class tokens', 'patch-mean': 'the means of the patches', all: 'all tokens' }[
+    tokens
+  ];
+  const sites = new Set(layers.map((name) => name.replace(/^blocks\.\d+\./, '')));
+  const where = isOfBlocks(result) ? 'after each block' : `at ${[...sites].join(', ')}`;
+  const batches = estimator === 'exact' ? '' : `, in random batches of ${batchSize}`;
+  return `${kind} of ${of} ${where} over ${examples} test images of the phase ${phase}${batches}`;
+}
+
+/** Whether its layers are the blocks, one each. */
+function isOfBlocks({ layers }: Pick<CkaResult, 'layers'>): boolean {
+  return layers.every((name) => /^blocks\.\d+$/.test(name));
 }

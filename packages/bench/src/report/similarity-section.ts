@@ -1,13 +1,18 @@
 import type { CkaResult } from '../analyses/cka-schema.js';
 import { ckaResultSchema } from '../analyses/cka-schema.js';
-import { describeCka } from '../analyses/describe-cka.js';
 import { rowName } from '../table/phase-table.js';
 import type { SummaryRow } from '../table/summary-row.js';
 import { plural } from '../table/text-table.js';
 import { escapeHtml, folded, heading, markup, slug } from './html.js';
 import type { PageContent } from './phase-section.js';
 import { ofRow } from './phase-section.js';
-import { differenceScale, layerHeatmap, layerHeatmaps, similarityScale } from './similarity-heatmap.js';
+import {
+  describeCka,
+  differenceScale,
+  layerHeatmap,
+  layerHeatmaps,
+  similarityScale,
+} from './similarity-heatmap.js';
 import type { OverSeeds, SimilarityMatrix } from './similarity-matrices.js';
 import { difference, largestOf, overSeeds } from './similarity-matrices.js';
 

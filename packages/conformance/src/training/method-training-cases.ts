@@ -53,24 +53,24 @@ function recipes(label: string, definition: MethodDefinition, given: object): Me
   }));
 }
 
-/** Every method package, in every form whose graph differs, stage by stage. */
-export const methodRecipes: readonly MethodRecipe[] = [
+/** Methods that every task trains, stage by stage. */
+const recipesOfEveryTask: readonly MethodRecipe[] = [
   ...recipes('linear-probe', linearProbe, {}),
   ...recipes('full', full, {}),
   ...recipes('lora published', lora, { ...lora.presets!.published, rank: 3 }),
-  ...recipes('lora peft', lora, { ...lora.presets!.peft, rank: 3 }),
-  ...recipes('lora on q and v', lora, { targets: ['attn.q', 'attn.v'], rank: 2, scaling: 'alpha/sqrt(r)' }),
   ...recipes('adapter-fusion', adapterFusion, { bottleneck: 5, fusionWidth: 4 }),
-  ...recipes('adapter-fusion as in the paper', adapterFusion, { bottleneck: 5, fusionWidth: 'full' }).slice(
-    -1,
-  ),
   ...recipes('kora', kora, { rank: 3, dComp: 4 }),
-  ...recipes('kora-chain published', koraChain, { ...koraChain.presets!.published, rank: 3 }),
   ...recipes('kora-chain', koraChain, { rank: 3, trainFinalProjection: true }),
 ];
 
-/** Method packages whose graphs hold nothing that a task could change; they are trained on one alone. */
-const classifiedMethodRecipes: readonly MethodRecipe[] = [
+/** Methods, and forms of those above, whose graphs hold nothing more that a task could change; one task trains them. */
+const recipesOfOneTask: readonly MethodRecipe[] = [
+  ...recipes('lora peft', lora, { ...lora.presets!.peft, rank: 3 }),
+  ...recipes('lora on q and v', lora, { targets: ['attn.q', 'attn.v'], rank: 2, scaling: 'alpha/sqrt(r)' }),
+  ...recipes('adapter-fusion as in the paper', adapterFusion, { bottleneck: 5, fusionWidth: 'full' }).slice(
+    -1,
+  ),
+  ...recipes('kora-chain published', koraChain, { ...koraChain.presets!.published, rank: 3 }),
   ...recipes('lora with PiSSA, LoRA+ and dropout', lora, {
     rank: 2,
     init: 'pissa',
@@ -98,6 +98,9 @@ const classifiedMethodRecipes: readonly MethodRecipe[] = [
   }),
   ...recipes('basis-adapter', basisAdapter, { rank: 2, grid: 'data', targets: ['attn.v'] }),
 ];
+
+/** Every method package, in every form whose graph differs, stage by stage. */
+export const methodRecipes: readonly MethodRecipe[] = [...recipesOfEveryTask, ...recipesOfOneTask];
 
 const batchSize = 3;
 const classes = 5;
@@ -142,19 +145,9 @@ const taskRecipes: readonly TaskRecipe[] = [
   },
 ];
 
-/** Forms of a method that differ from another one in what no task reads. */
-const sameForTasks = [
-  'lora peft',
-  'lora on q and v',
-  'adapter-fusion as in the paper',
-  'kora-chain published',
-];
-
-const forDepth = methodRecipes.filter(({ name }) => !sameForTasks.some((form) => name.startsWith(form)));
-
 /** A whole training step of every method on every task, or on the first one alone; every fourth batch is partial. */
 export const methodTrainingCases: readonly TrainingCase[] = taskRecipes.flatMap((taskRecipe, index) =>
-  (index === 0 ? [...methodRecipes, ...classifiedMethodRecipes] : forDepth).map((methodRecipe) => ({
+  (index === 0 ? methodRecipes : recipesOfEveryTask).map((methodRecipe) => ({
     name: `${methodRecipe.name}, ${taskRecipe.name}`,
     build: () => buildMethodTraining(methodRecipe, taskRecipe),
   })),

@@ -133,6 +133,11 @@ export interface ConfiguredMethod {
   readonly options: unknown;
 }
 
+/** A method that leaves the backbone as it is: of the one given, the name and the stages are left. */
+export function withoutMethod({ definition, options }: ConfiguredMethod): ConfiguredMethod {
+  return { definition: { ...definition, attach: () => ({}), parameters: () => [] }, options };
+}
+
 /** Types a method definition by its options schema. */
 export function defineMethod<Options>(definition: MethodDefinition<Options>): MethodDefinition<Options> {
   return definition;
