@@ -20,6 +20,11 @@ export interface SuiteOptions {
   readonly backendOptions?: unknown;
   /** Largest accepted errors; for what is absent, `defaultTolerances`. */
   readonly tolerances?: Partial<Tolerances>;
+  /**
+   * Whether NaN and infinities must come out as IEEE 754 has them; true by default. WGSL lets an implementation assume
+   * that there are none.
+   */
+  readonly notFinite?: boolean;
   /** Milliseconds that one test may take; 60 000 by default. */
   readonly timeout?: number;
 }
@@ -52,6 +57,7 @@ export function describeBackend(definition: BackendDefinition, options: SuiteOpt
     }, timeout);
 
     for (const [group, cases] of Object.entries(opCases)) {
+      if (cases === opCases['NaN and infinities'] && options.notFinite === false) continue;
       describe(group, () => {
         it.each(cases)('$name', { timeout }, async (opCase) => {
           const { output, relativeError, worst } = worstOf(await compareCase(backend, reference, opCase));
