@@ -10,6 +10,7 @@ import {
   resolveConfig,
   runPage,
 } from '@kora-bench/bench';
+import type { IntervalsChart } from '@kora-bench/dashboard';
 import { expect, test } from 'vitest';
 import { images, recordedRun } from './recorded-run.js';
 import { temporaryFolder } from './tiny-cell.js';
@@ -77,11 +78,17 @@ test('main effects: the range of each factor’s levels, the full method among t
 test('the page draws them and has them as tables, the terminal as text; other runs have neither', async () => {
   const { records, compared, ablations } = await ablated();
   const page = runPage('x', records, compared);
-  expect(page).toContain('<h2>Ablations</h2>');
-  const [plot] = /<svg[^>]*aria-label="Difference from full[\s\S]*?<\/svg>/.exec(page)!;
-  expect(plot.match(/<circle/g)).toHaveLength(3);
-  expect(plot.match(/fill="#0072B2"/g)).toHaveLength(2);
-  expect(plot).toContain('gate per channel &#60;b&#62;');
+  expect(page).toContain('<h2>Against one method</h2>');
+  const [, json] = /"application\/json">(\{"kind":"intervals"[^<]*"label":"full"\}[^<]*)<\/script>/.exec(
+    page,
+  )!;
+  const chart = JSON.parse(json!) as IntervalsChart;
+  expect(chart.points.map(({ label, hollow }) => [label, hollow])).toEqual([
+    ['gate: no gate', false],
+    ['gate: gate per channel <b>', false],
+    ['rank: rank 2', true],
+  ]);
+  expect(chart.points[0]!.score).toBeCloseTo(-20);
   expect(page).not.toContain('channel <b>');
   const text = ablationText(ablations);
   expect(text).toMatch(/gate +no gate +70\.0 +-20\.0 \[.*\] +<0\.0001 +yes +480/);
@@ -90,7 +97,7 @@ test('the page draws them and has them as tables, the terminal as text; other ru
     config: { ...record.config, methods: methods.map(({ ablates: _, ...entry }) => entry) },
   }));
   expect(ablationsOf(compared.comparisons, plain)).toEqual([]);
-  expect(runPage('x', plain, compared)).not.toContain('Ablations');
+  expect(runPage('x', plain, compared)).not.toContain('Against one method');
 });
 
 test.each([

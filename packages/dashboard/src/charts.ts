@@ -27,9 +27,11 @@ export interface IntervalsChart {
     readonly interval: readonly [low: number, high: number] | null;
     /** What the score is the mean of. */
     readonly measurements: readonly number[];
+    /** Drawn as a ring: what is shown may be chance. */
+    readonly hollow?: boolean;
   })[];
-  /** What the best answer scores that is the same for every example. */
-  readonly chance?: number;
+  /** A dashed line with its name, e.g. at what guessing scores. */
+  readonly line?: { readonly value: number; readonly label: string };
 }
 
 /** A cost that scores can be drawn against. */

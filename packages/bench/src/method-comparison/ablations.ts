@@ -131,7 +131,7 @@ export function ablationText(ablations: readonly Ablation[]): string {
           { title: 'factor' },
           { title: 'change' },
           { title: metricTitle(metric), numeric: true },
-          { title: `less ${full.label}`, numeric: true },
+          { title: `difference ${metric.unit}`.trim(), numeric: true },
           { title: 'p', numeric: true },
           { title: 'holds' },
           { title: 'trainable', numeric: true },
@@ -149,7 +149,7 @@ export function ablationText(ablations: readonly Ablation[]): string {
           ]),
         ],
       );
-      return [`Ablation of ${full.label}, ${phase}:`, table, ablationRule(ablation)].join('\n');
+      return [`Against ${full.label}, ${phase}:`, table, ablationRule(ablation)].join('\n');
     })
     .join('\n\n');
 }

@@ -18,8 +18,7 @@ export interface ScoreSpec {
   readonly id: string;
   readonly axis: ScoreAxis;
   readonly points: readonly ScorePoint[];
-  /** What the best answer scores that is the same for every example. */
-  readonly chance?: number;
+  readonly line?: NonNullable<IntervalsChart['line']>;
 }
 
 /** What methods cost, as charts have it. */
@@ -44,12 +43,12 @@ function scoreColumns({ axis }: Pick<ScoreSpec, 'axis'>): Column<ScorePoint>[] {
 
 /** Scores below each other: the mean, its interval, and every single measurement. */
 export function intervalFigure(spec: ScoreSpec, title: string): string {
-  const { id, axis, points, chance } = spec;
+  const { id, axis, points, line } = spec;
   const chart: IntervalsChart = {
     kind: 'intervals',
     axis,
     points: points.map(({ costs, ...point }) => point),
-    ...(chance !== undefined && { chance }),
+    ...(line !== undefined && { line }),
   };
   return figure({ id: `${id}-scores`, title, chart, numbers: table(title, scoreColumns(spec), points) });
 }

@@ -94,7 +94,7 @@ function scoreSpec({ facts, rows: own }: PhaseTable, { rows, records }: PageCont
   return {
     id: idOf(facts.name),
     axis: { title: metricTitle(metric), direction: metric.direction, digits: metric.format.digits },
-    ...(chance !== undefined && { chance: shown(chance) }),
+    ...(chance !== undefined && { line: { value: shown(chance), label: 'chance' } }),
     points: own.flatMap((row) => {
       const estimate = row.scores.find(
         (one) =>

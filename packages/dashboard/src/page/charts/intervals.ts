@@ -3,7 +3,7 @@ import type { IntervalsChart } from '../../charts.js';
 import { colourOf } from '../elements.js';
 import { cut, type Drawing, labelWidth, plotSettings } from './figures.js';
 
-export function drawIntervals({ points, axis, chance }: IntervalsChart, drawing: Drawing): readonly Node[] {
+export function drawIntervals({ points, axis, line }: IntervalsChart, drawing: Drawing): readonly Node[] {
   const shown = points.filter(({ label }) => drawing.shows(label));
   const rows = shown.map((point, row) => ({ ...point, row }));
   const left = labelWidth(
@@ -35,15 +35,15 @@ export function drawIntervals({ points, axis, chance }: IntervalsChart, drawing:
         tickFormat: (row: number) => cut(rows[row]!.label, left),
       },
       marks: [
-        ...(chance === undefined
+        ...(line === undefined
           ? []
           : [
-              Plot.ruleX([chance], { strokeDasharray: '2 3', stroke: 'var(--muted)' }),
-              Plot.text([chance], {
-                x: (value: number) => value,
+              Plot.ruleX([line.value], { strokeDasharray: '2 3', stroke: 'var(--muted)' }),
+              Plot.text([line], {
+                x: 'value',
                 frameAnchor: 'top',
                 dy: -8,
-                text: () => 'chance',
+                text: 'label',
                 fill: 'var(--muted)',
                 fontSize: 10,
               }),
@@ -70,9 +70,9 @@ export function drawIntervals({ points, axis, chance }: IntervalsChart, drawing:
           x: 'score',
           y: 'row',
           r: 5,
-          fill: ({ index }) => colourOf(index),
-          stroke: 'var(--card)',
-          strokeWidth: 1.2,
+          fill: ({ index, hollow }) => (hollow ? 'var(--card)' : colourOf(index)),
+          stroke: ({ index, hollow }) => (hollow ? colourOf(index) : 'var(--card)'),
+          strokeWidth: ({ hollow }) => (hollow ? 2 : 1.2),
         }),
         Plot.tip(
           rows,
