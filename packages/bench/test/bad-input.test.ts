@@ -1,5 +1,5 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { main } from '@kora-bench/bench/cli';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { captureOutput } from './captured-output.js';
@@ -108,6 +108,10 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
     ['--source', 'cifar-100'],
     /where: +phases\[0\]\.data set by --source/,
     /Did you mean cifar100\?/,
+  ],
+  'a data set by a path without ./ before it': [
+    ['--source', basename(file('photos.zip', ''))],
+    /write \.\/photos\.zip\./,
   ],
   'a data set without the target of the task': [
     ['--source', 'procedural-depth'],

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { BackendDefinition } from '@kora-bench/core/backend';
 import type { DatasetDefinition } from '@kora-bench/core/data';
 import { targetKindNames } from '@kora-bench/core/data';
@@ -58,7 +59,17 @@ export async function findDataset(
   name: string,
   where: string,
 ): Promise<FoundDataset> {
-  if (!isPluginPath(name)) return findRegistered(datasets, 'data set', name, where);
+  if (!isPluginPath(name)) {
+    if (!datasets.has(name) && existsSync(name)) {
+      throw new InputError(`There is no data set "${name}", but a file or folder of that name.`, {
+        where,
+        expected: 'the name of a data set, or a path that begins with ./, ../ or /',
+        received: name,
+        fix: `To take the file or folder, write ./${name}.`,
+      });
+    }
+    return findRegistered(datasets, 'data set', name, where);
+  }
   const { folderDataset } = await import('@kora-bench/datasets');
   return folderDataset(name);
 }
