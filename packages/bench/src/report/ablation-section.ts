@@ -1,3 +1,4 @@
+import type { Metric } from '@kora-bench/core/training';
 import { formatMetric } from '@kora-bench/core/training';
 import type { IntervalsChart } from '@kora-bench/dashboard';
 import type { Ablation, AblationEffect, MainEffect } from '../method-comparison/ablations.js';
@@ -20,10 +21,9 @@ export function ablationSection(ablations: readonly Ablation[]): string | undefi
 function oneAblation(ablation: Ablation, where: string): string {
   const { comparison, full } = ablation;
   const { phase, metric } = comparison;
+  const effects = mainEffects(ablation);
   const name = [full.label, phase, where].filter((part) => part !== '').join(', ');
   const text = (value: number) => formatMetric(metric, value);
-  const level = ({ label, value }: MainEffect['lowest']) =>
-    `${text(value)} <small>${escapeHtml(label)}</small>`;
   return markup(
     `<h3>${escapeHtml(name)}</h3>`,
     `<p>${escapeHtml(ablationRule(ablation))} ${escapeHtml(full.label)} itself: ${text(full.value)}, ${size(full.trainableParameters)} trainable parameters.</p>`,
@@ -34,20 +34,23 @@ function oneAblation(ablation: Ablation, where: string): string {
       chart: differencesChart(ablation),
       numbers: everyChange(ablation),
     }),
-    table(
-      `Main effects: how far each factor moves ${metricTitle(metric)}, the full method among its levels`,
-      [
-        { title: 'factor', cell: ({ factor }) => escapeHtml(factor) },
-        {
-          title: 'range',
-          numeric: true,
-          cell: ({ lowest, highest }) => text(highest.value - lowest.value),
-        },
-        { title: 'lowest', cell: ({ lowest }) => level(lowest) },
-        { title: 'highest', cell: ({ highest }) => level(highest) },
-      ] satisfies Column<MainEffect>[],
-      mainEffects(ablation),
-    ),
+    effects.length > 1 && mainEffectsTable(metric, effects),
+  );
+}
+
+function mainEffectsTable(metric: Metric, effects: readonly MainEffect[]): string {
+  const text = (value: number) => formatMetric(metric, value);
+  const level = ({ label, value }: MainEffect['lowest']) =>
+    `${text(value)} <small>${escapeHtml(label)}</small>`;
+  return table(
+    `Main effects: how far each factor moves ${metricTitle(metric)}, the full method among its levels`,
+    [
+      { title: 'factor', cell: ({ factor }) => escapeHtml(factor) },
+      { title: 'range', numeric: true, cell: ({ lowest, highest }) => text(highest.value - lowest.value) },
+      { title: 'lowest', cell: ({ lowest }) => level(lowest) },
+      { title: 'highest', cell: ({ highest }) => level(highest) },
+    ],
+    effects,
   );
 }
 

@@ -116,14 +116,18 @@ export function plotSettings({ width, name }: Drawing) {
   } as const;
 }
 
+/** Of a label's letter, and of the space beside the label; pixels. */
+const [letter, space] = [6.6, 16];
+
 /** Pixels that the longest of some labels takes, but at most a share of the width. */
 export function labelWidth(labels: readonly string[], width: number): number {
   const longest = Math.max(0, ...labels.map((label) => label.length));
-  return Math.min(16 + 6.6 * longest, 0.42 * width);
+  return Math.min(space + letter * longest, 0.42 * width);
 }
 
 /** A label cut to a width. */
 export function cut(label: string, pixels: number): string {
-  const most = Math.max(4, Math.floor((pixels - 16) / 6.6));
+  // A label that decided the width fits it, whatever the last digit says.
+  const most = Math.max(4, Math.floor((pixels - space) / letter + 1e-6));
   return label.length <= most ? label : `${label.slice(0, most - 1)}…`;
 }
