@@ -1,4 +1,3 @@
-import type { Metric } from '@kora-bench/core/training';
 import { formatMetric } from '@kora-bench/core/training';
 import type { IntervalsChart } from '@kora-bench/dashboard';
 import type { Ablation, AblationEffect, MainEffect } from '../method-comparison/ablations.js';
@@ -38,7 +37,7 @@ function oneAblation(ablation: Ablation, where: string): string {
   );
 }
 
-function mainEffectsTable(metric: Metric, effects: readonly MainEffect[]): string {
+function mainEffectsTable(metric: Ablation['comparison']['metric'], effects: readonly MainEffect[]): string {
   const text = (value: number) => formatMetric(metric, value);
   const level = ({ label, value }: MainEffect['lowest']) =>
     `${text(value)} <small>${escapeHtml(label)}</small>`;
