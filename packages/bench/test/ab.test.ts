@@ -21,12 +21,14 @@ function repository(): ScratchRepository {
   return made;
 }
 
-function startAb(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+function start(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv = {}) {
   const env = { ...process.env, KORA_CACHE_DIR: join(folder, '..', 'cache'), ...environment };
-  const child = spawn(process.execPath, [bin, 'ab', ...words], { cwd: folder, env });
+  const child = spawn(process.execPath, [bin, ...words], { cwd: folder, env });
   const { ended, written } = collectOutput(child);
   return { child, ended, said: () => written.stderr };
 }
+const startAb = (folder: string, words: readonly string[], environment: NodeJS.ProcessEnv = {}) =>
+  start(folder, ['ab', ...words], environment);
 const common = ['--bin', 'bench.mjs', '--method', 'lora', '--rounds', '6'];
 const ab = (folder: string, ...words: readonly string[]) => startAb(folder, [...words, ...common]).ended;
 
@@ -57,6 +59,9 @@ describe('verdicts', () => {
     const { rowOf, base, head, file } = result(ended);
     expect(rowOf('imagesPerSecond')).toMatchObject({ verdict: 'worse', note: 'A rerun shows it again.' });
     expect(rowOf('peakMemoryBytes').verdict).toBe('same');
+    const { measurements, ...shown } = JSON.parse(ended.stdout) as { measurements: string };
+    const again = await start(folder, ['compare', measurements, '--json']).ended;
+    expect({ code: again.code, shown: JSON.parse(again.stdout) }).toEqual({ code: 1, shown });
     expect([base, head]).toEqual([
       `base (${git('rev-parse', 'base').slice(0, 10)})`,
       `main (${git('rev-parse', 'main').slice(0, 10)})`,

@@ -532,6 +532,11 @@ const cases: Record<string, [args: string[], ...says: RegExp[]]> = {
     /plugins\.datasets\[0\]/,
     /Install the package/,
   ],
+  'a comparison with nothing': [['compare', '.'], /There is nothing to compare with/, /compare BASE HEAD/],
+  'a comparison within one file that is none of ab': [
+    ['compare', file('other.json', { schemaVersion: 1 })],
+    /The file of ab is not valid/,
+  ],
   'a folder that is no run': [['audit', '.'], /not the folder of a run/, /no run\.json/],
   'no run to resume': [['--resume'], /There is no run yet/],
   'a parameter count without its model': [['params', '--classes', '10'], /--model/],

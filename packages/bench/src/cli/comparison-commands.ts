@@ -9,8 +9,8 @@ export function addCompare(program: Command, report: Report, cellEntry?: string 
   program
     .command('compare')
     .description('what got better or worse from one run to others, with tests')
-    .argument('<base>', 'a run folder, a folder of records, a record, or HISTORY@COMMIT')
-    .argument('<heads...>', 'what to compare with it, likewise')
+    .argument('<base>', 'a run folder, a folder of records, a record, or HISTORY@COMMIT; alone, a file of ab')
+    .argument('[heads...]', 'what to compare with it, likewise')
     .option('--all', 'also show what did not change')
     .option(
       '--confirm',

@@ -47,6 +47,8 @@ export interface FileKind {
   readonly kind: string;
   /** What to do where it is damaged. */
   readonly fix: string;
+  /** The `schemaVersion` that this version writes; that of runs and records by default. */
+  readonly version?: number;
 }
 
 /**
@@ -57,7 +59,7 @@ export interface FileKind {
 export async function readJsonFile<T>(
   path: string,
   schema: z.ZodType<T>,
-  { kind, fix }: FileKind,
+  { kind, fix, version = 2 }: FileKind,
 ): Promise<T> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new MissingDataError(`The ${kind} cannot be read.`, {
@@ -81,18 +83,18 @@ export async function readJsonFile<T>(
     throw corrupt((error as SyntaxError).message);
   }
   const { schemaVersion } = (value ?? {}) as { readonly schemaVersion?: unknown };
-  if (schemaVersion === 1) {
+  if (typeof schemaVersion === 'number' && schemaVersion < version) {
     throw new FormatError(`The ${kind} was written by an older version of this suite.`, {
       where: path,
-      expected: `a ${kind} with "schemaVersion": 2`,
-      received: '"schemaVersion": 1',
+      expected: `a ${kind} with "schemaVersion": ${version}`,
+      received: `"schemaVersion": ${schemaVersion}`,
       fix: 'Show it with the version that wrote it, or run its configuration again into a new folder.',
     });
   }
-  if (typeof schemaVersion === 'number' && schemaVersion > 2) {
+  if (typeof schemaVersion === 'number' && schemaVersion > version) {
     throw new FormatError(`The ${kind} was written by a newer version of this suite.`, {
       where: path,
-      expected: `a ${kind} with "schemaVersion": 2`,
+      expected: `a ${kind} with "schemaVersion": ${version}`,
       received: `"schemaVersion": ${schemaVersion}`,
       fix: 'Read it with that version: update the suite.',
     });
