@@ -68,6 +68,7 @@ export { checkData, resolveConfig } from './plan/resolve-config.js';
 export { type Expectation, RunClock } from './progress/run-clock.js';
 export type { ProgressView } from './progress/views.js';
 export { quietView } from './progress/views.js';
+export * from './records/phase-record-schema.js';
 export { readRecords, writeRecord } from './records/record-files.js';
 export * from './records/record-schema.js';
 export {

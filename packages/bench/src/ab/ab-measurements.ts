@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { programMemorySchema } from '../records/record-schema.js';
+import { programMemorySchema } from '../records/phase-record-schema.js';
 
 /*
  * What `ab` leaves: every single measurement. Written after each of them, so that whatever ends the command leaves what

@@ -1,6 +1,6 @@
 import { InputError } from '@kora-bench/core/errors';
 import { z } from 'zod';
-import { programMemorySchema } from '../records/record-schema.js';
+import { programMemorySchema } from '../records/phase-record-schema.js';
 import type { Revision } from '../revisions/open-revision.js';
 import { runCommand } from '../revisions/run-command.js';
 import type { AbMeasurement } from './ab-measurements.js';

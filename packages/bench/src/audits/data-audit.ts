@@ -1,6 +1,6 @@
 import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
 import type { EvaluationResult } from '@kora-bench/core/training';
-import type { Finding } from '../records/record-schema.js';
+import type { Finding } from '../records/phase-record-schema.js';
 
 /** Collects the findings of a cell; the same code at the same place is kept once. */
 export class FindingLog {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { cellSchema, codeSchema, metricSchema } from '../records/record-schema.js';
+import { metricSchema } from '../records/phase-record-schema.js';
+import { cellSchema, codeSchema } from '../records/record-schema.js';
 
 /*
  * `compressibility.json`: how few bytes hold what the cells of a run trained, and what is lost. It holds no times, so that

@@ -1,5 +1,5 @@
 import { areaUnderFront, smallestReaching } from '@kora-bench/compression';
-import type { RecordedMetric } from '../records/record-schema.js';
+import type { RecordedMetric } from '../records/phase-record-schema.js';
 import type { ChosenForm, CodedForm, Compressibility, MeasuredCell } from './compressibility-schema.js';
 
 /** A cell with all its forms, before it is compared with others. */

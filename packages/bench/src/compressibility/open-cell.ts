@@ -12,7 +12,7 @@ import { findRegistered } from '../input/check-input.js';
 import { openDatasets, planPhase } from '../phases/plan-phases.js';
 import { evaluationsOf } from '../phases/planned-evaluations.js';
 import { resolvePhases } from '../phases/resolve-phases.js';
-import type { EvaluationRecord, PhaseRecord } from '../records/record-schema.js';
+import type { EvaluationRecord, PhaseRecord } from '../records/phase-record-schema.js';
 import { loadRegistry } from '../registry/registry.js';
 import type { TrainedUpdate } from './trained-update.js';
 import { trainedUpdate } from './trained-update.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { DoneRecord, EvaluationRecord, FailedRecord, PhaseRecord } from '../records/record-schema.js';
+import type { EvaluationRecord, PhaseRecord } from '../records/phase-record-schema.js';
+import type { DoneRecord, FailedRecord } from '../records/record-schema.js';
 import { cellName, failureText } from '../records/record-schema.js';
 import { readScores } from '../records/score-files.js';
 import type { Curve } from '../report/curves.js';

@@ -1,5 +1,5 @@
 import { readMaps } from '../records/map-files.js';
-import type { PhaseRecord } from '../records/record-schema.js';
+import type { PhaseRecord } from '../records/phase-record-schema.js';
 import { escapeHtml, markup, slug } from '../report/html.js';
 import type { ExampleImages, SiteImage } from './example-images.js';
 import { classColour, depthPixels, maskPixels } from './map-colours.js';

@@ -7,8 +7,9 @@ import { resolveModel } from '@kora-bench/models';
 import { distance } from 'fastest-levenshtein';
 import { findRegistered, suggestion } from '../input/check-input.js';
 import { readKeptWeights } from '../records/kept-weights.js';
+import type { KeptWeights } from '../records/phase-record-schema.js';
 import { readRecord } from '../records/record-files.js';
-import type { Cell, DoneRecord, KeptWeights } from '../records/record-schema.js';
+import type { Cell, DoneRecord } from '../records/record-schema.js';
 import { readPlan } from '../records/run-folder.js';
 import { loadRegistry } from '../registry/registry.js';
 

@@ -1,7 +1,8 @@
 import type { Direction } from '@kora-bench/comparison';
 import type { ProgramMemory } from '@kora-bench/core/backend';
 import { primaryMetric } from '@kora-bench/core/training';
-import type { CellRecord, DoneRecord, PhaseRecord, RecordedMetric } from '../records/record-schema.js';
+import type { PhaseRecord, RecordedMetric } from '../records/phase-record-schema.js';
+import type { CellRecord, DoneRecord } from '../records/record-schema.js';
 import type { ThroughputCell } from '../throughput/measure-throughput.js';
 
 /**

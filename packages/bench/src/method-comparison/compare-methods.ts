@@ -8,7 +8,8 @@ import {
 } from '@kora-bench/comparison';
 import { KoraError } from '@kora-bench/core/errors';
 import { primaryMetric } from '@kora-bench/core/training';
-import type { CellRecord, DoneRecord, RecordedMetric } from '../records/record-schema.js';
+import type { RecordedMetric } from '../records/phase-record-schema.js';
+import type { CellRecord, DoneRecord } from '../records/record-schema.js';
 import type { Scores } from '../records/score-files.js';
 import { ScoreFiles } from '../records/score-files.js';
 

@@ -3,7 +3,7 @@ import type { Evaluation, PredictedBatch, WeightStore } from '@kora-bench/traine
 import { evaluate, finalStage } from '@kora-bench/trainer';
 import { auditSingleClass } from '../audits/data-audit.js';
 import type { PredictedMaps } from '../records/map-files.js';
-import type { EvaluationRecord } from '../records/record-schema.js';
+import type { EvaluationRecord } from '../records/phase-record-schema.js';
 import { withForgetting } from './forgetting.js';
 import { KeptMaps } from './kept-maps.js';
 import type { CellContext, DrawInPhase, ScoredSplit } from './phase-context.js';

@@ -6,7 +6,7 @@ import type { AdapterStart } from '../adapter-start/start-from-adapter.js';
 import type { FindingLog } from '../audits/data-audit.js';
 import type { TrainedInPhase } from '../records/kept-weights.js';
 import type { PredictedMaps } from '../records/map-files.js';
-import type { KeptWeights, PhaseRecord } from '../records/record-schema.js';
+import type { KeptWeights, PhaseRecord } from '../records/phase-record-schema.js';
 import type { PlannedPhase } from './plan-phases.js';
 
 /** What all phases and analyses of one cell share. */

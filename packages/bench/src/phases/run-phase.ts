@@ -1,6 +1,6 @@
 import type { Metric } from '@kora-bench/core/training';
 import { nameAndOptions } from '../config/run-config.js';
-import type { PhaseRecord, RecordedMetric } from '../records/record-schema.js';
+import type { PhaseRecord, RecordedMetric } from '../records/phase-record-schema.js';
 import { evaluateDraw } from './evaluate-draw.js';
 import { metricsOfPhase } from './forgetting.js';
 import type { CellContext, EarlierPhases, FinishedPhase } from './phase-context.js';

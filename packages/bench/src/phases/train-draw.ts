@@ -21,7 +21,7 @@ import { auditStart } from '../audits/method-audit.js';
 import { TrainingAudit } from '../audits/training-audit.js';
 import { contentHashes } from '../cache/content-hashes.js';
 import type { TrainedInPhase } from '../records/kept-weights.js';
-import type { KeptWeights, TrainingResult } from '../records/record-schema.js';
+import type { KeptWeights, TrainingResult } from '../records/phase-record-schema.js';
 import type { CellContext, DrawInPhase, FinishedPhase } from './phase-context.js';
 import { wantedEvaluations } from './planned-evaluations.js';
 

@@ -1,6 +1,7 @@
 import type { PhaseConfig } from '../config/run-config.js';
 import { phaseLabel } from '../phases/resolve-phases.js';
-import type { DoneRecord, Finding } from '../records/record-schema.js';
+import type { Finding } from '../records/phase-record-schema.js';
+import type { DoneRecord } from '../records/record-schema.js';
 import type { PublishedColumn } from './published-schema.js';
 
 /** What explains a published number: a finding of the run’s audits, or a note of the table’s own. */

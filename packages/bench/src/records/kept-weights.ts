@@ -5,7 +5,8 @@ import { FormatError, MissingDataError } from '@kora-bench/core/errors';
 import type { HostTensor, Weights } from '@kora-bench/core/graph';
 import { readSafetensors, writeSafetensors } from '@kora-bench/core/safetensors';
 import { z } from 'zod';
-import type { Cell, DoneRecord, KeptWeights } from './record-schema.js';
+import type { KeptWeights } from './phase-record-schema.js';
+import type { Cell, DoneRecord } from './record-schema.js';
 import { filePart, writeOutput } from './run-files.js';
 
 /** What one draw of a phase trained. */

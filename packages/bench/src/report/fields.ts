@@ -1,4 +1,4 @@
-import type { Finding } from '../records/record-schema.js';
+import type { Finding } from '../records/phase-record-schema.js';
 import type { Column, Content } from '../table/phase-table.js';
 import type { SummaryRow } from '../table/summary-row.js';
 import { absent, estimateText } from '../table/text-table.js';

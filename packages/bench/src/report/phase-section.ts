@@ -1,5 +1,6 @@
 import { primaryMetric } from '@kora-bench/core/training';
-import type { DoneRecord, EvaluationRecord, PhaseRecord, RecordedMetric } from '../records/record-schema.js';
+import type { EvaluationRecord, PhaseRecord, RecordedMetric } from '../records/phase-record-schema.js';
+import type { DoneRecord } from '../records/record-schema.js';
 import { describeImages, describePhase } from '../table/phase-facts.js';
 import type { PhaseTable } from '../table/phase-table.js';
 import { rowName } from '../table/phase-table.js';

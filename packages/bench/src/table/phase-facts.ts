@@ -1,5 +1,6 @@
 import { formatMetric, primaryMetric } from '@kora-bench/core/training';
-import type { DoneRecord, PhaseRecord, RecordedMetric } from '../records/record-schema.js';
+import type { PhaseRecord, RecordedMetric } from '../records/phase-record-schema.js';
+import type { DoneRecord } from '../records/record-schema.js';
 import { plural } from './text-table.js';
 
 /** What a reader must know of a phase before its numbers. */

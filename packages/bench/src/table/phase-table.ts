@@ -1,5 +1,5 @@
 import { formatMetric } from '@kora-bench/core/training';
-import type { RecordedMetric } from '../records/record-schema.js';
+import type { RecordedMetric } from '../records/phase-record-schema.js';
 import type { PhaseFacts } from './phase-facts.js';
 import type { Estimate, ScoreColumn, SummaryRow } from './summary-row.js';
 import { absent, learningRateText, megabytes, metricTitle, percent, rate } from './text-table.js';

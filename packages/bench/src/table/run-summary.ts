@@ -1,7 +1,8 @@
 import type { PublishedTable } from '../published/published-tables.js';
 import { publishedTables } from '../published/published-tables.js';
 import { publishedText } from '../published/published-text.js';
-import type { CellRecord, DoneRecord, FailedRecord, Finding } from '../records/record-schema.js';
+import type { Finding } from '../records/phase-record-schema.js';
+import type { CellRecord, DoneRecord, FailedRecord } from '../records/record-schema.js';
 import { cellName, failureText } from '../records/record-schema.js';
 import { differencesText } from './backend-differences.js';
 import type { PhaseFacts } from './phase-facts.js';

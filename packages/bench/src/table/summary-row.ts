@@ -1,6 +1,7 @@
 import { meanConfidenceInterval, sampleMean, sampleStandardDeviation } from '@kora-bench/core/metrics';
 import { ckaResultSchema } from '../analyses/cka-schema.js';
-import type { DoneRecord, Finding, RecordedMetric, SearchRecord } from '../records/record-schema.js';
+import type { Finding, RecordedMetric } from '../records/phase-record-schema.js';
+import type { DoneRecord, SearchRecord } from '../records/record-schema.js';
 
 /** A measured value with its uncertainty. */
 export interface Estimate {

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { RecordedMetric } from '../records/record-schema.js';
+import type { RecordedMetric } from '../records/phase-record-schema.js';
 import type { Estimate } from './summary-row.js';
 
 /** What stands where there is no value. */

@@ -7,7 +7,7 @@ import { randomStream } from '@kora-bench/core/random';
 import { defaultAdamW, optimizerFeeds } from '@kora-bench/core/training';
 import { Bench } from 'tinybench';
 import { z } from 'zod';
-import { programMemorySchema } from '../records/record-schema.js';
+import { programMemorySchema } from '../records/phase-record-schema.js';
 import { peerComparisonSchema } from './measure-peer.js';
 import type { ThroughputSpec } from './training-step.js';
 import { openTrainingStep } from './training-step.js';
