@@ -1,17 +1,18 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-ort';
 import { programCost } from '@kora-bench/core/passes';
-import { matrixProduct, vitLoraStep } from '@kora-bench/testing/timed-programs';
+import { matrixProduct, vitTrainStep } from '@kora-bench/testing/timed-programs';
 
 /*
- * Speed of a training step of ViT-Tiny/16 with LoRA r = 8 on all linear layers, beside the best matrix
+ * Speed of a training step of ViT-Tiny/16, by default with LoRA r = 8 on all linear layers, beside the best matrix
  * product of the same backend in the same process. Rounds alternate between the two, best of all rounds.
- *   node bench/step-speed.mjs --batch 16 --rounds 8 [--threads 2] [--no-spin] [--profile PREFIX] [--clock cpu]
+ *   node bench/step-speed.mjs --batch 16 --rounds 8 [--method lora|full|linear-probe] [--threads 2] [--no-spin] [--profile PREFIX] [--clock cpu]
  * On a busy machine, one thread and the CPU's clock instead of the wall's give steadier numbers.
  */
 const { values: args } = parseArgs({
   options: {
     batch: { type: 'string', default: '16' },
+    method: { type: 'string', default: 'lora' },
     rounds: { type: 'string', default: '6' },
     threads: { type: 'string' },
     profile: { type: 'string' },
@@ -45,7 +46,7 @@ const products = await Promise.all(
   }),
 );
 const batch = Number(args.batch);
-const step = vitLoraStep(batch);
+const step = vitTrainStep(batch, { method: args.method });
 const { flops } = programCost(step.program);
 const begun = performance.now();
 const executable = await backend.compile(step.program, step.weights);
