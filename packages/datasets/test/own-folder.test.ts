@@ -455,6 +455,7 @@ describe('a table of values', () => {
     ['a missing image', 'path,age\nfaces/9.jpg,3', /line 2[\s\S]*faces\/9\.jpg/],
     ['an image twice', 'path,age\nfaces/0.jpg,3\nfaces/0.jpg,4', /line 3[\s\S]*again/],
     ['a line too long', 'path,age\nfaces/0.jpg,3,4', /values\.csv/],
+    ['a number beyond 32 bits', 'path,age\nfaces/0.jpg,5e39', /line 2[\s\S]*3\.4e38/],
   ])('%s is named with its line', async (_, table, message) => {
     const failure = await failureOf(open(placed(new Map([...images(2), ['values.csv', text(table)]]))));
     expect(failure).toBeInstanceOf(FormatError);

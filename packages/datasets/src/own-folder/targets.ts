@@ -287,8 +287,9 @@ export async function valuedExamples(source: ContentSource, prefix: string): Pro
     listed.add(file!);
     numbers.forEach((number, column) => {
       const value = number === '' ? Number.NaN : Number(number);
-      if (!Number.isFinite(value))
-        fail(where, `a finite number for ${names[column]}`, JSON.stringify(number));
+      // Values are kept in 32 bits.
+      if (!Number.isFinite(Math.fround(value)))
+        fail(where, `a finite number for ${names[column]}, of at most 3.4e38`, JSON.stringify(number));
       values[i * names.length + column] = value;
     });
     return { image };
