@@ -302,6 +302,17 @@ describe('suites', () => {
   });
 });
 
+test('an entry that --method names by its method and by its label is chosen once', async () => {
+  const two = extending('two-forms.json', {
+    methods: [
+      { name: 'done', label: 'done' },
+      { name: 'done', label: 'the other' },
+    ],
+  });
+  const { methods } = (await planOf('--suite', two, '--method', 'done,the other')).config;
+  expect(methods.map(({ label }) => label)).toEqual(['done', 'the other']);
+});
+
 test('one cell is one cell, and two are two', async () => {
   expect((await planOf('--suite', suite)).stderr).toMatch(/; 1 cell to do\./);
   expect((await planOf('--suite', suite, '--seeds', '0,1')).stderr).toMatch(/; 2 cells to do\./);

@@ -51,7 +51,10 @@ export function applyFlags(config: RunConfig, flags: RunFlags): RunConfig {
   checkRates(flags);
   checkAdapter(flags);
   const methods =
-    method === undefined ? config.methods : method.flatMap((name) => chosenMethods(name, config));
+    method === undefined
+      ? config.methods
+      : // Two names may choose the same entry, one by its method and one by its label.
+        [...new Set(method.flatMap((name) => chosenMethods(name, config)))];
   const most = (own: number | null) => (flags.limit as number | undefined) ?? own;
   const draft: Draft = {
     ...config,
