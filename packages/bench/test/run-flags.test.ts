@@ -305,12 +305,12 @@ describe('suites', () => {
 test('an entry that --method names by its method and by its label is chosen once', async () => {
   const two = extending('two-forms.json', {
     methods: [
-      { name: 'done', label: 'done' },
-      { name: 'done', label: 'the other' },
+      { name: 'lora', label: 'lora' },
+      { name: 'lora', label: 'the other', options: { rank: 2 } },
     ],
   });
-  const { methods } = (await planOf('--suite', two, '--method', 'done,the other')).config;
-  expect(methods.map(({ label }) => label)).toEqual(['done', 'the other']);
+  const { methods } = (await planOf('--suite', two, '--method', 'lora,the other')).config;
+  expect(methods.map(({ label }) => label)).toEqual(['lora', 'the other']);
 });
 
 test('one cell is one cell, and two are two', async () => {
