@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { findSwiftShader } from '@kora-bench/testing/chromium';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 /** What SwiftShader cannot do (16-bit floats, NaN and infinities), and training on the machine's own driver. */
 const onItsOwn = ['precision', 'not-finite', 'toy-training'].map((name) => `test/${name}.test.ts`);
@@ -14,7 +14,7 @@ const swiftShader = driverChosen || gpu ? undefined : findSwiftShader();
 export default defineConfig({
   test:
     swiftShader === undefined
-      ? { exclude: ['test/toy-training.test.ts'] }
+      ? { exclude: [...configDefaults.exclude, 'test/toy-training.test.ts'] }
       : {
           projects: [
             {
