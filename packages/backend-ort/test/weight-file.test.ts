@@ -64,7 +64,7 @@ it('holds large frozen weights once for all programs, until the backend is dispo
 });
 
 it('deletes what a killed process left, and nothing of one that runs or of somebody unknown', async () => {
-  // The first backend of a process looks for what is left: so one in a process of its own.
+  // Only the first backend of a process cleans up, so this one gets a fresh process.
   const { pid } = spawnSync(process.execPath, ['--version']);
   const own = ownIdentity();
   const leave = (name: string, owner: object) => {

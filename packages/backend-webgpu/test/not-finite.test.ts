@@ -1,5 +1,11 @@
 import definition from '@kora-bench/backend-webgpu';
-import { compareCase, createOracle, defaultTolerances, opCases, worstOf } from '@kora-bench/conformance';
+import {
+  compareCase,
+  createOracle,
+  defaultTolerances,
+  specialValueCases,
+  worstOf,
+} from '@kora-bench/conformance';
 import { describe, expect, it } from 'vitest';
 import { attentionProgram, expectReference, fewTokens, withOneQuery } from './attention-program.js';
 import { withAdapter } from './with-adapter.js';
@@ -8,7 +14,7 @@ import { withAdapter } from './with-adapter.js';
 // diverges must show; SwiftShader drops them.
 withAdapter(() => {
   describe('NaN and infinities', { timeout: 300_000 }, () => {
-    it.each(opCases['NaN and infinities']!)('$name', async (opCase) => {
+    it.each(specialValueCases)('$name', async (opCase) => {
       const backend = await definition.create('gpu', definition.options.parse({}));
       const { output, relativeError, worst } = worstOf(
         await compareCase(backend, await createOracle(), opCase),

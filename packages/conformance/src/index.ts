@@ -12,6 +12,7 @@ export {
 } from './cases/op-case.js';
 export { opCases } from './cases/op-cases.js';
 export { createOracle, defaultTolerances, type Tolerances } from './cases/oracle.js';
+export { specialValueCases } from './cases/special-value-cases.js';
 export { describeBackend, describeTraining, type SuiteOptions } from './describe-backend.js';
 export {
   type MethodRecipe,

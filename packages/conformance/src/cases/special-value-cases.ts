@@ -34,6 +34,7 @@ const binarySpecial: OpCase[] = Object.entries(binaryOps)
     }),
   }));
 
+/** What ops make of NaN and infinities, as IEEE 754 has it. */
 export const specialValueCases: readonly OpCase[] = [
   ...unarySpecial,
   ...binarySpecial,

@@ -1,18 +1,17 @@
 import { join, resolve } from 'node:path';
-import { InputError } from '@kora-bench/core/errors';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import type { AbFile } from '../../ab/ab-measurements.js';
 import { compareAb } from '../../ab/compare-ab.js';
 import type { AbAsked } from '../../ab/run-ab.js';
 import { roundsText, runAb, unitsOf } from '../../ab/run-ab.js';
-import { comparisonMarkdown } from '../../compare/comparison-markdown.js';
-import { comparisonText } from '../../compare/comparison-text.js';
 import { runsFolder, timeName } from '../../records/run-folder.js';
 import { openRevision } from '../../revisions/open-revision.js';
-import { exitCode, printJson, printMessage, printResult } from './output.js';
+import { exitCode, printMessage } from './output.js';
+import type { ComparisonView } from './show-comparisons.js';
+import { checkOneOutput, showComparisons } from './show-comparisons.js';
 import { interruptible } from './signals.js';
 
-export interface AbCommandOptions extends Omit<AbAsked, 'model'> {
+export interface AbCommandOptions extends Omit<AbAsked, 'model'>, Omit<ComparisonView, 'html'> {
   readonly model?: string;
   readonly rounds: number;
   readonly minutes?: number;
@@ -21,22 +20,12 @@ export interface AbCommandOptions extends Omit<AbAsked, 'model'> {
   readonly bin?: string;
   /** The file of the measurements. */
   readonly out?: string;
-  readonly all?: boolean;
-  readonly json?: boolean;
-  readonly markdown?: boolean;
 }
 
 /** Compares the speed and memory of two revisions, measured by turns. @returns 1 where something is worse */
 export async function ab(base: string, head: string, options: AbCommandOptions): Promise<number> {
   const { rounds, minutes = Infinity, setup, bin, out, all, json, markdown } = options;
-  if (json && markdown) {
-    throw new InputError('There is one output.', {
-      where: '--json, --markdown',
-      expected: 'one of them',
-      received: 'both',
-      fix: 'Give one; --out names the file of the measurements.',
-    });
-  }
+  checkOneOutput({ json, markdown });
   return interruptible(async ({ signal: stop }) => {
     const settings = {
       cacheDir: dataFolders().cacheDir,
@@ -61,31 +50,23 @@ export async function ab(base: string, head: string, options: AbCommandOptions):
       stop,
       tell: printMessage,
     });
-    return show(file, path, { all, json, markdown });
+    return showAb(file, path, { all, json, markdown });
   });
 }
 
-interface Shown {
-  readonly all: boolean | undefined;
-  readonly json: boolean | undefined;
-  readonly markdown: boolean | undefined;
-}
-
-async function show(file: AbFile, path: string, { all, json, markdown }: Shown): Promise<number> {
+/** Shows what `ab` measured, which stands in the file `path`. @returns 1 where something is worse */
+export async function showAb(file: AbFile, path: string, view: ComparisonView): Promise<number> {
   if (file.measurements.length === 0) {
     for (const { side, unit, message } of file.failures)
       printMessage(`${unit} failed on the ${side}: ${message}`);
     printMessage('Nothing was measured.');
     return exitCode.badInput;
   }
-  const comparison = await compareAb(file, { speedGates: true });
-  if (json) printJson({ comparisons: [comparison], measurements: path });
-  else if (markdown) printResult(comparisonMarkdown([comparison]).trimEnd());
-  else {
-    const { cpu, cores } = file.machine;
-    printResult(comparisonText(comparison, all));
-    printResult(`${roundsText(file)} by turns on ${cpu}, ${cores} cores.`);
-  }
+  const { cpu, cores } = file.machine;
+  const code = await showComparisons([await compareAb(file, { speedGates: true })], view, {
+    json: { measurements: path },
+    text: `${roundsText(file)} by turns on ${cpu}, ${cores} cores.`,
+  });
   printMessage(`Measurements: ${path}`);
-  return comparison.failed ? exitCode.failed : exitCode.done;
+  return code;
 }

@@ -1,29 +1,23 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { FormatError, InputError } from '@kora-bench/core/errors';
+import { InputError } from '@kora-bench/core/errors';
 import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import type { AbFile } from '../../ab/ab-measurements.js';
 import { abFileSchema } from '../../ab/ab-measurements.js';
-import { compareAb } from '../../ab/compare-ab.js';
 import { compareRuns } from '../../compare/compare-runs.js';
-import { comparisonMarkdown } from '../../compare/comparison-markdown.js';
-import { comparisonPage } from '../../compare/comparison-page.js';
-import { comparisonText } from '../../compare/comparison-text.js';
 import { confirmWorse } from '../../compare/confirm.js';
 import type { RunComparison } from '../../compare/run-comparison.js';
 import { readSide } from '../../compare/sources.js';
 import { noiseOfHistory } from '../../history/history-cells.js';
 import { readHistory } from '../../history/history-files.js';
 import { chooseView } from '../../progress/views.js';
-import { readJsonFile, writeOutput } from '../../records/run-files.js';
-import { exitCode, printJson, printMessage, printResult } from './output.js';
+import { readJsonFile } from '../../records/run-files.js';
+import { showAb } from './ab.js';
+import { exitCode, printMessage } from './output.js';
+import type { ComparisonView } from './show-comparisons.js';
+import { checkOneOutput, showComparisons } from './show-comparisons.js';
 
-export interface CompareCommandOptions {
-  readonly json?: boolean;
-  readonly markdown?: boolean;
-  /** Where the page goes. */
-  readonly html?: string;
-  readonly all?: boolean;
+export interface CompareCommandOptions extends ComparisonView {
   readonly confirm?: boolean;
   /** The folder whose series say how noisy measurements are. */
   readonly history?: string;
@@ -41,31 +35,16 @@ export async function compare(
   options: CompareCommandOptions,
   entry?: string | URL,
 ): Promise<number> {
-  const { json, markdown, html, all } = options;
-  if (json && markdown) {
-    throw new InputError('There is one output.', {
-      where: '--json, --markdown',
-      expected: 'one of them',
-      received: 'both',
-      fix: 'Give one; --html writes a file and goes with either.',
-    });
+  checkOneOutput(options);
+  if (heads.length === 0) {
+    const path = resolve(base);
+    return showAb(await measuredByAb(path, options), path, options);
   }
-  const comparisons =
-    heads.length === 0
-      ? [await compareMeasured(resolve(base), options)]
-      : await compareHeads(base, heads, options, entry);
-  if (html !== undefined) {
-    await writeOutput(resolve(html), comparisonPage(comparisons));
-    printMessage(`Page: ${resolve(html)}`);
-  }
-  if (json) printJson({ comparisons });
-  else if (markdown) printResult(comparisonMarkdown(comparisons).trimEnd());
-  else printResult(comparisons.map((one) => comparisonText(one, all)).join('\n\n'));
-  if (comparisons.every(({ cells }) => cells.length === 0)) {
-    printMessage('No cell of one side is on the other; nothing was compared.');
-    return exitCode.badInput;
-  }
-  return comparisons.some(({ failed }) => failed) ? exitCode.failed : exitCode.done;
+  const comparisons = await compareHeads(base, heads, options, entry);
+  const code = await showComparisons(comparisons, options);
+  if (comparisons.some(({ cells }) => cells.length > 0)) return code;
+  printMessage('No cell of one side is on the other; nothing was compared.');
+  return exitCode.badInput;
 }
 
 async function compareHeads(
@@ -103,8 +82,8 @@ async function compareHeads(
   return comparisons;
 }
 
-/** What `ab` measured, again as it was shown then. */
-async function compareMeasured(path: string, options: CompareCommandOptions): Promise<RunComparison> {
+/** What `ab` measured, from its file. */
+async function measuredByAb(path: string, options: CompareCommandOptions): Promise<AbFile> {
   const refused = (['confirm', 'history', 'ignore'] as const).find((flag) => options[flag] !== undefined);
   if (refused !== undefined) {
     throw new InputError('A file of ab holds both sides, with all that there is to know of them.', {
@@ -123,18 +102,9 @@ async function compareMeasured(path: string, options: CompareCommandOptions): Pr
       fix: 'Name a head: kora-bench compare BASE HEAD.',
     });
   }
-  const file = await readJsonFile<AbFile>(path, abFileSchema, {
+  return readJsonFile<AbFile>(path, abFileSchema, {
     kind: 'file of ab',
     version: 1,
     fix: 'Name a head, or the file that ab wrote.',
   });
-  if (file.measurements.length === 0) {
-    throw new FormatError('Nothing was measured.', {
-      where: path,
-      expected: 'at least one measurement of each side',
-      received: file.failures.map(({ side, message }) => `${side}: ${message}`).join('; ') || 'none',
-      fix: 'Run ab again.',
-    });
-  }
-  return compareAb(file, { speedGates: true });
 }
