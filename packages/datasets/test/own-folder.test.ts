@@ -7,6 +7,7 @@ import { type Files, tarGzOf } from './support/archives.js';
 import { failureOf } from './support/failure-of.js';
 import { imageOf } from './support/pixel-files.js';
 import { open, placed, readAll, text } from './support/placed-folder.js';
+import { preprocessing } from './support/synthetic-split.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
 let image: Uint8Array;
@@ -26,6 +27,13 @@ const labelled = (splits: readonly string[], classes = ['cat', 'dog'], perClass 
       ),
     ),
   );
+
+/** A JPEG file that takes a while to decode, and one of which two fifths are missing. */
+async function detailed(): Promise<{ whole: Uint8Array; cut: Uint8Array }> {
+  const pixels = Uint8Array.from({ length: 64 * 80 * 3 }, (_, i) => (i * 7919) % 251);
+  const whole = await imageOf('jpeg', 64, 80, pixels);
+  return { whole, cut: whole.subarray(0, whole.length * 0.6) };
+}
 
 describe('one folder for each class', () => {
   test.each(['folder', 'zip', 'tar'] as const)(
@@ -131,13 +139,7 @@ describe('one folder for each class', () => {
   });
 
   test('images that are cut short are refused, or read as far as they go where dataset.json says so', async () => {
-    const whole = await imageOf(
-      'jpeg',
-      64,
-      80,
-      Uint8Array.from({ length: 64 * 80 * 3 }, (_, i) => (i * 7919) % 251),
-    );
-    const cut = whole.subarray(0, whole.length * 0.6);
+    const { cut } = await detailed();
     const files = new Map([...labelled(['train/', 'test/']), ['train/cat/0.jpg', cut]]);
     const strict = await open(placed(files));
     const failure = await failureOf(readAll(strict.train));
@@ -147,6 +149,20 @@ describe('one folder for each class', () => {
     expect((await readAll(train)).pixels).toHaveLength(4 * 240);
     expect(train.notes.join()).toMatch(/cut short are read as far as they go/);
     expect(train.fingerprint).not.toBe(strict.train.fingerprint);
+  });
+
+  test('the reason that is named is that of the image, whatever is decoded at the same time', async () => {
+    const { whole, cut } = await detailed();
+    const images = Array.from({ length: 200 }, (_, i) => [`train/a/${i}.jpg`, i % 2 ? cut : whole] as const);
+    const { train } = await open(placed(new Map([...images, ['test/a/0.jpg', whole]])));
+    const reader = await train.open(preprocessing(8));
+    const outcomes = await Promise.allSettled([...train.paths.keys()].map((index) => reader.read([index])));
+    await reader.close();
+    const reasons = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason.received] : [],
+    );
+    expect(reasons).toHaveLength(100);
+    expect(new Set(reasons)).toEqual(new Set(['premature end of JPEG image']));
   });
 
   test('verify names every image that cannot be decoded', async () => {

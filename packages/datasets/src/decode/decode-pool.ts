@@ -24,17 +24,24 @@ interface Job {
 interface Seat {
   readonly worker: Worker;
   job: Job | undefined;
+  /**
+   * What has become of the job: the worker decodes it; it failed and waits until no other worker decodes; the worker
+   * decodes it again, alone.
+   */
+  stage: 'first' | 'failed' | 'alone';
 }
 
 /**
  * Worker threads that decode and resize, one example at a time each. Threads start when there is work
  * for them and do not keep the process alive while idle.
+ *
+ * The text of libvips' last error belongs to the process: while other threads decode, it may be cleared or hold what
+ * ails another image. What fails is therefore decoded a second time while nothing else is.
  */
 export class DecodePool {
   readonly size: number;
   readonly #seats: Seat[] = [];
   readonly #queue: Job[] = [];
-  #nextId = 0;
   #ready: Promise<unknown> | undefined;
   #closed = false;
 
@@ -76,14 +83,21 @@ export class DecodePool {
   }
 
   #dispatch(): void {
+    const failed = this.#seats.find(({ stage, job }) => job !== undefined && stage !== 'first');
+    if (failed !== undefined) {
+      if (this.#seats.some(({ stage, job }) => job !== undefined && stage !== 'failed')) return;
+      failed.stage = 'alone';
+      post(failed.worker, 'again');
+      return;
+    }
     while (this.#queue.length > 0) {
       const seat = this.#seats.find((candidate) => candidate.job === undefined) ?? this.#addSeat();
       if (seat === undefined) return;
       const job = this.#queue.shift()!;
       seat.job = job;
+      seat.stage = 'first';
       seat.worker.ref();
-      const request: DecodeRequest = { id: this.#nextId++, example: job.example, plan: job.plan };
-      seat.worker.postMessage(request, transferable(job.example));
+      post(seat.worker, { example: job.example, plan: job.plan }, transferable(job.example));
     }
   }
 
@@ -91,13 +105,9 @@ export class DecodePool {
     if (this.#seats.length >= this.size) return undefined;
     // Flags of the main program (`--input-type`, `--inspect`) are not meant for its workers.
     const worker = new Worker(new URL('./decode-worker.js', import.meta.url), { execArgv: [] });
-    const seat: Seat = { worker, job: undefined };
+    const seat: Seat = { worker, job: undefined, stage: 'first' };
     worker.on('message', (reply: DecodeReply) => {
-      const job = seat.job;
-      seat.job = undefined;
-      worker.unref();
-      if ('packed' in reply) job?.resolve(reply.packed);
-      else job?.reject(undecodable(job.where, reply.failure));
+      this.#receive(seat, reply);
       this.#dispatch();
     });
     worker.on('error', (cause) => {
@@ -108,6 +118,19 @@ export class DecodePool {
     });
     this.#seats.push(seat);
     return seat;
+  }
+
+  #receive(seat: Seat, reply: DecodeReply): void {
+    const { job } = seat;
+    if (job === undefined) return;
+    if ('failure' in reply && seat.stage === 'first') {
+      seat.stage = 'failed';
+      return;
+    }
+    seat.job = undefined;
+    seat.worker.unref();
+    if ('packed' in reply) job.resolve(reply.packed);
+    else job.reject(undecodable(job.where, reply.failure));
   }
 
   #drop(seat: Seat, error: Error): void {
@@ -123,6 +146,10 @@ export class DecodePool {
     seat.job = undefined;
     job?.reject(error);
   }
+}
+
+function post(worker: Worker, request: DecodeRequest, transfer: ArrayBuffer[] = []): void {
+  worker.postMessage(request, transfer);
 }
 
 function undecodable(where: Job['where'], { part, message, ...facts }: DecodeFailure): FormatError {

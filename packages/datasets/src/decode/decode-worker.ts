@@ -12,12 +12,17 @@ sharp.cache(false);
 const port = parentPort;
 if (port === null) throw new Error('This module runs as a worker thread only.');
 
-port.on('message', async ({ id, example, plan }: DecodeRequest) => {
+/** Kept for a second try. */
+let last: Exclude<DecodeRequest, 'again'> | undefined;
+
+port.on('message', async (request: DecodeRequest) => {
+  if (request !== 'again') last = request;
+  if (last === undefined) throw new Error('There is nothing to decode again.');
   let reply: DecodeReply;
   try {
-    reply = { id, packed: await decodeExample(example, plan) };
+    reply = { packed: await decodeExample(last.example, last.plan) };
   } catch (error) {
-    reply = { id, failure: failureOf(error) };
+    reply = { failure: failureOf(error) };
   }
   // The bytes have a buffer of their own, which moves to the main thread without a copy.
   port.postMessage(reply, 'packed' in reply ? [reply.packed.buffer] : []);

@@ -93,12 +93,8 @@ export interface DecodePlan {
   readonly depth?: DepthEncoding & { readonly maximum: number };
 }
 
-/** What the pool sends to a worker. */
-export interface DecodeRequest {
-  readonly id: number;
-  readonly example: StoredExample;
-  readonly plan: DecodePlan;
-}
+/** What the pool sends to a worker: an example, or to decode the last one again. */
+export type DecodeRequest = { readonly example: StoredExample; readonly plan: DecodePlan } | 'again';
 
 /** Why an example cannot be decoded, for a message that names the part's file. */
 export interface DecodeFailure {
@@ -110,6 +106,4 @@ export interface DecodeFailure {
 }
 
 /** What a worker answers: the bytes of a packed example, or why there are none. */
-export type DecodeReply =
-  | { readonly id: number; readonly packed: Uint8Array<ArrayBuffer> }
-  | { readonly id: number; readonly failure: DecodeFailure };
+export type DecodeReply = { readonly packed: Uint8Array<ArrayBuffer> } | { readonly failure: DecodeFailure };
