@@ -9,8 +9,8 @@ export const ortOptions = z.strictObject({
     .min(1)
     .default(() => availableParallelism()),
   /**
-   * Whether a training step may be shared among the threads by giving each a part of the batch, where that
-   * is faster than threads that share every operator.
+   * Whether a program may be shared among the threads by giving each a part of the batch, where that is faster
+   * than threads that share every operator.
    */
   replicas: z.boolean().default(true),
   /** How far onnxruntime rewrites the graph itself; the export leaves nothing that is worth its time. */

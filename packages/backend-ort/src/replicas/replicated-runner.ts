@@ -29,7 +29,7 @@ export interface ReplicatedProgram {
   readonly rest: Runner;
 }
 
-/** A training step whose batch is shared by replicas in threads of their own. */
+/** A program whose batch is shared by replicas in threads of their own. */
 export class ReplicatedRunner implements Runner {
   readonly inputNames: ReadonlySet<string>;
   readonly #engine: Engine;

@@ -4,7 +4,7 @@ import { sourcesOf } from '@kora-bench/core/graph';
 import { add, concat } from '@kora-bench/core/ops';
 import { batchOf, bytesOf, cutBatch, programCost, rewriteProgram, splitBatch } from '@kora-bench/core/passes';
 
-/** A training step that several threads share, each with an equal part of the batch (data parallelism). */
+/** A program whose batch several threads share, each with an equal part of it (data parallelism). */
 export interface SharedBatch {
   readonly replicas: number;
   /** What one replica does: from its part of the batch to sums over it. */
@@ -31,6 +31,11 @@ const leastShare = 0.9;
 /** Work of one replica, FLOPs, from which waking a thread (0.1 ms) does not matter. */
 const leastFlops = 5e8;
 /**
+ * Work on a batch, FLOPs, of a program that does not train. It may run for a few batches only, and starting the
+ * threads takes as long (0.15 s) as sharing gains in ten batches of this size.
+ */
+const leastForwardFlops = 2e10;
+/**
  * Work of one replica, FLOPs, per byte that all replicas are handed and give back. Bytes are copied one
  * replica after the other, at about 2 GB/s; at 100 GFLOP/s the copying is then at most 5 % of the work.
  */
@@ -41,14 +46,14 @@ const idleShare = 1 / 3;
 const weightsShare = 1 / 8;
 
 /**
- * Cuts a training step into one part per thread, where that is faster than threads that share every
- * operator: operators on a part of the batch are too short to be cut once more, and some use one thread only.
+ * Cuts a program into one part per thread, where that is faster than threads that share every operator: operators
+ * on a part of the batch are too short to be cut once more, and some use one thread only.
  * @param program lowered to what the export understands
- * @returns `undefined` where the program does not train or sharing does not pay
+ * @returns `undefined` where sharing does not pay
  */
 export function shareBatch(program: Program, threads: number): SharedBatch | undefined {
   const batch = batchOf(program);
-  if (program.updates.size === 0 || batch === undefined) return undefined;
+  if (batch === undefined) return undefined;
   const replicas = largestDivisor(batch, threads);
   if (replicas < 2 || replicas < threads * (1 - idleShare)) return undefined;
   const cut = cutBatch(program, batch, replicas);
@@ -61,7 +66,7 @@ export function shareBatch(program: Program, threads: number): SharedBatch | und
   };
   const reads = [...split.blocks.map(inputOf(true)), ...split.shared.map(inputOf(false))];
   if (!reads.every(({ from }) => from.op.kind === 'feed' || from.op.kind === 'constant')) return undefined;
-  if (!pays(part, replicas)) return undefined;
+  if (!pays(part, replicas, program.updates.size > 0)) return undefined;
 
   const outputs = new Map([...split.sums, ...split.joined].map(({ feed, output }) => [feed, output]));
   const sums = new Set(split.sums.map(({ feed }) => feed));
@@ -82,14 +87,14 @@ function largestDivisor(batch: number, most: number): number {
   return 1;
 }
 
-function pays(part: Program, replicas: number): boolean {
+function pays(part: Program, replicas: number, trains: boolean): boolean {
   const sizes = (kind: 'feed' | 'state' | 'frozen') =>
     sourcesOf(part, kind).reduce((sum, { node }) => sum + bytesOf(node), 0);
   const results = [...part.outputs.values()].reduce((sum, id) => sum + bytesOf(part.nodes[id]!), 0);
   const exchanged = replicas * (sizes('feed') + sizes('state') + results);
   const { flops } = programCost(part);
   return (
-    flops >= leastFlops &&
+    flops >= (trains ? leastFlops : leastForwardFlops / replicas) &&
     flops >= leastFlopsPerByte * exchanged &&
     replicas * sizes('frozen') <= weightsShare * availableBytes()
   );

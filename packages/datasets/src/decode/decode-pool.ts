@@ -168,23 +168,32 @@ function transferable({ image, mask, depth }: StoredExample): ArrayBuffer[] {
   return [...own];
 }
 
-let shared: { pool: DecodePool; users: number } | undefined;
+/**
+ * Milliseconds for which an unused pool is kept. The splits of a run are often opened one after the other, and new
+ * threads cost half a second: to start, and to decode and resize slowly until their code is compiled.
+ */
+const keptUnused = 5_000;
 
-/** The pool of this process and a release function; the threads end with the last user. */
-export function acquireDecodePool(): { pool: DecodePool; release(): Promise<void> } {
-  shared ??= { pool: new DecodePool(), users: 0 };
+let shared: { readonly pool: DecodePool; users: number; end: NodeJS.Timeout | undefined } | undefined;
+
+/** The pool of this process and a release function; the threads end some time after the last user has gone. */
+export function acquireDecodePool(): { pool: DecodePool; release(): void } {
+  shared ??= { pool: new DecodePool(), users: 0, end: undefined };
   const held = shared;
+  clearTimeout(held.end);
   held.users++;
   let released = false;
   return {
     pool: held.pool,
-    async release() {
+    release() {
       if (released) return;
       released = true;
       held.users--;
       if (held.users > 0) return;
-      if (shared === held) shared = undefined;
-      await held.pool.close();
+      held.end = setTimeout(() => {
+        shared = undefined;
+        void held.pool.close();
+      }, keptUnused).unref();
     },
   };
 }

@@ -181,53 +181,63 @@ function resampleRows(
   pixels: Uint8Array,
   width: number,
   { firstRow, rows }: { readonly firstRow: number; readonly rows: number },
-  taps: Taps,
+  { starts, counts, weights, width: tapWidth }: Taps,
 ): Uint8Array {
-  const outWidth = taps.starts.length;
-  const out = new Uint8Array(rows * outWidth * 3);
+  const outWidth = starts.length;
+  const out = new Uint8ClampedArray(rows * outWidth * 3);
+  let target = 0;
   for (let y = 0; y < rows; y++) {
     const row = (firstRow + y) * width * 3;
     for (let x = 0; x < outWidth; x++) {
       let r = fixedHalf;
       let g = fixedHalf;
       let b = fixedHalf;
-      let source = row + taps.starts[x]! * 3;
-      const firstWeight = x * taps.width;
-      const endWeight = firstWeight + taps.counts[x]!;
+      let source = row + starts[x]! * 3;
+      const firstWeight = x * tapWidth;
+      const endWeight = firstWeight + counts[x]!;
       for (let k = firstWeight; k < endWeight; k++, source += 3) {
-        const weight = taps.weights[k]!;
+        const weight = weights[k]!;
         r = (r + Math.imul(pixels[source]!, weight)) | 0;
         g = (g + Math.imul(pixels[source + 1]!, weight)) | 0;
         b = (b + Math.imul(pixels[source + 2]!, weight)) | 0;
       }
-      const target = (y * outWidth + x) * 3;
-      out[target] = clipToByte(r);
-      out[target + 1] = clipToByte(g);
-      out[target + 2] = clipToByte(b);
+      out[target++] = r >> precisionBits;
+      out[target++] = g >> precisionBits;
+      out[target++] = b >> precisionBits;
     }
   }
-  return out;
+  return new Uint8Array(out.buffer);
 }
 
-function resampleColumns(pixels: Uint8Array, rowBytes: number, firstRow: number, taps: Taps): Uint8Array {
-  const outHeight = taps.starts.length;
-  const out = new Uint8Array(outHeight * rowBytes);
+/** Four taps in one pass over a row: what costs is to load and store the sums. */
+const tapsAtOnce = 4;
+
+function resampleColumns(
+  pixels: Uint8Array,
+  rowBytes: number,
+  firstRow: number,
+  { starts, counts, weights, width: tapWidth }: Taps,
+): Uint8Array {
+  const outHeight = starts.length;
+  const out = new Uint8ClampedArray(outHeight * rowBytes);
   const sums = new Int32Array(rowBytes);
   for (let y = 0; y < outHeight; y++) {
     sums.fill(fixedHalf);
-    for (let k = 0; k < taps.counts[y]!; k++) {
-      const weight = taps.weights[y * taps.width + k]!;
-      const row = (taps.starts[y]! - firstRow + k) * rowBytes;
-      for (let i = 0; i < rowBytes; i++) sums[i] = sums[i]! + Math.imul(pixels[row + i]!, weight);
+    const first = (starts[y]! - firstRow) * rowBytes;
+    for (let k = 0; k < counts[y]!; k += tapsAtOnce) {
+      // Past the last tap, the first row counts nothing.
+      const weight = (tap: number) => (tap < counts[y]! ? weights[y * tapWidth + tap]! : 0);
+      const row = (tap: number) => (tap < counts[y]! ? first + tap * rowBytes : first);
+      const [w0, w1, w2, w3] = [weight(k), weight(k + 1), weight(k + 2), weight(k + 3)];
+      const [r0, r1, r2, r3] = [row(k), row(k + 1), row(k + 2), row(k + 3)];
+      for (let i = 0; i < rowBytes; i++) {
+        const near = Math.imul(pixels[r0 + i]!, w0) + Math.imul(pixels[r1 + i]!, w1);
+        const far = Math.imul(pixels[r2 + i]!, w2) + Math.imul(pixels[r3 + i]!, w3);
+        sums[i] = (sums[i]! + near + far) | 0;
+      }
     }
     const target = y * rowBytes;
-    for (let i = 0; i < rowBytes; i++) out[target + i] = clipToByte(sums[i]!);
+    for (let i = 0; i < rowBytes; i++) out[target + i] = sums[i]! >> precisionBits;
   }
-  return out;
-}
-
-function clipToByte(sum: number): number {
-  const value = sum >> precisionBits;
-  if (value < 0) return 0;
-  return Math.min(value, 255);
+  return new Uint8Array(out.buffer);
 }

@@ -118,7 +118,7 @@ interface CachedPixelReaderParts {
   readonly plan: DecodePlan;
   readonly examples: ExampleReader;
   readonly cache: PixelCache;
-  readonly decoding: { readonly pool: DecodePool; release(): Promise<void> };
+  readonly decoding: { readonly pool: DecodePool; release(): void };
 }
 
 /** Reads examples from the cache and, where they are not there, from the store. */
@@ -150,7 +150,8 @@ class CachedPixelReader implements PixelReader {
     this.#closing ??= (async () => {
       await Promise.allSettled(this.#reads);
       const { examples, cache, decoding } = this.parts;
-      await Promise.all([examples.close(), cache.close(), decoding.release()]);
+      decoding.release();
+      await Promise.all([examples.close(), cache.close()]);
     })();
     return this.#closing;
   }
