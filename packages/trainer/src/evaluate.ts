@@ -15,7 +15,7 @@ import type { Session } from './session.js';
 import { openSession, withSession } from './session.js';
 import { finalStage } from './stages.js';
 import type { TrainerContext } from './train.js';
-import { inputsOf } from './train.js';
+import { inputsOf } from './train-data.js';
 import type { WeightStore } from './weights.js';
 
 /** A model's way over one split. */

@@ -43,15 +43,8 @@ export { PassProgress, type ProgressEvent, type ReportProgress } from './progres
 export { initialState, openSession, type Session, type SessionSpec, withSession } from './session.js';
 export { type SiteInputsSpec, siteInputsOf } from './site-inputs.js';
 export { finalStage } from './stages.js';
-export {
-  type OwnBatches,
-  type SplitData,
-  type TrainData,
-  type TrainerContext,
-  type TrainResult,
-  type TrainSpec,
-  train,
-} from './train.js';
+export { type TrainerContext, type TrainResult, type TrainSpec, train } from './train.js';
+export type { OwnBatches, SplitData, TrainData } from './train-data.js';
 export { classPart, plannedStages, type TrainMethodSpec, trainMethod } from './train-method.js';
 export {
   initialCheckpoint,

@@ -1,7 +1,6 @@
 import type { Backend, ProgramMemory } from '@kora-bench/core/backend';
-import type { ImageSplit, Preprocessing } from '@kora-bench/core/data';
 import { InputError } from '@kora-bench/core/errors';
-import type { HostTensors, Program } from '@kora-bench/core/graph';
+import type { HostTensors } from '@kora-bench/core/graph';
 import type { Architecture } from '@kora-bench/core/nn';
 import { programCost } from '@kora-bench/core/passes';
 import type { ConfiguredMethod, NoiseSpec } from '@kora-bench/core/peft';
@@ -10,14 +9,11 @@ import { randomStream } from '@kora-bench/core/random';
 import type { OwnedParameter, ParameterLayout, Task, TrainingConfig } from '@kora-bench/core/training';
 import {
   buildTrainProgram,
-  imagesFeed,
   learningRateAt,
   modelParameters,
   optimizerFeeds,
 } from '@kora-bench/core/training';
-import { imageTargets } from '@kora-bench/datasets/browser';
-import type { FixedBatch } from './batches.js';
-import { exampleWeights, fixedBatches, inOrder } from './batches.js';
+import { exampleWeights } from './batches.js';
 import type { FeatureCost, FeatureStore, KeptFeatures } from './kept-features.js';
 import { keptFeatures, memoryFeatures, worthwhilePrefix } from './kept-features.js';
 import {
@@ -33,6 +29,8 @@ import { PassProgress } from './progress.js';
 import type { Session } from './session.js';
 import { openSession } from './session.js';
 import { finalStage, trainsIn } from './stages.js';
+import type { OwnBatches, TrainData } from './train-data.js';
+import { batchesOfEpoch, splitBatches } from './train-data.js';
 import type { WeightStore } from './weights.js';
 
 /** What every training and evaluation of a model shares. */
@@ -59,25 +57,6 @@ export interface TrainSpec<B extends StepBatch = StepBatch> {
   readonly training: TrainingConfig;
   readonly observers?: readonly TrainObserver<B>[];
 }
-
-/** The examples of a split, shuffled anew in every epoch. */
-export interface SplitData {
-  readonly split: ImageSplit;
-  readonly preprocessing: Preprocessing;
-  /** Take examples in the split's own order in every epoch. */
-  readonly unshuffled?: boolean;
-}
-
-/** Batches of the caller's own. Observers get them as they are, with all that they carry besides. */
-export interface OwnBatches<B extends StepBatch = StepBatch> {
-  /** So many batches are taken in every epoch; `batches` may have more. */
-  readonly stepsPerEpoch: number;
-  /** @param epoch from 0 */
-  batches(epoch: number): AsyncIterable<B> | Iterable<B>;
-}
-
-/** Where examples come from. */
-export type TrainData<B extends StepBatch = StepBatch> = SplitData | OwnBatches<B>;
 
 export interface TrainResult {
   readonly name: string;
@@ -162,7 +141,9 @@ export async function train<B extends StepBatch = StepBatch>(
   const [features, session] = await together(opening, opened);
   try {
     const batches: OwnBatches =
-      'split' in data ? splitBatches(context, spec, { ...data, features, program }) : data;
+      'split' in data
+        ? splitBatches({ ...data, seed: context.seed, phase: spec.name, training, features, program })
+        : data;
     const totalSteps = batches.stepsPerEpoch * training.epochs;
     const curve = lossCurve();
     const watching: readonly TrainObserver[] = [curve, ...observers];
@@ -261,7 +242,7 @@ async function runSteps({
   let step = 0;
   for (let epoch = 0; epoch < epochs; epoch++) {
     let known = { examples: 0, loss: 0 };
-    for await (const batch of firstOf(batches, epoch, spec.name)) {
+    for await (const batch of batchesOfEpoch(batches, epoch, spec.name)) {
       const began = performance.now();
       const learningRate = learningRateAt(schedule, base, step, totalSteps);
       const fetch = new Set(observers.flatMap((observer) => observer.wants?.(step, totalSteps) ?? []));
@@ -291,73 +272,6 @@ async function runSteps({
   }
   // The loss curve waits for the last step's loss, so no device is still at work on a step.
   return { images: progress.images, seconds: progress.seconds };
-}
-
-/** As many batches of an epoch as it has steps. */
-async function* firstOf(
-  { stepsPerEpoch, batches }: OwnBatches,
-  epoch: number,
-  phase: string,
-): AsyncGenerator<StepBatch> {
-  let taken = 0;
-  if (stepsPerEpoch > 0) {
-    for await (const batch of batches(epoch)) {
-      yield batch;
-      if (++taken === stepsPerEpoch) return;
-    }
-  }
-  // Schedules are stretched over all steps, so fewer would end at another learning rate than asked for.
-  throw new InputError('An epoch has too few batches.', {
-    where: `${phase}, epoch ${epoch}`,
-    expected: `${Math.max(1, stepsPerEpoch)} batches, as stepsPerEpoch says`,
-    received: String(taken),
-    fix: 'Set stepsPerEpoch to the number of batches.',
-  });
-}
-
-/** The batches of a split: images or, where they are kept, the features made of them. */
-function splitBatches(
-  { seed }: TrainerContext,
-  { name, training }: TrainSpec,
-  data: SplitData & { readonly features: KeptFeatures | undefined; readonly program: Program },
-): OwnBatches {
-  const { split, preprocessing, features, program } = data;
-  const { batchSize, augmentation } = training;
-  return {
-    stepsPerEpoch: Math.ceil(split.length / batchSize),
-    async *batches(epoch) {
-      const order = data.unshuffled
-        ? inOrder(split.length)
-        : randomStream(seed, `shuffle/${name}/${epoch}`).permutation(split.length);
-      if (features !== undefined && !readsPixelTargets(program, split)) {
-        for (let at = 0; at < order.length; at += batchSize) {
-          const indices = order.subarray(at, at + batchSize);
-          const feeds = { ...features.gather(indices), ...imageTargets(split, indices, batchSize) };
-          yield { feeds, count: indices.length };
-        }
-        return;
-      }
-      const reader = await split.open(preprocessing);
-      try {
-        const options = { preprocessing, augmentation, seed, epoch };
-        for await (const batch of fixedBatches({ split, reader, order, batchSize, ...options }))
-          yield { feeds: { ...inputsOf(batch, features), ...batch.targets }, count: batch.count };
-      } finally {
-        await reader.close();
-      }
-    },
-  };
-}
-
-/** The feeds that stand for a batch's images. */
-export function inputsOf(batch: FixedBatch, features: KeptFeatures | undefined): HostTensors {
-  return features?.gather(batch.indices) ?? { [imagesFeed]: batch.images };
-}
-
-/** Whether a program is fed targets that come with the pixels. */
-function readsPixelTargets(program: Program, { targets }: ImageSplit): boolean {
-  const { label: _, value: __, ...perPixel } = targets;
-  return program.nodes.some(({ op }) => op.kind === 'feed' && Object.hasOwn(perPixel, op.name));
 }
 
 function requireTrainable(something: boolean, phase: string): void {
