@@ -8,6 +8,7 @@ import {
   add,
   concat,
   gelu,
+  layerNorm,
   linear,
   matmul,
   mul,
@@ -122,5 +123,19 @@ describe('a low-rank update beside a frozen layer', () => {
     const base = linear(x, builder.frozen('w', [16, 24]));
     const update = matmul(matmul(x, builder.state('a', [24, 3])), builder.state('b', [3, 16]));
     await expectSame(makeProgram({ base, y: add(base, update) }));
+  });
+});
+
+describe('a layer norm', () => {
+  it('has its gradients, and sums over many rows', async () => {
+    const builder = new GraphBuilder();
+    const [batch, tokens, width] = [4, 50, 96];
+    const x = builder.feed('x', [batch, tokens, width]);
+    const [gamma, beta] = [builder.state('gamma', [width]), builder.state('beta', [width])];
+    const y = layerNorm(x, gamma, beta, 1e-6);
+    const loss = sum(mul(y, mul(y, builder.feed('slope', [batch, tokens, width]))));
+    const [dx, dGamma, dBeta] = gradients(loss, [x, gamma, beta]);
+    const kept = sum(x, { axes: [0, 1], keepDims: true });
+    await expectSame(makeProgram({ loss, dx: dx!, dGamma: dGamma!, dBeta: dBeta!, kept }));
   });
 });

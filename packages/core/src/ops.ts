@@ -41,7 +41,7 @@ export {
   where,
 } from './ops/elementwise.js';
 export { gelu } from './ops/gelu.js';
-export { layerNorm } from './ops/layer-norm.js';
+export { layerNorm, standardize } from './ops/layer-norm.js';
 export { broadcastTo, oneHot, reshape, transpose } from './ops/layout.js';
 export { linear } from './ops/linear.js';
 export { type MatmulOptions, matmul } from './ops/matmul.js';

@@ -6,8 +6,10 @@ import type {
   OpOf,
   PrimitiveOp,
   ReduceFn,
+  Shape,
   UnaryFn,
 } from '@kora-bench/core/graph';
+import { sizeOf } from '@kora-bench/core/graph';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 import { onnxType } from '../onnx/onnx-schema.js';
 
@@ -67,7 +69,9 @@ export function emitPrimitive(
     case 'cast':
       return emitCast(graph, x, first.dtype, op.to);
     case 'reduce':
-      return emitReduce(graph, op, x);
+      return sumsRows(op, first)
+        ? emitSumOfRows(graph, x, first.shape, node.shape)
+        : emitReduce(graph, op, x);
     case 'matmul':
       return emitProduct(graph, {
         a: x,
@@ -152,6 +156,24 @@ function emitReduce(graph: OnnxGraph, { fn, axes, keepDims }: OpOf<'reduce'>, x:
   const unknown = cast(graph, graph.node('IsNaN', [x]), 'f32');
   const anyUnknown = graph.node('ReduceMax', [unknown, graph.integers(axes)], { attributes });
   return graph.node('Where', [cast(graph, anyUnknown, 'bool'), graph.scalar(Number.NaN), reduced]);
+}
+
+/** From so many elements, a product is the faster sum. */
+const manyElements = 16_384;
+
+/** Whether all axes but the last are summed, over many elements: the gradients of biases and of layer norms. */
+function sumsRows({ fn, axes }: OpOf<'reduce'>, { shape }: GraphNode): boolean {
+  const leading = axes.length === shape.length - 1 && axes.every((axis) => axis < shape.length - 1);
+  return fn === 'sum' && leading && shape.at(-1)! > 1 && sizeOf(shape) >= manyElements;
+}
+
+/** 1ᵀ·X for rows X: onnxruntime's ReduceSum over leading axes reads memory at a fraction of the speed of its products. */
+function emitSumOfRows(graph: OnnxGraph, x: string, from: Shape, to: Shape): string {
+  const width = from.at(-1)!;
+  const rows = sizeOf(from) / width;
+  const ones = graph.constant('f32', [1, rows], new Float32Array(rows).fill(1));
+  const flat = graph.node('Reshape', [x, graph.integers([rows, width])]);
+  return graph.node('Reshape', [graph.node('MatMul', [ones, flat]), graph.integers(to)]);
 }
 
 /** `alpha · a · b + beta · c`, with the last two axes of `a` and `b` exchanged where asked. */

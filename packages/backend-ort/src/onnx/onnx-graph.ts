@@ -30,7 +30,7 @@ export interface NodeOptions {
 }
 
 /**
- * Collects an ONNX graph. Values are names; equal small constants are stored once.
+ * Collects an ONNX graph. Values are names; equal nodes and equal small constants are stored once.
  */
 export class OnnxGraph {
   #nodes: NodeProto[] = [];
@@ -39,6 +39,7 @@ export class OnnxGraph {
   readonly #inputs: ValueInfoProto[] = [];
   readonly #outputs: ValueInfoProto[] = [];
   readonly #constants = new Map<string, string>();
+  readonly #outputsOf = new Map<string, string[]>();
   readonly #prefix: string;
   #fresh = 0;
 
@@ -95,13 +96,23 @@ export class OnnxGraph {
     return this.#constant('i64', [values.length], BigInt64Array.from(values, BigInt));
   }
 
-  /** Adds a node and returns the name of its first output. */
+  /** Adds a node, unless there is an equal one, and returns the name of its first output. */
   node(opType: string, inputs: readonly string[], options: NodeOptions = {}): string {
     return this.nodes(opType, inputs, options)[0]!;
   }
 
-  /** Adds a node and returns the names of all its outputs. */
+  /** Adds a node, unless there is an equal one without a name of its own, and returns the names of all its outputs. */
   nodes(opType: string, inputs: readonly string[], options: NodeOptions = {}): string[] {
+    const { name, ...rest } = options;
+    if (name !== undefined || Object.values(rest.attributes ?? {}).some((value) => 'graph' in value))
+      return this.#add(opType, inputs, options);
+    const key = JSON.stringify([opType, inputs, rest]);
+    const known = this.#outputsOf.get(key) ?? this.#add(opType, inputs, options);
+    this.#outputsOf.set(key, known);
+    return known;
+  }
+
+  #add(opType: string, inputs: readonly string[], options: NodeOptions): string[] {
     const { attributes = {}, domain = '', outputs = 1, name = this.#name('t') } = options;
     const output = Array.from({ length: outputs }, (_, i) => (i === 0 ? name : `${name}:${i}`));
     const attribute = Object.entries(attributes).map(([key, value]) => attributeProto(key, value));
@@ -155,7 +166,7 @@ export class OnnxGraph {
 
   #constant(type: OnnxType, shape: Shape, data: ArrayBufferView): string {
     const bytes = bytesOf(data);
-    if (sizeOf(shape) > 64) return this.initializer(this.#name('c'), type, shape, bytes);
+    if (sizeOf(shape) > smallElements) return this.initializer(this.#name('c'), type, shape, bytes);
     const key = `${type}[${shape.join(',')}]${bytes.join(',')}`;
     let name = this.#constants.get(key);
     if (name === undefined) {
@@ -165,6 +176,9 @@ export class OnnxGraph {
     return name;
   }
 }
+
+/** Up to so many elements, equal constants are looked for. */
+const smallElements = 2048;
 
 /** The memory of a typed array as bytes, without a copy. */
 export function bytesOf(data: ArrayBufferView): Uint8Array {

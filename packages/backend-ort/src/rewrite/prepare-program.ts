@@ -17,6 +17,7 @@ import { lowerForSpeed } from './lower-for-speed.js';
 /** Composites that onnxruntime has an operator for, or that profit from one. */
 const native = [
   'linear',
+  'standardize',
   'layerNorm',
   'layerNormGrad',
   'softmax',

@@ -9,6 +9,7 @@ import {
   mul,
   scaledDotProductAttention,
   softmax,
+  standardize,
   stopGradient,
 } from '@kora-bench/core/ops';
 import { integers, normal, uniform } from '../values/case-inputs.js';
@@ -74,6 +75,13 @@ export const compositeCases: readonly OpCase[] = [
             layerNorm(feed(shape, normal(2)), frozen([width]), frozen([width]), 1e-6),
           ];
         }),
+      ),
+  },
+  {
+    name: 'standardize',
+    build: ({ feed }) =>
+      Object.fromEntries(
+        rows.map((shape) => [formatShape(shape), standardize(feed(shape, normal(2)), 1e-6)] as const),
       ),
   },
   {

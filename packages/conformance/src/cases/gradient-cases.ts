@@ -18,6 +18,7 @@ import {
   scaledDotProductAttention,
   softmax,
   sqrt,
+  standardize,
   stopGradient,
   sum,
   tanh,
@@ -109,6 +110,13 @@ const cases: readonly GradientCase[] = [
     build: ({ feed, stateOf }) => {
       const [x, gamma, beta] = [feed([2, 5, 33]), stateOf([33]), stateOf([33])];
       return { y: layerNorm(x, gamma, beta, 1e-6), wrt: { x, gamma, beta } };
+    },
+  },
+  {
+    name: 'standardize',
+    build: ({ feed }) => {
+      const x = feed([2, 5, 33]);
+      return { y: standardize(x, 1e-6), wrt: { x } };
     },
   },
   {

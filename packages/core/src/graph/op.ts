@@ -56,6 +56,7 @@ export type PrimitiveOp =
 export type CompositeOp =
   | { readonly kind: 'linear' }
   | { readonly kind: 'stopGradient' }
+  | { readonly kind: 'standardize'; readonly eps: number }
   | { readonly kind: 'layerNorm'; readonly eps: number }
   | { readonly kind: 'layerNormGrad'; readonly eps: number }
   | { readonly kind: 'softmax' }

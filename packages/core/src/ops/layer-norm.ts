@@ -7,12 +7,34 @@ import { add, mul, reciprocal, sqrt, sub } from './elementwise.js';
 import { fill, storageFor } from './evaluation.js';
 import { mean, sumTo } from './reduce.js';
 import { requireDType, requireShape } from './requirements.js';
+import { constant } from './sources.js';
 
 /*
  * Layer normalisation over the last axis (Ba, Kiros & Hinton 2016):
  * y = x̂·γ + β with x̂ = (x − mean)/√(variance + eps), the variance without Bessel's correction.
  * Adjoint of x, with g = dy·γ:  (g − mean(g) − x̂·mean(g·x̂)) / √(variance + eps).
  */
+
+/** x̂, which the gradient of γ reads. */
+export const standardizeDefinition: CompositeDefinition<'standardize'> = {
+  ...rowMap,
+  infer(_op, [x]) {
+    requireDType('standardize', 'f32', x!);
+    requireShape(x!.rank >= 1, 'standardize needs rows.', 'at least one axis', x!);
+    return { shape: x!.shape, dtype: 'f32' };
+  },
+  evaluate(op, [x], output) {
+    const { normalized } = normalize(x!, x!.shape.at(-1)!, op.eps);
+    return fill(output, (i) => normalized[i]!);
+  },
+  gradient(op, { inputs, dy }) {
+    const x = inputs[0]!;
+    const ones = constant(x.builder, new Float64Array(x.shape.at(-1)!).fill(1));
+    return [x.builder.emit({ kind: 'layerNormGrad', eps: op.eps }, [x, ones, dy])];
+  },
+  lower: (op, [x]) => standardized(x!, op.eps).normalized,
+  flops: (_op, _inputs, output) => 6 * sizeOf(output.shape),
+};
 
 export const layerNormDefinition: CompositeDefinition<'layerNorm'> = {
   ...rowMap,
@@ -31,7 +53,7 @@ export const layerNormDefinition: CompositeDefinition<'layerNorm'> = {
     const [x, gamma, beta] = [inputs[0]!, inputs[1]!, inputs[2]!];
     return [
       needs(0) ? x.builder.emit({ kind: 'layerNormGrad', eps: op.eps }, [x, gamma, dy]) : undefined,
-      needs(1) ? sumTo(mul(dy, standardized(x, op.eps).normalized), gamma.shape) : undefined,
+      needs(1) ? sumTo(mul(dy, standardize(x, op.eps)), gamma.shape) : undefined,
       needs(2) ? sumTo(dy, beta.shape) : undefined,
     ];
   },
@@ -113,6 +135,11 @@ function normalize(
     for (let j = 0; j < width; j++) normalized[row * width + j] = (values[j]! - average) * inverse[row]!;
   }
   return { normalized, inverse };
+}
+
+/** The last axis of `x` `[…, D]` less its mean, over the root of its variance plus `eps`. */
+export function standardize(x: Tensor, eps: number): Tensor {
+  return x.builder.emit({ kind: 'standardize', eps }, [x]);
 }
 
 /** Normalises the last axis of `x` `[…, D]`, then scales by `gamma` `[D]` and shifts by `beta` `[D]`. */

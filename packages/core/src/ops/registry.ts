@@ -10,7 +10,7 @@ import {
   whereDefinition,
 } from './elementwise-definitions.js';
 import { geluDefinition, geluGradDefinition } from './gelu.js';
-import { layerNormDefinition, layerNormGradDefinition } from './layer-norm.js';
+import { layerNormDefinition, layerNormGradDefinition, standardizeDefinition } from './layer-norm.js';
 import { oneHotDefinition, reshapeDefinition, transposeDefinition } from './layout.js';
 import { linearDefinition } from './linear.js';
 import { matmulDefinition } from './matmul.js';
@@ -41,6 +41,7 @@ const definitions: { readonly [K in OpKind]: DefinitionOf<K> } = {
   oneHot: oneHotDefinition,
   linear: linearDefinition,
   stopGradient: stopGradientDefinition,
+  standardize: standardizeDefinition,
   layerNorm: layerNormDefinition,
   layerNormGrad: layerNormGradDefinition,
   softmax: softmaxDefinition,
