@@ -132,10 +132,12 @@ function findCell(cells: readonly Cell[], asked: string, runDir: string): Cell {
   const found = cells.filter(({ id, label }) => id.startsWith(asked) || label === asked);
   if (found.length === 1 && asked !== '') return found[0]!;
   const candidates = found.length > 1 ? found : cells;
+  const away = ({ id, label }: Cell) =>
+    Math.min(distance(label, asked), distance(id.slice(0, asked.length), asked));
   const nearest = candidates
-    .map(({ id }) => id)
-    .toSorted((a, b) => distance(a, asked) - distance(b, asked))
-    .slice(0, named);
+    .toSorted((a, b) => away(a) - away(b))
+    .slice(0, named)
+    .map(({ id }) => id);
   const more = candidates.length > named ? `, and ${candidates.length - named} more` : '';
   throw new InputError(
     found.length > 1 ? `"${asked}" names ${found.length} cells.` : `The run has no cell "${asked}".`,
