@@ -1,4 +1,4 @@
-import type { CompositeOp, GraphNode, Shape } from '@kora-bench/core/graph';
+import type { CompositeOp, GraphNode } from '@kora-bench/core/graph';
 import type { OnnxGraph } from '../onnx/onnx-graph.js';
 import type { NativeKind } from '../rewrite/prepare-program.js';
 
@@ -18,7 +18,7 @@ export function emitComposite(graph: OnnxGraph, node: NativeNode, inputs: readon
         attributes: { axis: { int: -1 }, epsilon: { float: op.eps } },
       });
     case 'layerNormGrad':
-      return emitLayerNormGrad(graph, inputs, node.shape, op.eps);
+      return emitLayerNormGrad(graph, inputs, node.shape.at(-1)!, op.eps);
     case 'softmax':
       return graph.node('Softmax', inputs, { attributes: { axis: { int: -1 } } });
     case 'gelu':
@@ -45,10 +45,9 @@ function emitStandardized(graph: OnnxGraph, x: string, width: number, eps: numbe
 function emitLayerNormGrad(
   graph: OnnxGraph,
   [x, gamma, dy]: readonly string[],
-  shape: Shape,
+  width: number,
   eps: number,
 ): string {
-  const width = shape.at(-1)!;
   const { normalized, inverse } = emitStandardized(graph, x!, width, eps);
   const share = graph.node('Mul', [gamma!, graph.scalar(1 / width)]);
   const column = graph.node('Reshape', [share, graph.integers([width, 1])]);

@@ -39,6 +39,7 @@ export class OnnxGraph {
   readonly #inputs: ValueInfoProto[] = [];
   readonly #outputs: ValueInfoProto[] = [];
   readonly #constants = new Map<string, string>();
+  /** The outputs of a node by all that makes it what it is. */
   readonly #outputsOf = new Map<string, string[]>();
   readonly #prefix: string;
   #fresh = 0;
@@ -101,7 +102,10 @@ export class OnnxGraph {
     return this.nodes(opType, inputs, options)[0]!;
   }
 
-  /** Adds a node, unless there is an equal one without a name of its own, and returns the names of all its outputs. */
+  /**
+   * Adds a node, unless there is an equal one, and returns the names of all its outputs. A node with a name or a graph of
+   * its own is always added.
+   */
   nodes(opType: string, inputs: readonly string[], options: NodeOptions = {}): string[] {
     const { name, ...rest } = options;
     if (name !== undefined || Object.values(rest.attributes ?? {}).some((value) => 'graph' in value))
