@@ -53,9 +53,10 @@ function fingerprint(folders) {
     if (!outputs.every((output) => existsSync(join(folder, output)))) return undefined;
     add(join(folder, 'package.json'));
     add(join(folder, 'tsconfig.json'));
-    const sources = join(folder, 'src');
-    for (const entry of readdirSync(sources, { recursive: true, withFileTypes: true })) {
-      if (entry.isFile()) add(join(entry.parentPath ?? entry.path, entry.name));
+    for (const sources of ['src', 'assembly'].map((name) => join(folder, name)).filter(existsSync)) {
+      for (const entry of readdirSync(sources, { recursive: true, withFileTypes: true })) {
+        if (entry.isFile()) add(join(entry.parentPath ?? entry.path, entry.name));
+      }
     }
   }
   return hash.digest('hex');

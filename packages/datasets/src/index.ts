@@ -33,9 +33,9 @@ export type {
 } from './decode/stored-example.js';
 export { type NyuOptions, openNyuDepthV2 } from './nyu-depth-v2/index.js';
 export { type FolderDataset, folderDataset, openFolderDataset } from './own-folder/index.js';
-export type { PixelGeometry } from './preprocess/eval-transform.js';
 export { preparePixels, prepareTarget } from './preprocess/eval-transform.js';
 export type { ImageExtent, PixelRegion } from './preprocess/pillow-resample.js';
+export type { PixelGeometry } from './preprocess/pixel-geometry.js';
 export * from './procedural/index.js';
 export { type FileExample, type FileSplitDescription, fileSplit, pairFiles } from './split/file-split.js';
 export {

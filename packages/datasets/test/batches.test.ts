@@ -52,7 +52,7 @@ async function collect(order: number[], batchSize: number, options: Partial<Batc
   const found: Batch[] = [];
   const all = { preprocessing: preprocessing(imageSide), ...options };
   for await (const batch of batches(split(20), memoryReader(), order, { batchSize, ...all }))
-    found.push(batch);
+    found.push({ ...batch, images: batch.images.slice() });
   return found;
 }
 

@@ -6,7 +6,7 @@ import { batches } from '@kora-bench/datasets/browser';
 
 /** A batch of always the same size B, as compiled programs need it; a last one repeats its last example. */
 export interface FixedBatch {
-  /** Normalised images `[B, 3, H, W]`. */
+  /** Normalised images `[B, 3, H, W]`. Their memory is used again once the next batch is asked for. */
   readonly images: HostTensor;
   /** By kind, `[B, …]`. */
   readonly targets: BatchTargets;

@@ -26,6 +26,7 @@ export interface TrainingStep<B extends StepBatch = StepBatch> {
   readonly seconds: number;
   /** What was asked for: `loss` [], `gradientNorm` [], `gradients` [P]. */
   readonly outputs: Readonly<Partial<Record<StepOutput, HostTensor>>>;
+  /** Of a split, its images are valid until the observers are done. */
   readonly batch: B;
 }
 

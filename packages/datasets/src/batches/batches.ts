@@ -12,7 +12,7 @@ import { InputError } from '@kora-bench/core/errors';
 import type { HostTensor } from '@kora-bench/core/graph';
 import { type Augmentation, augmentations } from '@kora-bench/core/training';
 import { prefetch } from '../content/concurrency.js';
-import { checkGeometry } from '../preprocess/eval-transform.js';
+import { checkGeometry } from '../preprocess/pixel-geometry.js';
 import {
   augmentationMap,
   movePixels,
@@ -23,9 +23,11 @@ import {
 
 /** Prepared batches that may wait while the consumer works on one. */
 const prefetchDepth = 2;
+/** Those and the consumer's. */
+const inUse = prefetchDepth + 1;
 
 export interface Batch {
-  /** Normalised images `[B, 3, H, W]`. */
+  /** Normalised images `[B, 3, H, W]`. Their memory is used again once the next batch is asked for. */
   readonly images: Float32Array;
   /** What the split has, by kind: labels `[B]`, values `[B, n]`, masks and depth `[B, H, W]`. */
   readonly targets: BatchTargets;
@@ -73,6 +75,8 @@ export function batches(
   const plane = height * width;
   const table = normalisationTable(preprocessing);
   const count = dropLast ? Math.floor(order.length / batchSize) : Math.ceil(order.length / batchSize);
+  // To get memory this large anew for every batch keeps the system and the garbage collector busy.
+  const images: Float32Array[] = [];
 
   return prefetch(count, prefetchDepth, async (number): Promise<Batch> => {
     const start = number * batchSize;
@@ -80,19 +84,21 @@ export function batches(
     const indices = Int32Array.from({ length: size }, (_, i) => order[start + i]!);
     const read = await reader.read([...indices]);
     checkPixels(read.pixels, size, preprocessing);
-    const images = new Float32Array(size * 3 * plane);
+    const place = number % inUse;
+    images[place] ??= new Float32Array(batchSize * 3 * plane);
+    const batch = images[place].subarray(0, size * 3 * plane);
     const maps: SourceMap[] = [];
     for (let i = 0; i < size; i++) {
       const map = augmentationMap(augmentation, [height, width], { seed, epoch, index: indices[i]! });
       const image = read.pixels.subarray(i * 3 * plane, (i + 1) * 3 * plane);
-      normaliseImage(image, table, map, images.subarray(i * 3 * plane, (i + 1) * 3 * plane));
+      normaliseImage(image, table, map, batch.subarray(i * 3 * plane, (i + 1) * 3 * plane));
       maps.push(map);
     }
     const targets = {
       ...imageTargets(split, indices, size),
       ...pixelTargets(split, read, maps, preprocessing.imageSize),
     };
-    return { images, indices, targets };
+    return { images: batch, indices, targets };
   });
 }
 

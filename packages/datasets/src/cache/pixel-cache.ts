@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { makeFolder, writeFileAtomic } from '@kora-bench/platform-node/atomic-file';
 import type { PackedLayout } from '../decode/packed-example.js';
-import { type PixelGeometry, pixelGeometry } from '../preprocess/eval-transform.js';
+import { type PixelGeometry, pixelGeometry } from '../preprocess/pixel-geometry.js';
 import { warnOnce } from './warn-once.js';
 
 /** Of a slot: magic, CRC-32, index, bytes of the example (4 bytes each, little-endian), 16 bytes of the key. */

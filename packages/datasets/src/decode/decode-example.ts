@@ -1,6 +1,7 @@
 import { InputError } from '@kora-bench/core/errors';
-import { type PixelGeometry, preparePixels, prepareTarget } from '../preprocess/eval-transform.js';
+import { preparePixels, prepareTarget } from '../preprocess/eval-transform.js';
 import type { ImageExtent } from '../preprocess/pillow-resample.js';
+import type { PixelGeometry } from '../preprocess/pixel-geometry.js';
 import { decodeImage } from './decode-image.js';
 import { decodeDepth, decodeMask, UndecodableExample, type Values } from './decode-targets.js';
 import { packedLayout, partsOf } from './packed-example.js';

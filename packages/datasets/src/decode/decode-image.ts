@@ -9,6 +9,7 @@ import {
   imageFormats,
   saveOrGetAgain,
 } from './image-format.js';
+import { jpegFrame } from './jpeg-frame.js';
 import { decodeNetpbm } from './netpbm.js';
 import { mendPng, requireEnoughData } from './png-file.js';
 import type { ImageEncoding, StoredImage } from './stored-example.js';
@@ -80,7 +81,8 @@ async function decodeBySharp(
 ): Promise<Values<Uint8Array>> {
   const options = { ignoreIcc: true, failOn, limitInputPixels: mostPixels } as const;
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { format, space, depth, height, width } = await sharp(file, options).metadata();
+  const facts = jpegFrame(file, mostPixels) ?? (await sharp(file, options).metadata());
+  const { format, space, depth, height, width } = facts;
   if (
     format === 'jpeg' &&
     failOn !== 'none' &&

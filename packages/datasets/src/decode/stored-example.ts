@@ -1,5 +1,5 @@
-import type { PixelGeometry } from '../preprocess/eval-transform.js';
 import type { PixelRegion } from '../preprocess/pillow-resample.js';
+import type { PixelGeometry } from '../preprocess/pixel-geometry.js';
 
 /** One example as a data set stores it: the image, and the targets per pixel that its split has. */
 export interface StoredExample {

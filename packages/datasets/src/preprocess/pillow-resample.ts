@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Interpolation } from '@kora-bench/core/data';
 
 /**
@@ -10,10 +11,8 @@ import type { Interpolation } from '@kora-bench/core/data';
  * its result cannot stand in for this one.
  */
 
-/** Bits after the point of a weight: 32 less 8 for the pixel and 2 for the overshoot of the filter. */
-const precisionBits = 22;
-const fixedOne = 1 << precisionBits;
-const fixedHalf = 1 << (precisionBits - 1);
+/** 1 as a weight. The bits after the point are 32 less 8 for the pixel and 2 for the overshoot of the filter. */
+const fixedOne = 1 << 22;
 
 interface Filter {
   readonly support: number;
@@ -59,14 +58,20 @@ function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
 }
 
-/** For each output position: the first input position and the fixed-point weights from there on. */
+/** Where output positions are read, and with which weights. */
 interface Taps {
-  readonly starts: Int32Array;
-  readonly counts: Int32Array;
-  /** `[outputs, width]`, row-major; only the first `counts[i]` weights of row i are used. */
-  readonly weights: Int32Array;
-  readonly width: number;
+  /** The first input position that is read, and how many there are from it to the last one. */
+  readonly first: number;
+  readonly span: number;
+  /** As `assembly/pillow-resample.ts` reads it; positions count from `first`. */
+  readonly table: Uint8Array;
 }
+
+/** Bytes of the table's head, of a record's and of two taps; bits of the low half of a weight. */
+const tableHead = 8;
+const recordHead = 8;
+const pairBytes = 8;
+const lowBits = 11;
 
 /** Taps of the output positions `from … from + length - 1` of a resize from `inSize` to `outSize`. */
 function computeTaps(
@@ -79,28 +84,36 @@ function computeTaps(
   const filterScale = Math.max(scale, 1);
   const support = filter.support * filterScale;
   const width = Math.ceil(support) * 2 + 1;
-  const starts = new Int32Array(length);
-  const counts = new Int32Array(length);
-  const weights = new Int32Array(length * width);
+  const stride = recordHead + Math.ceil(width / 2) * pairBytes;
+  const table = new DataView(new ArrayBuffer(tableHead + length * stride));
+  table.setInt32(0, length, true);
+  table.setInt32(4, stride, true);
   const real = new Float64Array(width);
+  let [first, end] = [0, 0];
   for (let i = 0; i < length; i++) {
     const centre = (from + i + 0.5) * scale;
     const start = Math.max(Math.trunc(centre - support + 0.5), 0);
     const count = Math.min(Math.trunc(centre + support + 0.5), inSize) - start;
+    if (i === 0) first = start;
+    end = start + count;
     let total = 0;
     for (let k = 0; k < count; k++) {
       const weight = filter.weight((k + start - centre + 0.5) * (1 / filterScale));
       real[k] = weight;
       total += weight;
     }
+    const record = tableHead + i * stride;
+    table.setInt32(record, start - first, true);
+    table.setInt32(record + 4, Math.ceil(count / 2), true);
     for (let k = 0; k < count; k++) {
       const normalised = total === 0 ? real[k]! : real[k]! / total;
-      weights[i * width + k] = Math.trunc(normalised * fixedOne + (normalised < 0 ? -0.5 : 0.5));
+      const weight = Math.trunc(normalised * fixedOne + (normalised < 0 ? -0.5 : 0.5));
+      const at = record + recordHead + (k >> 1) * pairBytes + (k & 1) * 2;
+      table.setInt16(at, weight & ((1 << lowBits) - 1), true);
+      table.setInt16(at + 4, weight >> lowBits, true);
     }
-    starts[i] = start;
-    counts[i] = count;
   }
-  return { starts, counts, weights, width };
+  return { first, span: end - first, table: new Uint8Array(table.buffer) };
 }
 
 /** Height and width of an image, in pixels. */
@@ -133,16 +146,33 @@ export function resampleRgb(pixels: Uint8Array, { height, width }: ImageExtent, 
   const filter = filters[interpolation];
   const horizontal = computeTaps(width, resize.width, { from: region.left, length: region.width }, filter);
   const vertical = computeTaps(height, resize.height, { from: region.top, length: region.height }, filter);
+  const rowBytes = width * 3;
+  const outRowBytes = region.width * 3;
   // Pillow 13's choice of the order, which decides how the pass between is rounded and clipped.
-  if (resize.height < height && height - resize.height > 2 * (width - resize.width)) {
-    const flattened = resampleColumns(pixels, width * 3, 0, vertical);
-    return resampleRows(flattened, width, { firstRow: 0, rows: region.height }, horizontal);
+  const columnsFirst = resize.height < height && height - resize.height > 2 * (width - resize.width);
+  const between = columnsFirst ? region.height * rowBytes : vertical.span * outRowBytes;
+  const slack = rowBytes + outRowBytes + 32;
+  const { run, at } = reserve([
+    vertical.span * rowBytes + slack,
+    horizontal.table.length,
+    vertical.table.length,
+    between + slack,
+    region.height * outRowBytes + slack,
+  ]);
+  const memory = new Uint8Array(run.memory.buffer);
+  const [source, columns, rows, middle, out] = at as [number, number, number, number, number];
+  memory.set(pixels.subarray(vertical.first * rowBytes, (vertical.first + vertical.span) * rowBytes), source);
+  memory.set(horizontal.table, columns);
+  memory.set(vertical.table, rows);
+  const left = horizontal.first * 3;
+  if (columnsFirst) {
+    run.resampleColumns(source, rowBytes, rows, middle);
+    run.resampleRows(middle + left, width, region.height, columns, out);
+  } else {
+    run.resampleRows(source + left, width, vertical.span, columns, middle);
+    run.resampleColumns(middle, outRowBytes, rows, out);
   }
-  const last = region.height - 1;
-  const firstRow = vertical.starts[0]!;
-  const rows = vertical.starts[last]! + vertical.counts[last]! - firstRow;
-  const narrowed = resampleRows(pixels, width, { firstRow, rows }, horizontal);
-  return resampleColumns(narrowed, region.width * 3, firstRow, vertical);
+  return memory.slice(out, out + region.height * outRowBytes);
 }
 
 function nearestRgb(pixels: Uint8Array, { height, width }: ImageExtent, resize: Resize): Uint8Array {
@@ -177,67 +207,32 @@ export function nearestPositions(inSize: number, outSize: number, from: number, 
   return positions;
 }
 
-function resampleRows(
-  pixels: Uint8Array,
-  width: number,
-  { firstRow, rows }: { readonly firstRow: number; readonly rows: number },
-  { starts, counts, weights, width: tapWidth }: Taps,
-): Uint8Array {
-  const outWidth = starts.length;
-  const out = new Uint8ClampedArray(rows * outWidth * 3);
-  let target = 0;
-  for (let y = 0; y < rows; y++) {
-    const row = (firstRow + y) * width * 3;
-    for (let x = 0; x < outWidth; x++) {
-      let r = fixedHalf;
-      let g = fixedHalf;
-      let b = fixedHalf;
-      let source = row + starts[x]! * 3;
-      const firstWeight = x * tapWidth;
-      const endWeight = firstWeight + counts[x]!;
-      for (let k = firstWeight; k < endWeight; k++, source += 3) {
-        const weight = weights[k]!;
-        r = (r + Math.imul(pixels[source]!, weight)) | 0;
-        g = (g + Math.imul(pixels[source + 1]!, weight)) | 0;
-        b = (b + Math.imul(pixels[source + 2]!, weight)) | 0;
-      }
-      out[target++] = r >> precisionBits;
-      out[target++] = g >> precisionBits;
-      out[target++] = b >> precisionBits;
-    }
-  }
-  return new Uint8Array(out.buffer);
+/** What `assembly/pillow-resample.ts` exports. */
+interface Passes {
+  readonly memory: WebAssembly.Memory;
+  resampleRows(source: number, width: number, height: number, taps: number, target: number): void;
+  resampleColumns(source: number, rowBytes: number, taps: number, target: number): void;
 }
 
-/** Four taps in one pass over a row: what costs is to load and store the sums. */
-const tapsAtOnce = 4;
+const pageBytes = 2 ** 16;
+/** A memory cannot shrink: one that a large image has made larger than this is left to the garbage collector. */
+const mostKept = 2 ** 26;
 
-function resampleColumns(
-  pixels: Uint8Array,
-  rowBytes: number,
-  firstRow: number,
-  { starts, counts, weights, width: tapWidth }: Taps,
-): Uint8Array {
-  const outHeight = starts.length;
-  const out = new Uint8ClampedArray(outHeight * rowBytes);
-  const sums = new Int32Array(rowBytes);
-  for (let y = 0; y < outHeight; y++) {
-    sums.fill(fixedHalf);
-    const first = (starts[y]! - firstRow) * rowBytes;
-    for (let k = 0; k < counts[y]!; k += tapsAtOnce) {
-      // Past the last tap, the first row counts nothing.
-      const weight = (tap: number) => (tap < counts[y]! ? weights[y * tapWidth + tap]! : 0);
-      const row = (tap: number) => (tap < counts[y]! ? first + tap * rowBytes : first);
-      const [w0, w1, w2, w3] = [weight(k), weight(k + 1), weight(k + 2), weight(k + 3)];
-      const [r0, r1, r2, r3] = [row(k), row(k + 1), row(k + 2), row(k + 3)];
-      for (let i = 0; i < rowBytes; i++) {
-        const near = Math.imul(pixels[r0 + i]!, w0) + Math.imul(pixels[r1 + i]!, w1);
-        const far = Math.imul(pixels[r2 + i]!, w2) + Math.imul(pixels[r3 + i]!, w3);
-        sums[i] = (sums[i]! + near + far) | 0;
-      }
-    }
-    const target = y * rowBytes;
-    for (let i = 0; i < rowBytes; i++) out[target + i] = sums[i]! >> precisionBits;
-  }
-  return new Uint8Array(out.buffer);
+let compiled: WebAssembly.Module | undefined;
+let kept: Passes | undefined;
+
+/** The passes with a memory that has room for parts of so many bytes, and where in it each part begins. */
+function reserve(parts: readonly number[]): { readonly run: Passes; readonly at: readonly number[] } {
+  let end = 0;
+  const at = parts.map((bytes) => {
+    const begin = end;
+    end += Math.ceil(bytes / 16) * 16;
+    return begin;
+  });
+  compiled ??= new WebAssembly.Module(readFileSync(new URL('./pillow-resample.wasm', import.meta.url)));
+  const run = kept ?? (new WebAssembly.Instance(compiled).exports as unknown as Passes);
+  const lacking = Math.ceil((end - run.memory.buffer.byteLength) / pageBytes);
+  if (lacking > 0) run.memory.grow(lacking);
+  kept = end > mostKept ? undefined : run;
+  return { run, at };
 }

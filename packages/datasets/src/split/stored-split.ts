@@ -13,7 +13,7 @@ import { mapConcurrently } from '../content/concurrency.js';
 import { acquireDecodePool, type DecodePool } from '../decode/decode-pool.js';
 import { emptyBatch, type PackedLayout, packedLayout, unpackInto } from '../decode/packed-example.js';
 import type { DecodePlan, ExamplePart, StoredExample, TargetEncoding } from '../decode/stored-example.js';
-import { checkGeometry, pixelGeometry } from '../preprocess/eval-transform.js';
+import { checkGeometry, pixelGeometry } from '../preprocess/pixel-geometry.js';
 
 /** The stored examples of one split. */
 export interface ExampleStore {
