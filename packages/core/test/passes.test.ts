@@ -27,6 +27,7 @@ import {
 } from '@kora-bench/core/ops';
 import {
   exampleAxes,
+  floatScales,
   lowerComposites,
   makeProgram,
   mergeLinear,
@@ -291,6 +292,18 @@ describe('mergeLinear', () => {
     expect(kinds(makeProgram({ first: first!, second: second! }))).toEqual(
       kinds(makeProgram({ y, other: gelu(hidden) })),
     );
+  });
+});
+
+describe('floatScales', () => {
+  it('moves a factor behind layouts and sums, where fewer elements are multiplied', () => {
+    const x = new GraphBuilder().feed('x', [2, 3, 4]);
+    const given = makeProgram({ y: sum(reshape(mul(x, 0.3), [6, 4]), { axes: [0] }) });
+    const moved = floatScales(given);
+    const multiplied = moved.nodes.filter(({ op }) => op.kind === 'binary');
+    expect(multiplied.map(({ shape }) => shape)).toEqual([[4]]);
+    const got = evaluate(moved);
+    for (const [i, value] of evaluate(given).entries()) expect(got[i]).toBeCloseTo(value, 12);
   });
 });
 

@@ -6,12 +6,13 @@ import { inputsOf, nodeOf, rewriteProgram } from './rewrite.js';
 
 /**
  * Moves a multiplication by a number behind what only rearranges elements, so that it meets the matrix
- * product that can take it along for nothing: op(x·s) → op(x)·s.
+ * product that can take it along for nothing, and behind sums, which leave fewer elements: op(x·s) → op(x)·s.
  */
 export function floatScales(program: Program): Program {
   return rewriteProgram(program, (node, inputs, builder) => {
     const { op } = node;
-    if (op.kind !== 'reshape' && op.kind !== 'transpose') return undefined;
+    const rearranges = op.kind === 'reshape' || op.kind === 'transpose';
+    if (!rearranges && !(op.kind === 'reduce' && op.fn === 'sum')) return undefined;
     const found = scaledBy(inputs[0]!);
     return found === undefined ? undefined : mul(builder.emit(op, [found.tensor]), found.scale);
   });
