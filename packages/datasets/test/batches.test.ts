@@ -56,6 +56,19 @@ async function collect(order: number[], batchSize: number, options: Partial<Batc
   return found;
 }
 
+test('a batch keeps its images while the next ones are made', async () => {
+  const order = Array.from({ length: 12 }, (_, i) => i);
+  const options = { batchSize: 2, preprocessing: preprocessing(imageSide) };
+  const seen = new Set<ArrayBufferLike>();
+  for await (const { images } of batches(split(20), memoryReader(), order, options)) {
+    const atFirst = images.slice();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(images).toEqual(atFirst);
+    seen.add(images.buffer);
+  }
+  expect(seen.size).toBeLessThan(6);
+});
+
 test('images are normalised, channel by channel, and come with their labels in order', async () => {
   const mean = [0.1, 0.2, 0.3] as const;
   const std = [0.5, 0.25, 2] as const;

@@ -60,6 +60,36 @@ test('an image of one colour keeps its colour at every size', () => {
   );
 });
 
+test('each row and each column is resized by itself, whatever stands beside it', () => {
+  const side = fc.integer({ min: 1, max: 40 });
+  const interpolation = fc.constantFrom(...interpolations);
+  const seed = fc.integer();
+  fc.assert(
+    fc.property(side, side, side, interpolation, seed, (length, count, to, filter, start) => {
+      const resized = (pixels: Uint8Array, height: number, width: number, imageSize: [number, number]) =>
+        preparePixels(pixels, height, width, {
+          imageSize,
+          interpolation: filter,
+          cropPct: 1,
+          cropMode: 'squash',
+        });
+      const bytes = (n: number) =>
+        Uint8Array.from({ length: n }, (_, i) => Math.imul(start + i, 0x9e3779b1) >>> 24);
+      const rows = bytes(count * length * 3);
+      const wide = resized(rows, count, length, [count, to]);
+      const tall = resized(rows, length, count, [to, count]);
+      const pixelsOf = (image: Uint8Array, width: number, column: number) =>
+        image.filter((_, i) => Math.floor(i / 3) % width === column);
+      for (let i = 0; i < count; i++) {
+        const row = rows.subarray(i * length * 3, (i + 1) * length * 3);
+        expect(wide.subarray(i * to * 3, (i + 1) * to * 3)).toEqual(resized(row, 1, length, [1, to]));
+        const column = pixelsOf(rows, count, i);
+        expect(pixelsOf(tall, count, i)).toEqual(resized(column, length, 1, [to, 1]));
+      }
+    }),
+  );
+});
+
 describe('an image that is not resized', () => {
   const geometry = { imageSize: [4, 2] as const, interpolation: 'bilinear' as const, cropPct: 1 };
   const image = Uint8Array.from({ length: 2 * 5 * 3 }, (_, i) => i + 1);
