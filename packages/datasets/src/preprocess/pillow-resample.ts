@@ -151,6 +151,7 @@ export function resampleRgb(pixels: Uint8Array, { height, width }: ImageExtent, 
   // Pillow 13's choice of the order, which decides how the pass between is rounded and clipped.
   const columnsFirst = resize.height < height && height - resize.height > 2 * (width - resize.width);
   const between = columnsFirst ? region.height * rowBytes : vertical.span * outRowBytes;
+  // The passes read and write a little behind the ends; what they find there counts nothing.
   const slack = rowBytes + outRowBytes + 32;
   const { run, at } = reserve([
     vertical.span * rowBytes + slack,
