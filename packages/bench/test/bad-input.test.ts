@@ -26,7 +26,11 @@ testComplaints({
     /backends\[0\]\.device/,
     /one of cpu, webgpu, cuda/,
   ],
-  'an unknown model': [['--model', 'vit_tinny_patch16_224'], /Did you mean vit_tiny_patch16_224\?/],
+  'an unknown model': [
+    ['--model', 'vit_tinny_patch16_224'],
+    /where: +models\[0\] set by --model/,
+    /Did you mean vit_tiny_patch16_224\?/,
+  ],
   'a repository of the hub that is not downloaded': [
     ['--model', 'facebook/no-such-model'],
     /Run kora-bench data get facebook\/no-such-model/,

@@ -5,12 +5,13 @@ import type { Architecture } from '@kora-bench/core/nn';
 import type { ConfiguredMethod } from '@kora-bench/core/peft';
 import { methodParameters, stagesOf } from '@kora-bench/core/peft';
 import { traceModel } from '@kora-bench/core/training';
+import type { ModelDefinition } from '@kora-bench/models';
 import { resolveModel } from '@kora-bench/models';
 import { withAdapterOptions } from '../adapter-start/open-adapter.js';
 import type { AnalysisDefinition } from '../analyses/analysis.js';
 import { analyses, phaseLookedAt } from '../analyses/index.js';
 import type { ChosenBackend, ChosenMethod } from '../config/configure.js';
-import { configureBackend, configureMethod, distinctLabels } from '../config/configure.js';
+import { configureBackend, configureMethod, distinctLabels, place } from '../config/configure.js';
 import type { RunConfig } from '../config/run-config.js';
 import { nameAndOptions } from '../config/run-config.js';
 import { checkInput, findRegistered, suggestion } from '../input/check-input.js';
@@ -38,6 +39,8 @@ export interface ResolvedConfig {
   readonly phases: readonly ChosenPhase[];
   readonly analyses: readonly ChosenAnalysis[];
   readonly registry: Registry;
+  /** Which flag set which field, for errors. */
+  readonly flags: ReadonlyMap<string, string>;
 }
 
 /**
@@ -80,7 +83,7 @@ export async function resolveConfig(
     configureBackend(registry.backends, entry, `backends[${index}]`, flags),
   );
   const phases = await resolvePhases(resolved, registry, flags);
-  return { config: resolved, methods, backends, phases, analyses: chooseAnalyses(resolved), registry };
+  return { config: resolved, methods, backends, phases, analyses: chooseAnalyses(resolved), registry, flags };
 }
 
 function chooseAnalyses({ analyses: entries, phases }: RunConfig): readonly ChosenAnalysis[] {
@@ -131,10 +134,13 @@ export interface PlannedMethod {
  * @throws MissingDataError | FormatError | CheckpointError | InputError
  */
 export async function checkData(
-  { config, registry, methods, phases, analyses: chosen }: ResolvedConfig,
+  { config, registry, methods, phases, analyses: chosen, flags }: ResolvedConfig,
   context: DataContext,
 ): Promise<readonly PlannedMethod[]> {
-  for (const model of config.models) await checkWeights(model, registry, context);
+  for (const [index, name] of config.models.entries()) {
+    const where = place(`models[${index}]`, flags);
+    await checkWeights(await resolveModel(name, [...registry.models.values()], context, where), context);
+  }
   const datasets = await openDatasets(phases, context);
   const planned: PlannedMethod[] = [];
   for (const name of config.models) {
@@ -184,8 +190,7 @@ function checkMethod(
 }
 
 /** The headers of a folder, or of a repository's files, were read when its name was resolved. */
-async function checkWeights(name: string, registry: Registry, context: DataContext): Promise<void> {
-  const model = await resolveModel(name, [...registry.models.values()], context);
+async function checkWeights(model: ModelDefinition, context: DataContext): Promise<void> {
   if (model.embedded) await model.load(context);
   else await model.check?.(context);
 }

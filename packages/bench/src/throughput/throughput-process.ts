@@ -1,6 +1,7 @@
 import type { PeerDefinition } from '@kora-bench/core/backend';
 import { resolveModel } from '@kora-bench/models';
 import { pytorchPeer } from '@kora-bench/peer-pytorch';
+import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import type { RunConfig } from '../config/run-config.js';
 import type { FailedRecord } from '../records/record-schema.js';
 import { describeFailure } from '../records/record-schema.js';
@@ -55,7 +56,7 @@ async function measure(job: ThroughputJob): Promise<ThroughputMessage> {
     const registry = await loadRegistry(job.plugins);
     const definition = registry.methods.get(job.method)!;
     const engine = registry.backends.get(job.backend)!;
-    const { model } = await resolveModel(job.model, [...registry.models.values()]);
+    const { model } = await resolveModel(job.model, [...registry.models.values()], dataFolders(), '--model');
     const backend = await engine.create(job.device, engine.options.parse(job.backendOptions));
     const spec: ThroughputSpec = {
       backend,

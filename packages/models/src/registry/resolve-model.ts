@@ -19,6 +19,7 @@ import { models } from './models.js';
  *
  * @param definitions what is registered
  * @param context where downloaded weights are; by default where the environment says
+ * @param where the place of the name, for errors
  * @throws InputError for an unknown name, with the valid ones and the nearest
  * @throws MissingDataError | FormatError | CheckpointError as `inspectCheckpointFolder` does
  */
@@ -26,6 +27,7 @@ export async function resolveModel(
   nameOrPath: string,
   definitions: readonly ModelDefinition[] = models,
   context: ModelContext = dataFolders(),
+  where = 'model',
 ): Promise<ModelDefinition> {
   const found = definitions.find(({ name, hubRepo }) => nameOrPath === name || nameOrPath === hubRepo);
   if (found !== undefined) return found;
@@ -37,7 +39,7 @@ export async function resolveModel(
   const names = definitions.map(({ name }) => name);
   const nearest = names.toSorted((a, b) => distance(a, nameOrPath) - distance(b, nameOrPath))[0];
   throw new InputError(`There is no model "${nameOrPath}".`, {
-    where: 'model',
+    where,
     expected: `one of ${names.join(', ')}, a repository on the Hugging Face hub, or the path of a checkpoint's folder`,
     received: nameOrPath,
     fix: isFolder ? `To load the folder, write ./${nameOrPath}.` : `Did you mean ${nearest}?`,

@@ -1,6 +1,7 @@
 import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
 import { countParameters } from '@kora-bench/core/training';
 import { resolveModel } from '@kora-bench/models';
+import { dataFolders } from '@kora-bench/platform-node/data-folders';
 import { classificationTask } from '@kora-bench/tasks';
 import { configureMethod } from '../../config/configure.js';
 import { loadSuite } from '../../config/load-suite.js';
@@ -27,7 +28,7 @@ export async function params({ model: name, classes, method, json }: ParamsOptio
     loadKind('methods', plugins.methods),
     loadKind('models', plugins.models),
   ]);
-  const { model } = await resolveModel(name, [...models.values()]);
+  const { model } = await resolveModel(name, [...models.values()], dataFolders(), '--model');
   const flags = method === undefined ? {} : { method };
   const suite = applyFlags((await loadSuite('default')).config, flags);
   const entries =
