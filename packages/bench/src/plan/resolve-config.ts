@@ -137,14 +137,17 @@ export async function checkData(
   { config, registry, methods, phases, analyses: chosen, flags }: ResolvedConfig,
   context: DataContext,
 ): Promise<readonly PlannedMethod[]> {
+  const models: ModelDefinition[] = [];
   for (const [index, name] of config.models.entries()) {
     const where = place(`models[${index}]`, flags);
-    await checkWeights(await resolveModel(name, [...registry.models.values()], context, where), context);
+    const model = await resolveModel(name, [...registry.models.values()], context, where);
+    await checkWeights(model, context);
+    models.push(model);
   }
   const datasets = await openDatasets(phases, context);
   const planned: PlannedMethod[] = [];
-  for (const name of config.models) {
-    const model = await resolveModel(name, [...registry.models.values()], context);
+  for (const [index, name] of config.models.entries()) {
+    const model = models[index]!;
     checkParameterBudgets(config, methods, model.model);
     for (const method of methods) {
       const settings = {

@@ -11,8 +11,8 @@ import { inputsOf, nodeOf, rewriteProgram } from './rewrite.js';
 export function floatScales(program: Program): Program {
   return rewriteProgram(program, (node, inputs, builder) => {
     const { op } = node;
-    const rearranges = op.kind === 'reshape' || op.kind === 'transpose';
-    if (!rearranges && !(op.kind === 'reduce' && op.fn === 'sum')) return undefined;
+    const isSum = op.kind === 'reduce' && op.fn === 'sum';
+    if (op.kind !== 'reshape' && op.kind !== 'transpose' && !isSum) return undefined;
     const found = scaledBy(inputs[0]!);
     return found === undefined ? undefined : mul(builder.emit(op, [found.tensor]), found.scale);
   });

@@ -153,27 +153,27 @@ export function resampleRgb(pixels: Uint8Array, { height, width }: ImageExtent, 
   const between = columnsFirst ? region.height * rowBytes : vertical.span * outRowBytes;
   // The passes read and write a little behind the ends; what they find there counts nothing.
   const slack = rowBytes + outRowBytes + 32;
-  const { run, at } = reserve([
-    vertical.span * rowBytes + slack,
-    horizontal.table.length,
-    vertical.table.length,
-    between + slack,
-    region.height * outRowBytes + slack,
-  ]);
-  const memory = new Uint8Array(run.memory.buffer);
-  const [source, columns, rows, middle, out] = at as [number, number, number, number, number];
-  memory.set(pixels.subarray(vertical.first * rowBytes, (vertical.first + vertical.span) * rowBytes), source);
-  memory.set(horizontal.table, columns);
-  memory.set(vertical.table, rows);
+  const { passes, at } = reserve({
+    source: vertical.span * rowBytes + slack,
+    horizontal: horizontal.table.length,
+    vertical: vertical.table.length,
+    between: between + slack,
+    out: region.height * outRowBytes + slack,
+  });
+  const memory = new Uint8Array(passes.memory.buffer);
+  const first = vertical.first * rowBytes;
+  memory.set(pixels.subarray(first, first + vertical.span * rowBytes), at.source);
+  memory.set(horizontal.table, at.horizontal);
+  memory.set(vertical.table, at.vertical);
   const left = horizontal.first * 3;
   if (columnsFirst) {
-    run.resampleColumns(source, rowBytes, rows, middle);
-    run.resampleRows(middle + left, width, region.height, columns, out);
+    passes.resampleColumns(at.source, rowBytes, at.vertical, at.between);
+    passes.resampleRows(at.between + left, width, region.height, at.horizontal, at.out);
   } else {
-    run.resampleRows(source + left, width, vertical.span, columns, middle);
-    run.resampleColumns(middle, outRowBytes, rows, out);
+    passes.resampleRows(at.source + left, width, vertical.span, at.horizontal, at.between);
+    passes.resampleColumns(at.between, outRowBytes, at.vertical, at.out);
   }
-  return memory.slice(out, out + region.height * outRowBytes);
+  return memory.slice(at.out, at.out + region.height * outRowBytes);
 }
 
 function nearestRgb(pixels: Uint8Array, { height, width }: ImageExtent, resize: Resize): Uint8Array {
@@ -208,6 +208,22 @@ export function nearestPositions(inSize: number, outSize: number, from: number, 
   return positions;
 }
 
+// What is used of it; TypeScript has its types only together with those of pages.
+declare namespace WebAssembly {
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+  class Instance {
+    constructor(module: Module);
+    readonly exports: Readonly<Record<string, unknown>>;
+  }
+  class Memory {
+    readonly buffer: ArrayBuffer;
+    /** @param pages of 64 KiB */
+    grow(pages: number): number;
+  }
+}
+
 /** What `assembly/pillow-resample.ts` exports. */
 interface Passes {
   readonly memory: WebAssembly.Memory;
@@ -223,17 +239,19 @@ let compiled: WebAssembly.Module | undefined;
 let kept: Passes | undefined;
 
 /** The passes with a memory that has room for parts of so many bytes, and where in it each part begins. */
-function reserve(parts: readonly number[]): { readonly run: Passes; readonly at: readonly number[] } {
+function reserve<Part extends string>(
+  parts: Readonly<Record<Part, number>>,
+): { readonly passes: Passes; readonly at: Readonly<Record<Part, number>> } {
+  const at: Record<Part, number> = { ...parts };
   let end = 0;
-  const at = parts.map((bytes) => {
-    const begin = end;
-    end += Math.ceil(bytes / 16) * 16;
-    return begin;
-  });
+  for (const part of Object.keys(parts) as Part[]) {
+    at[part] = end;
+    end += Math.ceil(parts[part] / 16) * 16;
+  }
   compiled ??= new WebAssembly.Module(readFileSync(new URL('./pillow-resample.wasm', import.meta.url)));
-  const run = kept ?? (new WebAssembly.Instance(compiled).exports as unknown as Passes);
-  const lacking = Math.ceil((end - run.memory.buffer.byteLength) / pageBytes);
-  if (lacking > 0) run.memory.grow(lacking);
-  kept = end > mostKept ? undefined : run;
-  return { run, at };
+  const passes = kept ?? (new WebAssembly.Instance(compiled).exports as unknown as Passes);
+  const lacking = Math.ceil((end - passes.memory.buffer.byteLength) / pageBytes);
+  if (lacking > 0) passes.memory.grow(lacking);
+  kept = end > mostKept ? undefined : passes;
+  return { passes, at };
 }
