@@ -38,13 +38,18 @@ export class OrtBackend implements Backend {
 
   async compile(program: Program, weights: Weights): Promise<Executable> {
     checkWeights(program, weights);
-    const lowered = lowerProgram(program);
-    const threads = this.#device === 'cpu' ? this.#options.threads : undefined;
-    const shared =
-      threads === undefined || !this.#options.replicas ? undefined : shareBatch(lowered, threads);
+    const { threads, replicas } = this.#options;
+    const onCpu = this.#device === 'cpu';
+    const sessions = replicas ? { count: threads, threads: 1 } : { count: 1, threads };
+    const lowered = lowerProgram(program, onCpu ? sessions : undefined);
+    const shared = onCpu && replicas ? shareBatch(lowered, threads) : undefined;
     const runner =
       shared === undefined
-        ? await this.#openSession(arrangeProgram(lowered, threads), weights, this.#options)
+        ? await this.#openSession(
+            arrangeProgram(lowered, onCpu ? threads : undefined),
+            weights,
+            this.#options,
+          )
         : await this.#openReplicas(shared, weights);
     const executable = new OrtExecutable(this.#engine, this.#queue, program, runner);
     this.#executables.push(executable);

@@ -9,7 +9,7 @@ export {
   type Partition,
   partitionFrozenPrefix,
 } from './passes/frozen-prefix.js';
-export { mergeLowRank } from './passes/merge-low-rank.js';
+export { mergeLowRank, type UpdatedProduct } from './passes/merge-low-rank.js';
 export {
   inputsOf,
   lowerComposites,

@@ -1,6 +1,6 @@
 import type { CompositeKind, Program } from '@kora-bench/core/graph';
 import { sizeOf } from '@kora-bench/core/graph';
-import type { BatchSplit } from '@kora-bench/core/passes';
+import type { BatchSplit, UpdatedProduct } from '@kora-bench/core/passes';
 import {
   batchOf,
   cutBatch,
@@ -35,11 +35,39 @@ export interface PreparedProgram {
   readonly split: BatchSplit | undefined;
 }
 
-/** Lowers a program to primitives and native composites, in few passes over memory. */
-export function lowerProgram(given: Program): Program {
-  const merged = mergeLowRank(rewriteProgram(given, simplify));
+/** How many sessions share a batch on the CPU, and the threads that each of them has. */
+export interface Sessions {
+  readonly count: number;
+  readonly threads: number;
+}
+
+/**
+ * Lowers a program to primitives and native composites, in few passes over memory.
+ * @param sessions absent on a GPU
+ */
+export function lowerProgram(given: Program, sessions?: Sessions): Program {
+  const simple = rewriteProgram(given, simplify);
+  const merged = mergeLowRank(simple, sessions && mergingPays(simple, sessions));
   const lowered = lowerComposites(lowerForSpeed(merged), nativeComposites);
   return rewriteProgram(floatScales(lowered), simplify);
+}
+
+/** Making an element of a sum of weights, in what one element of the rows that an update reads and writes costs. */
+const makingCost = 2.5;
+/**
+ * Packing it for one part of the batch, forwards and backwards, in the same unit: onnxruntime packs frozen weights once
+ * and for all.
+ */
+const packingCost = 0.7;
+
+/** Whether a low-rank update is added to the weight, which every session does for itself. */
+function mergingPays(program: Program, sessions: Sessions): (product: UpdatedProduct) => boolean {
+  const batch = batchOf(program) ?? 1;
+  const examples = batch / sessions.count;
+  const { largestBytes } = cutBatch(program, batch, batch);
+  const examplesAtOnce = Math.max(1, Math.floor((sessions.threads * partBytesPerThread) / largestBytes));
+  const making = makingCost + packingCost * Math.max(1, examples / examplesAtOnce);
+  return ({ rows, height, width }) => making * height * width < (rows / sessions.count) * (height + width);
 }
 
 /**

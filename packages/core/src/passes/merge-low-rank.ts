@@ -9,13 +9,23 @@ import type { Tensor } from '../tensor/tensor.js';
 import { inputsOf, nodeOf, rewriteProgram } from './rewrite.js';
 import { scalarConstant } from './scale-factors.js';
 
+/** A matrix product with a low-rank update beside it. */
+export interface UpdatedProduct {
+  /** Rows of the whole batch that are multiplied. */
+  readonly rows: number;
+  /** The sides of the weight. */
+  readonly height: number;
+  readonly width: number;
+}
+
 /**
  * x·W + s·(x·P)·Q → x·(W + s·P·Q): a low-rank update beside a matrix product becomes a sum of weights,
  * made once per run. In a training step this is the merged form of LoRA (Hu et al. 2022, section 4.1),
- * forwards and backwards; the factors' own gradients still see x·P. Taken where there are enough rows
- * for the sum of the weights to be cheaper than the second product.
+ * forwards and backwards; the factors' own gradients still see x·P.
+ * @param pays whether to; by default where there are enough rows for the sum of the weights to be cheaper than the
+ *   second product
  */
-export function mergeLowRank(program: Program): Program {
+export function mergeLowRank(program: Program, pays: (product: UpdatedProduct) => boolean = isLess): Program {
   const uses = countUses(program);
   return rewriteProgram(program, (node, inputs) => {
     if (node.op.kind !== 'binary' || node.op.fn !== 'add') return undefined;
@@ -23,16 +33,24 @@ export function mergeLowRank(program: Program): Program {
       onlyReadHere(program, program.nodes[id]!, uses),
     );
     if (left !== true || right !== true) return undefined;
-    return merge(node, inputs[0]!, inputs[1]!) ?? merge(node, inputs[1]!, inputs[0]!);
+    return merge(node, [inputs[0]!, inputs[1]!], pays) ?? merge(node, [inputs[1]!, inputs[0]!], pays);
   });
 }
 
-function merge(node: GraphNode, base: Tensor, update: Tensor): Tensor | undefined {
+function merge(
+  node: GraphNode,
+  [base, update]: readonly [Tensor, Tensor],
+  pays: (product: UpdatedProduct) => boolean,
+): Tensor | undefined {
   const [main, outer] = [rowProductOf(base), rowProductOf(update)];
   if (main === undefined || outer === undefined || outer.bias !== undefined) return undefined;
   const inner = rowProductOf(outer.rows);
   if (inner === undefined || inner.bias !== undefined || main.scale !== 1) return undefined;
-  if (inner.rows.id !== main.rows.id || !pays(main, inner)) return undefined;
+  if (inner.rows.id !== main.rows.id) return undefined;
+  const [height, width] = [main.weight.shape[0]!, main.weight.shape[1]!];
+  const rank = sizeOf(inner.weight.shape) / inner.rows.shape.at(-1)!;
+  if (rank >= Math.min(height, width)) return undefined;
+  if (!pays({ rows: sizeOf(main.rows.shape) / main.rows.shape.at(-1)!, height, width })) return undefined;
 
   const scale = outer.scale * inner.scale;
   const [p, q] = [inner.weight, outer.weight];
@@ -45,12 +63,9 @@ function merge(node: GraphNode, base: Tensor, update: Tensor): Tensor | undefine
   return reshape(product, node.shape);
 }
 
-/** Work saved on the rows against work done on the weights. */
-function pays(main: RowProduct, inner: RowProduct): boolean {
-  const [height, width] = [main.weight.shape[0]!, main.weight.shape[1]!];
-  const rank = sizeOf(inner.weight.shape) / inner.rows.shape.at(-1)!;
-  const rows = sizeOf(main.rows.shape) / main.rows.shape.at(-1)!;
-  return rank < Math.min(height, width) && rows * (height + width) > 2 * height * width;
+/** Work done on the weights against work saved on the rows. */
+function isLess({ rows, height, width }: UpdatedProduct): boolean {
+  return 2 * height * width < rows * (height + width);
 }
 
 /** Whether nothing else needs `node`, or the product that it rearranges. */
