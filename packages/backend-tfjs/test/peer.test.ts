@@ -22,7 +22,7 @@ function trainedValues(): Map<string, HostTensor> {
 
 const training = (options: unknown) => ({
   model: toyVitConfig,
-  method: { name: 'lora', options },
+  method: { definition: step.method.definition, options },
   weights: step.weights,
   parameters: trainedValues(),
   updates: new Map(),

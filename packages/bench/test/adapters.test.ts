@@ -73,6 +73,11 @@ test.each([
   ['ia3', 'ia3', { targets: ['attn.qkv', 'mlp.fc2'], feedforward: ['mlp.fc2'] }],
   ['vera', 'vera', { rank: 5 }],
   ['oft', 'oft', { blockSize: 4, neumannTerms: 5 }],
+  [
+    'fourierft',
+    'fourierft',
+    { frequencies: 20, scaling: 60, locationSeed: 5, targets: ['attn.qkv', 'mlp.fc1'] },
+  ],
 ])('%s, trained and saved by peft, gives peft’s own logits', async (tag, method, options) => {
   const adapter = read(
     file(`${tag}/adapter_config.json`).toString(),
@@ -102,7 +107,7 @@ const seed = Number(process.env.MUTATIONS_SEED ?? 1);
 // Of validating and of the residuals that PiSSA computes, whatever the file is.
 const allowance = 2 ** 22;
 
-test.each(['lora-patterns', 'lora-biases', 'lora-pissa', 'dora', 'ia3', 'vera', 'oft'])(
+test.each(['lora-patterns', 'lora-biases', 'lora-pissa', 'dora', 'ia3', 'vera', 'oft', 'fourierft'])(
   'a mutated adapter is read as one with finite numbers that fit, or refused with a fix: %s',
   { timeout: 60_000 + 200 * count },
   async (tag) => {

@@ -2,20 +2,27 @@ import { referenceBackend } from '@kora-bench/backend-reference';
 import tfjs from '@kora-bench/backend-tfjs';
 import { measurePeer } from '@kora-bench/bench';
 import type { BackendDefinition, PeerDefinition } from '@kora-bench/core/backend';
+import type { Weights } from '@kora-bench/core/graph';
+import { hostTensor } from '@kora-bench/core/graph';
 import { vitArchitecture } from '@kora-bench/core/nn';
 import type { MethodDefinition } from '@kora-bench/core/peft';
 import lora from '@kora-bench/method-lora';
 import { toyVitConfig } from '@kora-bench/testing/vit-configs';
 import { expect, test } from 'vitest';
 
-async function measure(definition: BackendDefinition<never>, device: string, peer: PeerDefinition) {
+async function measure(
+  definition: BackendDefinition<never>,
+  device: string,
+  peer: PeerDefinition,
+  method = lora as MethodDefinition,
+) {
   const options = definition.options.parse({}) as never;
   const backend = await definition.create(device, options);
   try {
     return await measurePeer(peer, {
       backend,
       device,
-      method: { definition: lora as MethodDefinition, options: lora.options.parse({}) },
+      method: { definition: method, options: method.options.parse({}) },
       label: 'lora',
       model: vitArchitecture({ ...toyVitConfig, numClasses: 0 }),
       classes: 5,
@@ -60,4 +67,26 @@ test('a peer that trains something else is refused, and disposed of', async () =
     received: '1.00000, 1.00000, 1.00000',
   });
   expect(disposed).toBe(true);
+});
+
+test('both sides start where the method’s own `initialize` starts it', async () => {
+  const name = 'blocks.0.attn.qkv.lora_B.weight';
+  let given: number | undefined;
+  const peer: PeerDefinition = {
+    name: 'curious',
+    async create(_device, { parameters }) {
+      given = parameters.get(name)!.data[0];
+      return { step: async () => 1, dispose: async () => {} };
+    },
+  };
+  const ones = (length: number) => new Float32Array(length).fill(1);
+  const method = {
+    ...(lora as MethodDefinition),
+    initialize: async ({ weights }: { readonly weights: Weights }) => {
+      const { shape, data } = weights.get(name)!;
+      return new Map([[name, hostTensor(shape, ones(data.length))]]);
+    },
+  };
+  await expect(measure(referenceBackend as BackendDefinition<never>, 'cpu', peer, method)).rejects.toThrow();
+  expect(given).toBe(1);
 });

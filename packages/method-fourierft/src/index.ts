@@ -1,31 +1,12 @@
-import { InputError } from '@kora-bench/core/errors';
-import type { HostTensor } from '@kora-bench/core/graph';
-import type { Architecture } from '@kora-bench/core/nn';
-import { add, concat, matmul, mul, reshape } from '@kora-bench/core/ops';
+import { add, matmul, mul, reshape } from '@kora-bench/core/ops';
 import type { ParameterSpec } from '@kora-bench/core/peft';
-import { defineMethod, linearTargets, targetLayers } from '@kora-bench/core/peft';
-import { z } from 'zod';
-import { drawFrequencies, frequencyTables } from './frequency-tables.js';
+import { defineMethod } from '@kora-bench/core/peft';
+import { matrixShapes, tableKinds, tableNames, tableShapes, tablesOf } from './frequency-tables.js';
+import type { FourierftOptions } from './options.js';
+import { adaptedLayers, coefficientsName, optionsSchema, scalingOf } from './options.js';
+import { fourierftForm } from './peft-form.js';
 
-const optionsSchema = z.strictObject({
-  /** n, the Fourier coefficients that train in each layer: 1 … out·in. */
-  frequencies: z.int().min(1).default(1000),
-  /**
-   * The factor s on the inverse transform, or `relative`: out·in·√(2/(n·in)), with which coefficients of N(0, 1) make
-   * an update whose elements have the variance 1/in.
-   */
-  scaling: z.union([z.literal('relative'), z.number().positive()]).default('relative'),
-  /** How coefficients start: at zero, or as N(0, 1). */
-  init: z.enum(['zeros', 'normal']).default('zeros'),
-  /** Layers of every block that get an update; `all-linear` is qkv, proj, fc1 and fc2. */
-  targets: linearTargets.default(['attn.q', 'attn.v']),
-});
-
-/** Options of `fourierft`; unknown ones are rejected. */
-export type FourierftOptions = z.infer<typeof optionsSchema>;
-
-/** The name of a layer's coefficients `[n]`, as peft ends it. */
-const spectrum = 'fourierft_spectrum';
+export type { FourierftOptions };
 
 /** FourierFT: every adapted layer's weight is `W + s·Re(ifft2(F))`, where n entries of F train. */
 const fourierft = defineMethod<FourierftOptions>({
@@ -38,78 +19,46 @@ const fourierft = defineMethod<FourierftOptions>({
   startsAtBackbone: ({ init }) => init === 'zeros',
   parameters(model, options) {
     const { frequencies, init } = options;
-    const coefficients = targetLayers(model, options.targets).map(
-      ({ name }): ParameterSpec => ({
-        ...{ name: `${name}.${spectrum}`, shape: [frequencies] },
+    const layers = adaptedLayers(model, options);
+    const coefficients = layers.map(
+      (layer): ParameterSpec => ({
+        ...{ name: coefficientsName(layer), shape: [frequencies] },
         init: init === 'zeros' ? { kind: 'zeros' } : { kind: 'normal', std: 1 },
         update: { weightDecay: 0 },
       }),
     );
-    const tables = shapesOf(model, options).flatMap(([out, into]): ParameterSpec[] => [
-      {
-        name: tableNames(out, into).out,
-        shape: [out, 2 * frequencies],
+    const tables = matrixShapes(layers).flatMap((shape): ParameterSpec[] => {
+      const [names, shapes] = [tableNames(shape), tableShapes(frequencies, shape)];
+      return tableKinds.map((kind) => ({
+        ...{ name: names[kind], shape: shapes[kind] },
         init: { kind: 'zeros' },
         constant: true,
-      },
-      {
-        name: tableNames(out, into).in,
-        shape: [2 * frequencies, into],
-        init: { kind: 'zeros' },
-        constant: true,
-      },
-    ]);
+      }));
+    });
     return [...coefficients, ...tables];
   },
-  initialize({ model, options, seed }) {
-    return new Map(
-      shapesOf(model, options).flatMap(([out, into]): [string, HostTensor][] => {
-        const names = tableNames(out, into);
-        const tables = frequencyTables(drawFrequencies(options.frequencies, [out, into], seed), [out, into]);
-        return [
-          [names.out, tables.out],
-          [names.in, tables.in],
-        ];
-      }),
-    );
-  },
-  attach({ model, options: { frequencies, scaling, targets }, parameter }) {
-    const adapted = new Set(targetLayers(model, targets).map(({ name }) => name));
+  initialize: ({ model, options }) => tablesOf(adaptedLayers(model, options), options),
+  attach({ model, options, parameter }) {
+    const { frequencies } = options;
+    const adapted = new Set(adaptedLayers(model, options).map(({ name }) => name));
     return {
-      weight({ name, outFeatures: out, inFeatures: into }, weight) {
-        if (!adapted.has(name)) return weight;
-        const names = tableNames(out, into);
-        const factor = scaling === 'relative' ? Math.sqrt(2 / (frequencies * into)) : scaling / (out * into);
-        const coefficients = mul(parameter(`${name}.${spectrum}`), factor);
-        const twice = reshape(concat([coefficients, coefficients], 0), [2 * frequencies, 1]);
-        return add(weight, matmul(parameter(names.out), mul(parameter(names.in), twice)));
+      weight(site, weight) {
+        if (!adapted.has(site.name)) return weight;
+        const [out, into] = [site.outFeatures, site.inFeatures];
+        const names = tableNames([out, into]);
+        const coefficients = mul(parameter(coefficientsName(site)), scalingOf(site, options) / (out * into));
+        const waves = mul(parameter(names.waves), reshape(coefficients, [frequencies, 1]));
+        const sums = matmul(parameter(names.rows), waves, { transposeA: true });
+        const [inverse, parts] = [parameter(names.inverse), reshape(sums, [-1, Math.max(out, into)])];
+        const update =
+          out <= into
+            ? matmul(inverse, parts)
+            : matmul(parts, inverse, { transposeA: true, transposeB: true });
+        return add(weight, update);
       },
     };
   },
+  peft: fourierftForm,
 });
-
-function tableNames(out: number, into: number) {
-  return { out: `fourierft.${out}x${into}.out`, in: `fourierft.${out}x${into}.in` };
-}
-
-/** The sizes that the adapted layers have, each once: layers of one size share their frequencies, as in peft. */
-function shapesOf(
-  model: Architecture,
-  { frequencies, targets }: FourierftOptions,
-): [out: number, into: number][] {
-  const shapes = new Map<string, [number, number]>();
-  for (const { name, outFeatures, inFeatures } of targetLayers(model, targets)) {
-    if (frequencies > outFeatures * inFeatures) {
-      throw new InputError(`${frequencies} frequencies are more than the layer ${name} has.`, {
-        where: 'options.frequencies',
-        expected: `at most ${outFeatures * inFeatures}, the elements of ${name} [${outFeatures}, ${inFeatures}]`,
-        received: String(frequencies),
-        fix: 'Lower frequencies, or leave the layer out of the targets.',
-      });
-    }
-    shapes.set(`${outFeatures}x${inFeatures}`, [outFeatures, inFeatures]);
-  }
-  return [...shapes.values()];
-}
 
 export default fourierft;

@@ -186,11 +186,12 @@ export function writeLoraModules(
 
 export const loraForm: PeftForm<LoraOptions> = {
   type: 'LORA',
-  write({ model, options, values, pretrained }) {
+  write({ model, options, values, base, pretrained }) {
     const layers = adaptedLayers(model, options);
     // Adapters that start as PiSSA sit on residual weights, which the folder does not hold. What they have become
     // since their start is an adapter of twice the rank on the weights themselves.
-    const start = options.init === 'pissa' ? startOf(model, options, pretrained) : undefined;
+    const isMoved = options.init === 'pissa' && base === 'checkpoint';
+    const start = isMoved ? startOf(model, options, pretrained) : undefined;
     const content = writeLoraModules({ model, options, values }, loraModules(model, layers, values, start));
     return {
       ...content,

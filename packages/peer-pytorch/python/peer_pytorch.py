@@ -11,12 +11,13 @@ import sys
 import time
 import traceback
 from functools import partial
+from pathlib import Path
 
 import peft
 import safetensors.torch
 import timm
 import torch
-from timm.layers import SwiGLUPacked
+from timm.layers import Attention, SwiGLUPacked
 from timm.models.vision_transformer import VisionTransformer
 
 
@@ -59,46 +60,50 @@ class Peer:
         a, b, out = self.matrices[key]
         return self._seconds(lambda: torch.mm(a, b, out=out), count)
 
-    def load(self, path, model, adapter, trained, optimizer):
+    def load(self, folder, model, adapter, trained, optimizer):
         """Builds the model of a method; `start` gives it its values.
 
-        path: a safetensors file of all values by the suite's names, with `images` [B, 3, H, W] and `labels` [B]
+        folder: has `training.safetensors`, the backbone's and the head's values, `images` [B, 3, H, W] and `labels`
+            [B]; and, where there is an adapter, the two files that peft saves
         model: the suite's description of a ViT
-        adapter: `{"config": name of a class of peft, "arguments": …}`, or None where the model's own weights train
-        trained: names of what trains, with the factors on learning rate and decay, `{name: [rate, decay]}`
+        adapter: `{"separateAttention": whether query, key and value are layers of their own}`, or None where the
+            model's own weights train
+        trained: what trains, by the suite's names: `{name: {"size": numbers, "learningRate": factor, "weightDecay": factor}}`
         optimizer: AdamW's `learningRate`, `beta1`, `beta2`, `eps`, `weightDecay`
         """
-        self.values = safetensors.torch.load_file(path)
-        self.factors = trained
+        self.values = safetensors.torch.load_file(Path(folder, "training.safetensors"))
         self.settings = optimizer
-        vit = vit_of(model, self.values["head.weight"].shape[0])
+        separate = adapter is not None and adapter["separateAttention"]
+        vit = vit_of(model, self.values["head.weight"].shape[0], separate)
+        self.own = {name for name, _ in vit.named_parameters()}
+        self.adapter = None
         if adapter is None:
             for name, parameter in vit.named_parameters():
                 parameter.requires_grad_(name in trained)
         else:
-            config = getattr(peft, adapter["config"])(**adapter["arguments"], modules_to_save=["head"])
-            vit = peft.get_peft_model(vit, config)
+            self.adapter = peft.load_peft_weights(folder, device="cpu")
+            vit = peft.PeftModel.from_pretrained(vit, folder, is_trainable=True)
         self.model = vit.to(self.device).train()
-        self._require_same_names()
+        self._require_values()
+        self.groups = self._groups(trained)
         self.images, self.labels = self.values["images"], self.values["labels"].long()
         if self.device.type == "cuda":
             self.images, self.labels = self.images.pin_memory(), self.labels.pin_memory()
-        return {"trained": sum(parameter.numel() for _, parameter in self._trained())}
+        return {"trained": sum(parameter.numel() for group in self.groups.values() for parameter in group)}
 
     def start(self, compiled=False, tf32=False):
         """All values and the optimiser as they are before the first step."""
         self._allow_tf32(tf32)
         with torch.no_grad():
-            for name, parameter in self._all():
-                parameter.copy_(self._value(name))
-        groups = {}
-        for name, parameter in self._trained():
-            groups.setdefault(tuple(self.factors[self._key(name)]), []).append(parameter)
+            for name, parameter in self._own_parameters():
+                parameter.copy_(self.values[name])
+            if self.adapter is not None:
+                peft.set_peft_model_state_dict(self.model, self.adapter)
         s = self.settings
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": group, "lr": s["learningRate"] * rate, "weight_decay": s["weightDecay"] * decay}
-                for (rate, decay), group in groups.items()
+                for (rate, decay), group in self.groups.items()
             ],
             betas=(s["beta1"], s["beta2"]),
             eps=s["eps"],
@@ -121,36 +126,45 @@ class Peer:
         kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return kilobytes if sys.platform == "darwin" else 1024 * kilobytes
 
-    def _all(self):
-        """Every parameter and shared matrix with the suite's name of it."""
+    def _own_parameters(self):
+        """The parameters of timm's model, without those of an adapter, by timm's names."""
         for name, parameter in self.model.named_parameters():
-            yield _plain_name(name), parameter
-        for name, buffer in self.model.named_buffers():
-            # Every layer of VeRA names the same two matrices.
-            if ".vera_" in name:
-                yield name.split(".")[-2], buffer
+            if (plain := _plain_name(name)) in self.own:
+                yield plain, parameter
 
-    def _trained(self):
-        named = ((_plain_name(name), parameter) for name, parameter in self.model.named_parameters())
-        return [(name, parameter) for name, parameter in named if parameter.requires_grad]
-
-    def _key(self, name):
-        """The suite's name of a parameter; it leaves out the `weight` at the end of some of peft's."""
-        return name if name in self.values else name.removesuffix(".weight")
-
-    def _value(self, name):
-        return self.values[self._key(name)]
-
-    def _require_same_names(self):
-        for name, parameter in self._all():
-            value = self.values.get(self._key(name))
+    def _require_values(self):
+        for name, parameter in self._own_parameters():
+            value = self.values.get(name)
             if value is None:
                 raise ValueError(f"{name} of PyTorch's model is not among the values")
             if value.shape != parameter.shape:
                 raise ValueError(f"{name} is {list(parameter.shape)} here and {list(value.shape)} in the suite")
-        here, there = {self._key(name) for name, _ in self._trained()}, set(self.factors)
+        if self.adapter is not None:
+            surplus = peft.set_peft_model_state_dict(self.model, self.adapter).unexpected_keys
+            if surplus:
+                raise ValueError(f"peft has no place for {', '.join(surplus[:5])}")
+
+    def _groups(self, trained):
+        """What trains, by the factors on its learning rate and its weight decay."""
+        groups, named = {}, set()
+        for name, parameter in self.model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            plain = _plain_name(name)
+            # The suite leaves out the `weight` at the end of some of peft's names.
+            key = plain if plain in trained else plain.removesuffix(".weight")
+            update = trained.get(key, {})
+            named.add(key)
+            factors = (update.get("learningRate", 1), update.get("weightDecay", 1))
+            groups.setdefault(factors, []).append(parameter)
+        here = sum(parameter.numel() for group in groups.values() for parameter in group)
+        there = sum(entry["size"] for entry in trained.values())
         if here != there:
-            raise ValueError(f"one side alone trains {', '.join(sorted(here ^ there)[:5])}")
+            raise ValueError(f"{here} numbers train here and {there} in the suite")
+        lost = [name for name, entry in trained.items() if name not in named and len(entry) > 1]
+        if lost:
+            raise ValueError(f"no parameter here has the name and the learning rate or weight decay of {lost[0]}")
+        return groups
 
     def _step(self):
         images = self.images.to(self.device, non_blocking=True)
@@ -178,8 +192,30 @@ class Peer:
             torch.cuda.synchronize()
 
 
-def vit_of(model, classes):
-    """timm's ViT as the suite describes it: what is not said is as in the plain one."""
+class SeparateAttention(Attention):
+    """timm's attention with query, key and value as layers of their own, as transformers has them."""
+
+    def __init__(self, dim, *args, qkv_bias=False, **settings):
+        super().__init__(dim, *args, qkv_bias=qkv_bias, **settings)
+        del self.qkv
+        self.q, self.k, self.v = (torch.nn.Linear(dim, self.attn_dim, bias=qkv_bias) for _ in range(3))
+
+    def forward(self, x, attn_mask=None, is_causal=False):
+        q, k, v = (
+            layer(x).unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
+            for layer in (self.q, self.k, self.v)
+        )
+        x = torch.nn.functional.scaled_dot_product_attention(
+            self.q_norm(q), self.k_norm(k), v, attn_mask=attn_mask, is_causal=is_causal
+        )
+        return self.proj(x.transpose(1, 2).flatten(2))
+
+
+def vit_of(model, classes, separate=False):
+    """timm's ViT as the suite describes it: what is not said is as in the plain one.
+
+    separate: query, key and value are layers of their own
+    """
     optional = {
         "class_token": "classToken",
         "reg_tokens": "registers",
@@ -198,6 +234,8 @@ def vit_of(model, classes):
         arguments["init_values"] = 1.0
     if model.get("mlp") == "swiglu":
         arguments["mlp_layer"] = SwiGLUPacked
+    if separate:
+        arguments["attn_layer"] = SeparateAttention
     last_norm = model.get("lastNorm", "tokens")
     return VisionTransformer(
         img_size=tuple(model["imageSize"]),

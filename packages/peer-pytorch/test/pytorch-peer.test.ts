@@ -3,18 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PeerTraining } from '@kora-bench/core/backend';
-import { hostTensor } from '@kora-bench/core/graph';
-import { vitWeights } from '@kora-bench/core/nn';
-import { defaultAdamW } from '@kora-bench/core/training';
+import { hostTensor, sizeOf } from '@kora-bench/core/graph';
+import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
+import { defaultAdamW, isTrainable, modelParameters } from '@kora-bench/core/training';
+import adaptformer from '@kora-bench/method-adaptformer';
+import full from '@kora-bench/method-full';
+import ia3 from '@kora-bench/method-ia3';
 import lora from '@kora-bench/method-lora';
 import { pytorchPeer } from '@kora-bench/peer-pytorch';
+import { toyTask } from '@kora-bench/testing/method-questions';
 import { toyVit } from '@kora-bench/testing/vit-configs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 const python = fileURLToPath(new URL('stub-python.mjs', import.meta.url));
-const zeros = (shape: readonly number[]) =>
-  hostTensor(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
-
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'kora-peer-'));
@@ -25,49 +26,67 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-function trainingOf(name: string, options: unknown): PeerTraining {
+/** A method's training with all values at their start, on the toy. */
+function trainingOf<Options>(definition: MethodDefinition<Options>, options: unknown): PeerTraining {
+  const method: ConfiguredMethod = {
+    definition: definition as MethodDefinition,
+    options: definition.options.parse(options),
+  };
+  const parameters = modelParameters(toyVit, method, toyTask);
+  const values = (trains: boolean) =>
+    new Map(
+      parameters
+        .filter((parameter) => isTrainable(parameter, method) === trains)
+        .map((spec) => [spec.name, hostTensor(spec.shape, new Float32Array(sizeOf(spec.shape)))]),
+    );
   return {
     model: toyVit.config,
-    method: { name, options },
-    weights: new Map([...vitWeights(toyVit.config)].map(([weight, shape]) => [weight, zeros(shape)])),
-    parameters: new Map([
-      ['blocks.0.attn.qkv.lora_A.weight', zeros([2, toyVit.width])],
-      ['unused_classifier.lora_A.weight', zeros([2, toyVit.width])],
-      ['head.weight', zeros([3, toyVit.width])],
-      ['head.bias', zeros([3])],
-    ]),
-    updates: new Map([['head.bias', { weightDecay: 0 }]]),
+    method,
+    weights: values(false),
+    parameters: values(true),
+    updates: new Map(parameters.flatMap(({ name, update }) => (update ? [[name, update] as const] : []))),
     optimizer: defaultAdamW,
     learningRate: 0.01,
-    images: zeros([2, 3, ...toyVit.imageSize]),
+    images: hostTensor([2, 3, ...toyVit.imageSize], new Float32Array(6 * sizeOf(toyVit.imageSize))),
     labels: hostTensor([2], new Int32Array(2)),
   };
 }
 
+/** What Python is told of a training. */
+async function askedFor<Options>(definition: MethodDefinition<Options>, options: unknown = {}) {
+  const peer = await pytorchPeer({ python }).create('cpu', trainingOf(definition, options));
+  await peer.dispose();
+  return JSON.parse(readFileSync(join(folder, 'asked.json'), 'utf8'))[0];
+}
+
+const { width, mlpWidth } = toyVit.config;
+
 describe('the PyTorch peer', () => {
-  it('gets the model, the adapter in peft’s words, every value, and what has a rate of its own', async () => {
-    const options = lora.options.parse({ ...lora.presets!['peft'], rank: 2, alpha: 4 });
-    const peer = await pytorchPeer({ python }).create('cpu', trainingOf('lora', options));
+  it('answers with the losses, the memory and the versions of the other side', async () => {
+    const peer = await pytorchPeer({ python }).create('cpu', trainingOf(lora, { rank: 2 }));
     expect(await peer.step()).toBe(1.5);
     expect(await peer.peakMemoryBytes?.()).toBe(123_000_000);
     expect(peer.versions).toEqual({ torch: '2.0' });
     await peer.dispose();
-    const [asked] = JSON.parse(readFileSync(join(folder, 'asked.json'), 'utf8'));
-    expect(asked.model).toMatchObject({ width: toyVit.width, depth: toyVit.config.depth });
-    expect(asked.adapter).toEqual({
-      config: 'LoraConfig',
-      arguments: {
-        r: 2,
-        lora_alpha: 4,
-        use_rslora: false,
-        target_modules: 'blocks\\.\\d+\\.(attn\\.qkv)',
-      },
+  });
+
+  it('gets the model, the adapter as peft saves it, all values, and what has a rate of its own', async () => {
+    const asked = await askedFor(lora, { rank: 2, alpha: 4, targets: ['attn.qkv'], loraPlus: 16 });
+    expect(asked.model).toMatchObject({ width, depth: toyVit.depth });
+    expect(asked.adapter).toEqual({ separateAttention: false });
+    expect(asked.files.config).toMatchObject({
+      peft_type: 'LORA',
+      r: 2,
+      lora_alpha: 4,
+      target_modules: ['attn.qkv'],
+      modules_to_save: ['head'],
     });
-    expect(asked.trained).toEqual({
-      'blocks.0.attn.qkv.lora_A.weight': [1, 1],
-      'head.weight': [1, 1],
-      'head.bias': [1, 0],
+    expect(asked.files.values).toMatchObject({
+      'base_model.model.blocks.0.attn.qkv.lora_A.weight': [2, width],
+      'base_model.model.head.weight': [4, width],
     });
+    expect(asked.trained['blocks.0.attn.qkv.lora_A.weight']).toEqual({ size: 2 * width });
+    expect(asked.trained['blocks.0.attn.qkv.lora_B.weight']).toEqual({ size: 6 * width, learningRate: 16 });
     expect(asked.optimizer).toEqual({
       learningRate: 0.01,
       beta1: 0.9,
@@ -75,28 +94,56 @@ describe('the PyTorch peer', () => {
       eps: 1e-8,
       weightDecay: 0.01,
     });
-    expect(asked.values).toEqual(expect.arrayContaining(['pos_embed', 'head.weight', 'images', 'labels']));
-    expect(existsSync(asked.path)).toBe(false);
+    const names = Object.keys(asked.values);
+    expect(names).toEqual(expect.arrayContaining(['pos_embed', 'head.weight', 'images', 'labels']));
+    expect(names.filter((name) => name.includes('lora'))).toEqual([]);
+    expect(existsSync(asked.folder)).toBe(false);
+  });
+
+  it('has query, key and value as layers of their own where an adapter sits on one of them', async () => {
+    const asked = await askedFor(ia3);
+    expect(asked.adapter).toEqual({ separateAttention: true });
+    expect(asked.files.config).toMatchObject({ peft_type: 'IA3' });
+    expect(asked.files.values).toMatchObject({
+      'base_model.model.blocks.0.attn.k.ia3_l': [width, 1],
+      'base_model.model.blocks.0.mlp.fc2.ia3_l': [1, mlpWidth],
+    });
+    expect(asked.values).toMatchObject({
+      'blocks.1.attn.q.weight': [width, width],
+      'blocks.1.attn.v.bias': [width],
+    });
+    expect(Object.keys(asked.values).filter((name) => name.includes('.qkv.'))).toEqual([]);
+  });
+
+  it('trains biases of those layers where the method trains the fused one’s', async () => {
+    const { trained } = await askedFor(lora, { rank: 2, targets: ['attn.q'], bias: 'all' });
+    expect(trained['blocks.0.attn.k.bias']).toEqual({ size: width, weightDecay: 0 });
+    expect(trained['blocks.0.attn.qkv.bias']).toBeUndefined();
   });
 
   it('adds nothing where the model’s own weights train', async () => {
-    const peer = await pytorchPeer({ python }).create('cpu', trainingOf('full', {}));
-    await peer.dispose();
-    expect(JSON.parse(readFileSync(join(folder, 'asked.json'), 'utf8'))[0].adapter).toBeNull();
+    const asked = await askedFor(full);
+    expect(asked.adapter).toBeNull();
+    expect(asked.files).toBe(false);
+    expect(asked.trained['blocks.0.attn.qkv.weight']).toEqual({ size: 3 * width ** 2 });
+  });
+
+  it('takes PiSSA’s adapter as it trains, on the weights that it starts from', async () => {
+    const asked = await askedFor(lora, { rank: 2, targets: ['attn.proj'], init: 'pissa' });
+    expect(asked.files.config).toMatchObject({ r: 2 });
+  });
+
+  it('leaves out an adapter that no output depends on', async () => {
+    const { trained } = await askedFor(lora, { ...lora.presets!.published!, rank: 2 });
+    expect(Object.keys(trained).filter((name) => name.startsWith('unused'))).toEqual([]);
   });
 
   it.each([
-    ['adaptformer', {}, 'timm and peft have no adaptformer to be measured beside.', 'method'],
-    [
-      'lora',
-      lora.options.parse({ targets: ['attn.q'] }),
-      'peft has no lora with these options',
-      'options.targets',
-    ],
-    ['lora', lora.options.parse({ dropout: 0.1 }), 'peft has no lora with these options', 'options.dropout'],
-  ])('refuses %s %o before Python starts', async (name, options, message, where) => {
-    const created = pytorchPeer({ python: 'no-such-python' }).create('cpu', trainingOf(name, options));
-    await expect(created).rejects.toMatchObject({
+    [adaptformer, {}, 'timm and peft have no adaptformer to be measured beside.', 'method'],
+    [lora, { dropout: 0.1, rank: 2 }, 'PyTorch would drop other inputs', 'method lora'],
+  ] as const)('refuses %o before Python starts', async (definition, options, message, where) => {
+    const training = trainingOf(definition as MethodDefinition, options);
+    await expect(pytorchPeer({ python: 'no-such-python' }).create('cpu', training)).rejects.toMatchObject({
       code: 'INPUT',
       message: expect.stringContaining(message),
       where: expect.stringContaining(where),
@@ -105,13 +152,13 @@ describe('the PyTorch peer', () => {
 
   it('says which package Python lacks, or that there is no Python', async () => {
     vi.stubEnv('STUB_LACKS', 'timm');
-    const lacking = pytorchPeer({ python }).create('cpu', trainingOf('full', {}));
+    const lacking = pytorchPeer({ python }).create('cpu', trainingOf(full, {}));
     await expect(lacking).rejects.toMatchObject({
       code: 'BACKEND',
       received: "ModuleNotFoundError: No module named 'timm' (ended with code 1)",
       fix: expect.stringContaining('-m pip install torch timm peft safetensors'),
     });
-    const missing = pytorchPeer({ python: 'no-such-python' }).create('cpu', trainingOf('full', {}));
+    const missing = pytorchPeer({ python: 'no-such-python' }).create('cpu', trainingOf(full, {}));
     await expect(missing).rejects.toMatchObject({
       code: 'BACKEND',
       received: expect.stringContaining('ENOENT'),
@@ -120,11 +167,11 @@ describe('the PyTorch peer', () => {
 
   it('passes on what PyTorch refuses, and leaves no file behind', async () => {
     vi.stubEnv('STUB_REFUSES', 'ValueError: norm.weight is [8] here and [4] in the suite');
-    const refused = pytorchPeer({ python }).create('cpu', trainingOf('full', {}));
+    const refused = pytorchPeer({ python }).create('cpu', trainingOf(full, {}));
     await expect(refused).rejects.toMatchObject({
       code: 'BACKEND',
       received: 'ValueError: norm.weight is [8] here and [4] in the suite',
     });
-    expect(existsSync(JSON.parse(readFileSync(join(folder, 'asked.json'), 'utf8'))[0].path)).toBe(false);
+    expect(existsSync(JSON.parse(readFileSync(join(folder, 'asked.json'), 'utf8'))[0].folder)).toBe(false);
   });
 });

@@ -1,19 +1,31 @@
 #!/usr/bin/env node
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /*
- * Stands in for Python in the tests: answers as `peer_pytorch.py` does, and writes what it was asked, and the names of the
+ * Stands in for Python in the tests: answers as `peer_pytorch.py` does, and writes what it was asked, and the shapes of the
  * values that it got, to the file that `STUB_ASKED` names. With `STUB_LACKS` it ends as Python does without that package.
  */
+const shapesIn = (path) => {
+  const file = readFileSync(path);
+  const header = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE())));
+  return Object.fromEntries(
+    Object.entries(header).flatMap(([name, { shape }]) => (shape ? [[name, shape]] : [])),
+  );
+};
 const asked = [];
 const answers = {
   describe: () => ({ onGpu: false, device: 'CPU (2 threads)', versions: { torch: '2.0', cuda: null } }),
   use: () => ({}),
-  load({ path, ...rest }) {
-    const file = readFileSync(path);
-    const header = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE())));
-    asked.push({ ...rest, path, values: Object.keys(header).filter((name) => name !== '__metadata__') });
+  load({ folder, ...rest }) {
+    const config = join(folder, 'adapter_config.json');
+    const adapter = existsSync(config) && {
+      config: JSON.parse(readFileSync(config, 'utf8')),
+      values: shapesIn(join(folder, 'adapter_model.safetensors')),
+    };
+    const values = shapesIn(join(folder, 'training.safetensors'));
+    asked.push({ ...rest, folder, files: adapter, values });
     writeFileSync(process.env.STUB_ASKED, JSON.stringify(asked));
     return process.env.STUB_REFUSES ? { error: process.env.STUB_REFUSES } : { trained: 7 };
   },

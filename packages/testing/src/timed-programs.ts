@@ -5,7 +5,7 @@ import { requireSites } from '@kora-bench/core/nn';
 import { add, matmul, narrow } from '@kora-bench/core/ops';
 import { makeProgram } from '@kora-bench/core/passes';
 import type { ConfiguredMethod, MethodDefinition } from '@kora-bench/core/peft';
-import { defineMethod, initialValue, lowRankDelta } from '@kora-bench/core/peft';
+import { defineMethod, initialValue, lowRankDelta, peftPrefix } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
 import type { ParameterLayout } from '@kora-bench/core/training';
 import {
@@ -47,10 +47,25 @@ const lora = defineMethod<{ readonly rank: number }>({
       return add(value, lowRankDelta(input, parameter(`${name}.lora_A`), parameter(`${name}.lora_B`), 1));
     },
   }),
+  peft: {
+    type: 'LORA',
+    write({ model, options: { rank }, values }) {
+      const matrices = requireSites(model, targets).flatMap(({ name }) =>
+        ['lora_A', 'lora_B'].map(
+          (matrix) => [`${peftPrefix}${name}.${matrix}.weight`, values.get(`${name}.${matrix}`)!] as const,
+        ),
+      );
+      return { config: { r: rank, lora_alpha: rank, target_modules: targets }, tensors: new Map(matrices) };
+    },
+    read: () => {
+      throw new Error('adapters of the benches are not read back');
+    },
+  },
 });
 
 /** A training step with all that it needs. */
 export interface TimedStep {
+  readonly method: ConfiguredMethod;
   /** Outputs `loss` [], `gradientNorm` [] and `gradients` [P]; updates the states. */
   readonly program: Program;
   /** The trainable parameters in the flat state `parameters` [P]. */
@@ -134,6 +149,7 @@ export function vitTrainStep(batchSize: number, options: VitStepOptions = {}): T
     Int32Array.from({ length: batchSize }, (_, i) => (i * 7) % classes),
   );
   return {
+    method,
     program,
     layout,
     weights,

@@ -44,11 +44,11 @@ export const peer: PeerDefinition = {
         fix: 'Choose such a model, or leave --peers out.',
       });
     }
-    if (training.method.name !== 'lora' || !options.success || optimizer.kind !== 'adamw') {
+    if (training.method.definition.name !== 'lora' || !options.success || optimizer.kind !== 'adamw') {
       throw new InputError('The peer of tfjs has no such training.', {
         where: 'method',
         expected: 'lora with the targets all-linear, trained with AdamW',
-        received: `${training.method.name} ${JSON.stringify(training.method.options)}`,
+        received: `${training.method.definition.name} ${JSON.stringify(training.method.options)}`,
         fix: 'Measure with --method lora.',
       });
     }

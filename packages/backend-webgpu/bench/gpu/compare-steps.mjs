@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import definition from '@kora-bench/backend-webgpu';
 import { defaultAdamW, splitFlat } from '@kora-bench/core/training';
-import { loadTraining } from '@kora-bench/peer-pytorch';
+import { loadTraining, trainingFiles } from '@kora-bench/peer-pytorch';
 import { vitTrainStep } from '@kora-bench/testing/timed-programs';
 import { firstLosses, largestDifference, tolerance } from '../agreement.mjs';
 import { modelArguments, modelOf } from '../model-arguments.mjs';
@@ -40,8 +40,6 @@ const rank = 8;
 /** AdamW moves every weight by about this much: what LoRA bears wrecks a whole backbone. */
 const learningRates = { lora: 1e-3, full: 1e-5, 'linear-probe': 1e-3 };
 const goals = { lora: 1 };
-/** Of `lora` as this suite's own options, for PyTorch's side. */
-const peftOptions = { rank, alpha: rank, scaling: 'alpha/r', targets: 'all-linear', dropout: 0 };
 const model = modelOf(args);
 const peer = await openPeer(args.python);
 const open = (more) =>
@@ -128,9 +126,9 @@ async function load(method) {
   const { length } = step.layout;
   if (peer === undefined) return { step, trained: length };
   const { images, label } = step.feeds(0);
-  const trained = await loadTraining(peer, {
+  const training = trainingFiles({
     model: model.config,
-    method: { name: method, options: peftOptions },
+    method: step.method,
     weights: step.weights,
     parameters: splitFlat(step.state.parameters, step.layout),
     updates: new Map(step.layout.entries.map(({ name, update = {} }) => [name, update])),
@@ -139,6 +137,7 @@ async function load(method) {
     images,
     labels: label,
   });
+  const trained = await loadTraining(peer, training);
   if (length !== trained)
     throw new Error(`this side trains ${length} numbers, PyTorch ${trained}; expected as many.`);
   return { step, trained };

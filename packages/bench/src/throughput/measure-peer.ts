@@ -81,7 +81,7 @@ function createPeer(
   const part = (trains: boolean) => new Map([...start].filter(([name]) => trained.has(name) === trains));
   return definition.create(device, {
     model: config,
-    method: { name: method.definition.name, options: method.options },
+    method,
     weights: part(false),
     parameters: part(true),
     updates: new Map(layout.entries.flatMap(({ name, update }) => (update ? [[name, update] as const] : []))),

@@ -1,7 +1,8 @@
 import type { Backend } from '@kora-bench/core/backend';
-import type { HostTensor, HostTensors, Program } from '@kora-bench/core/graph';
-import { sizeOf } from '@kora-bench/core/graph';
+import type { HostTensor, HostTensors, Program, Weights } from '@kora-bench/core/graph';
+import { hostTensor, sizeOf } from '@kora-bench/core/graph';
 import type { Architecture } from '@kora-bench/core/nn';
+import { tokenCount } from '@kora-bench/core/nn';
 import type { ConfiguredMethod, NoiseSpec } from '@kora-bench/core/peft';
 import { initialValue, stagesOf } from '@kora-bench/core/peft';
 import { randomStream } from '@kora-bench/core/random';
@@ -15,8 +16,8 @@ import {
   trainsInStage,
 } from '@kora-bench/core/training';
 import { classificationTask } from '@kora-bench/tasks';
-import type { Session } from '@kora-bench/trainer';
-import { exampleWeights, openSession } from '@kora-bench/trainer';
+import type { Session, SiteInputs } from '@kora-bench/trainer';
+import { exampleWeights, openSession, startWeights } from '@kora-bench/trainer';
 
 /** What a speed is measured of. */
 export interface ThroughputSpec {
@@ -39,7 +40,7 @@ export interface TrainingStep {
   readonly program: Program;
   readonly layout: ParameterLayout;
   /** Start values of the backbone and of all that trains, by name. */
-  readonly start: ReadonlyMap<string, HostTensor>;
+  readonly start: Weights;
   /** What the method asks for in every step. */
   readonly noise: readonly NoiseSpec[];
   /** All feeds but the optimiser's and the noise. */
@@ -52,7 +53,6 @@ export async function openTrainingStep(spec: ThroughputSpec): Promise<TrainingSt
   const { backend, method, model, batch } = spec;
   const task: Task = classificationTask(spec.classes);
   const stage = stagesOf(method).at(-1)!;
-  const parameters = modelParameters(model, method, task);
   const { program, layout, noise } = buildTrainProgram({
     model,
     method,
@@ -62,7 +62,7 @@ export async function openTrainingStep(spec: ThroughputSpec): Promise<TrainingSt
     trains: (parameter) => trainsInStage(parameter, method, stage),
     optimizer: defaultAdamW,
   });
-  const start = new Map(parameters.map((parameter) => [parameter.name, startValue(parameter)]));
+  const start = await startValues(spec, task);
   const session = await openSession({
     backend,
     program,
@@ -71,6 +71,30 @@ export async function openTrainingStep(spec: ThroughputSpec): Promise<TrainingSt
     optimizer: defaultAdamW,
   });
   return { program, layout, start, noise, feeds: randomFeeds(model, task, batch), session };
+}
+
+/** The backbone at random; the method and the head as a training with the seed 0 starts them. */
+async function startValues({ model, method }: ThroughputSpec, task: Task): Promise<Weights> {
+  const backbone = modelParameters(model, method, task).filter(({ owner }) => owner === 'backbone');
+  const tensors = new Map(backbone.map((parameter) => [parameter.name, startValue(parameter)]));
+  const context = { model, method, seed: 0 };
+  const { values } = await startWeights(context, { tensors, fingerprint: '' }, task, drawnInputs(model));
+  return values;
+}
+
+/** Stands for what layers read of training images. */
+function drawnInputs(model: Architecture): SiteInputs {
+  return async (names, batches) => {
+    const sites = model.sites.filter(({ name }) => names.includes(name));
+    return new Map(
+      sites.map(({ name, inFeatures }) => {
+        const random = randomStream(0, `throughput/${name}`);
+        const shape = [1, tokenCount(model.tokens), inFeatures];
+        const drawn = () => Float32Array.from({ length: sizeOf(shape) }, () => random.normal());
+        return [name, Array.from({ length: batches }, () => hostTensor(shape, drawn()))];
+      }),
+    );
+  };
 }
 
 /** Any value of a parameter's shape that keeps activations in a usual range. */

@@ -1,4 +1,5 @@
 import type { VitConfig } from '../nn/vit-config.js';
+import type { ConfiguredMethod } from '../peft/method.js';
 import type { UpdateFactors } from '../peft/parameter.js';
 import type { HostTensor, Weights } from '../tensor/host-tensor.js';
 import type { OptimizerConfig } from '../training/optimizer.js';
@@ -21,7 +22,7 @@ export interface PeerDefinition {
 /** What is trained: classification by a linear head, with the mean cross-entropy of a batch as the loss. */
 export interface PeerTraining {
   readonly model: VitConfig;
-  readonly method: { readonly name: string; readonly options: unknown };
+  readonly method: ConfiguredMethod;
   /** Frozen weights by timm's names. */
   readonly weights: Weights;
   /** Start values of all that trains, by name. */

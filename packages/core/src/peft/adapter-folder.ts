@@ -7,7 +7,7 @@ import type { HostTensor, Weights } from '../tensor/host-tensor.js';
 import { adapterConfigFile, parsePeftConfig, unsupportedField } from './adapter-config.js';
 import { AdapterTensors, adapterFile } from './adapter-tensors.js';
 import type { ConfiguredMethod, MethodDefinition } from './method.js';
-import type { PeftConfig, PeftForm } from './peft-form.js';
+import type { PeftConfig, PeftForm, PeftWriteContext } from './peft-form.js';
 import { peftPrefix } from './peft-form.js';
 
 /** The two files of an adapter folder of Hugging Face peft, in memory. */
@@ -28,6 +28,8 @@ export interface AdapterToWrite {
   readonly values: Weights;
   /** The backbone's weights as its checkpoint has them: some forms are made with them. */
   readonly pretrained?: Weights;
+  /** As in {@link PeftWriteContext}; `checkpoint` by default. */
+  readonly base?: PeftWriteContext<unknown>['base'];
   /** How `peft` is told which model the adapter is for; the model's name by default. */
   readonly baseModel?: string;
 }
@@ -41,6 +43,7 @@ export function writePeftAdapter({
   method: { definition, options },
   values,
   pretrained,
+  base = 'checkpoint',
   baseModel = model.name,
 }: AdapterToWrite): PeftAdapter {
   const { peft, name } = definition;
@@ -52,7 +55,7 @@ export function writePeftAdapter({
       fix: 'Merge it into the weights instead, where the method can be merged.',
     });
   }
-  const content = peft.write({ model, options, values, pretrained: lookup(pretrained) });
+  const content = peft.write({ model, options, values, base, pretrained: lookup(pretrained) });
   const head = headOf(model, values);
   const tensors = new Map(content.tensors);
   for (const [own, tensor] of head) tensors.set(peftPrefix + own, tensor);

@@ -14,6 +14,11 @@ export interface PeftWriteContext<Options> {
   readonly options: Options;
   /** The method's own parameters and, where it trains them, weights of the backbone, by this suite's names. */
   readonly values: Weights;
+  /**
+   * Which weights of the backbone it is for: the checkpoint's, onto which peft loads an adapter, or those from which
+   * training starts, where a method changes them before (PiSSA).
+   */
+  readonly base: 'checkpoint' | 'start';
   /** The backbone's weights as its checkpoint has them. @throws InputError where the caller has none */
   pretrained(name: string): HostTensor;
 }
