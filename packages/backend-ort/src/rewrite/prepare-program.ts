@@ -52,12 +52,12 @@ export function lowerProgram(given: Program, sessions?: Sessions): Program {
   return rewriteProgram(floatScales(lowered), simplify);
 }
 
-/** Making an element of a sum of weights, in what one element of the rows that an update reads and writes costs. */
-const makingCost = 2.5;
 /**
- * Packing it for one part of the batch, forwards and backwards, in the same unit: onnxruntime packs frozen weights once
- * and for all.
+ * Making an element of a sum of weights, in what one element of the rows that an update reads and writes costs; both as
+ * measured (`bench/results.md`, low-rank updates).
  */
+const makingCost = 2.5;
+/** Packing it for one part of the batch, forwards and backwards, in the same unit; frozen weights are packed once. */
 const packingCost = 0.7;
 
 /** Whether a low-rank update is added to the weight, which every session does for itself. */

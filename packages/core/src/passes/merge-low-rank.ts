@@ -25,7 +25,10 @@ export interface UpdatedProduct {
  * @param pays whether to; by default where there are enough rows for the sum of the weights to be cheaper than the
  *   second product
  */
-export function mergeLowRank(program: Program, pays: (product: UpdatedProduct) => boolean = isLess): Program {
+export function mergeLowRank(
+  program: Program,
+  pays: (product: UpdatedProduct) => boolean = savesWork,
+): Program {
   const uses = countUses(program);
   return rewriteProgram(program, (node, inputs) => {
     if (node.op.kind !== 'binary' || node.op.fn !== 'add') return undefined;
@@ -64,7 +67,7 @@ function merge(
 }
 
 /** Work done on the weights against work saved on the rows. */
-function isLess({ rows, height, width }: UpdatedProduct): boolean {
+function savesWork({ rows, height, width }: UpdatedProduct): boolean {
   return 2 * height * width < rows * (height + width);
 }
 
