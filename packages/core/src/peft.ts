@@ -22,6 +22,8 @@ export {
   layersInAllBlocks,
   layersOfAdapter,
   patternEntry,
+  requireWholeLayers,
+  targetsOf,
 } from './peft/adapter-layers.js';
 export { type AdapterTensors, adapterFile } from './peft/adapter-tensors.js';
 export { type AttachSpec, attachMethod, type NoiseSpec } from './peft/attach.js';

@@ -15,7 +15,7 @@ export const optionsSchema = z.strictObject({
   scaling: z.union([z.literal('relative'), z.number().positive()]).default('relative'),
   /** How coefficients start: at zero, or as N(0, 1). */
   init: z.enum(['zeros', 'normal']).default('zeros'),
-  /** What the frequencies are drawn from, whatever the seed of a run: peft's `random_loc_seed`, 0 … 2³² − 1. */
+  /** Seed of the frequencies, independent of a run's seed: peft's `random_loc_seed`, 0 … 2³² − 1. */
   locationSeed: z
     .int()
     .min(0)

@@ -8,6 +8,8 @@ import {
   readPeftFields,
   refuseFeatures,
   requireParameter,
+  requireWholeLayers,
+  targetsOf,
 } from '@kora-bench/core/peft';
 import { z } from 'zod';
 import { tablesOf } from './frequency-tables.js';
@@ -32,15 +34,7 @@ export const fourierftForm: PeftForm<FourierftOptions> = {
   type: 'FOURIERFT',
   write({ model, options, values, base }) {
     const layers = adaptedLayers(model, options);
-    const part = layers.find(({ rows }) => rows !== undefined);
-    if (part !== undefined) {
-      throw new InputError('peft cannot transform a part of the fused qkv layer.', {
-        where: 'options.targets',
-        expected: 'attn.qkv, attn.proj, mlp.fc1, mlp.fc2 or all-linear',
-        received: part.kind,
-        fix: 'Merge the method into the weights instead, or train it on attn.qkv.',
-      });
-    }
+    requireWholeLayers(layers, 'transform');
     // peft has one factor for all layers; what is another one's goes into its coefficients.
     const scaling = scalingOf(layers[0]!, options);
     const other = layers.find((layer) => scalingOf(layer, options) !== scaling);
@@ -102,7 +96,7 @@ export const fourierftForm: PeftForm<FourierftOptions> = {
       options: {
         ...{ frequencies, scaling, locationSeed },
         init: 'normal',
-        targets: kinds.length === 4 ? 'all-linear' : [...kinds],
+        targets: targetsOf(kinds),
       },
       values: new Map([...coefficients, ...tablesOf(layers, { frequencies, locationSeed })]),
     };

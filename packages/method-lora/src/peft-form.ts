@@ -17,6 +17,7 @@ import {
   readPeftFields,
   refuseFeatures,
   requireParameter,
+  targetsOf,
 } from '@kora-bench/core/peft';
 import { z } from 'zod';
 import type { LoraOptions } from './options.js';
@@ -120,7 +121,7 @@ export function readLoraLayers(
     rank: fields.r,
     alpha: fields.lora_alpha,
     scaling: fields.use_rslora ? ('alpha/sqrt(r)' as const) : ('alpha/r' as const),
-    targets: kinds.length === 4 ? ('all-linear' as const) : [...kinds],
+    targets: targetsOf(kinds),
     ...(blocks && { blocks: [...blocks] }),
     ...(ranks.length > 0 && { rankPattern: byKind(ranks, layers) }),
     ...(alphas.length > 0 && { alphaPattern: byKind(alphas, layers) }),

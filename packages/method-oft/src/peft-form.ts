@@ -1,4 +1,3 @@
-import { InputError } from '@kora-bench/core/errors';
 import type { HostTensor } from '@kora-bench/core/graph';
 import type { PeftForm } from '@kora-bench/core/peft';
 import {
@@ -7,7 +6,9 @@ import {
   readPeftFields,
   refuseFeatures,
   requireParameter,
+  requireWholeLayers,
   targetLayers,
+  targetsOf,
 } from '@kora-bench/core/peft';
 import { z } from 'zod';
 import type { OftOptions } from './options.js';
@@ -28,15 +29,7 @@ export const oftForm: PeftForm<OftOptions> = {
   type: 'OFT',
   write({ model, options, values }) {
     const layers = targetLayers(model, options.targets);
-    const part = layers.find(({ rows }) => rows !== undefined);
-    if (part !== undefined) {
-      throw new InputError('peft cannot rotate the input of a part of the fused qkv layer.', {
-        where: 'options.targets',
-        expected: 'attn.qkv, attn.proj, mlp.fc1, mlp.fc2 or all-linear',
-        received: part.kind,
-        fix: 'Merge the method into the weights instead, or train it on attn.qkv.',
-      });
-    }
+    requireWholeLayers(layers, 'rotate the input of');
     const tensors = layers.map(({ name, inFeatures }): [string, HostTensor] => {
       const block = blockSizeOf(inFeatures, options.blockSize);
       const shape = [inFeatures / block, (block * (block - 1)) / 2];
@@ -81,7 +74,7 @@ export const oftForm: PeftForm<OftOptions> = {
       options: {
         blockSize: fields.oft_block_size,
         neumannTerms: fields.num_cayley_neumann_terms,
-        targets: kinds.length === 4 ? 'all-linear' : [...kinds],
+        targets: targetsOf(kinds),
       },
       values: new Map(values),
     };

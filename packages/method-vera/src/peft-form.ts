@@ -8,6 +8,7 @@ import {
   refuseFeatures,
   requireParameter,
   targetLayers,
+  targetsOf,
 } from '@kora-bench/core/peft';
 import { z } from 'zod';
 import type { VeraOptions } from './options.js';
@@ -95,7 +96,7 @@ export const veraForm: PeftForm<VeraOptions> = {
         values.set(`${name}.${vector}`, tensors.take(`${peftPrefix}${name}.${vector}`, [length]));
     }
     return {
-      options: { rank: r, dInitial, targets: kinds.length === 4 ? 'all-linear' : [...kinds] },
+      options: { rank: r, dInitial, targets: targetsOf(kinds) },
       values,
     };
   },

@@ -98,7 +98,9 @@ class Peer:
             for name, parameter in self._own_parameters():
                 parameter.copy_(self.values[name])
             if self.adapter is not None:
-                peft.set_peft_model_state_dict(self.model, self.adapter)
+                surplus = peft.set_peft_model_state_dict(self.model, self.adapter).unexpected_keys
+                if surplus:
+                    raise ValueError(f"peft has no place for {', '.join(surplus[:5])}")
         s = self.settings
         self.optimizer = torch.optim.AdamW(
             [
@@ -139,10 +141,6 @@ class Peer:
                 raise ValueError(f"{name} of PyTorch's model is not among the values")
             if value.shape != parameter.shape:
                 raise ValueError(f"{name} is {list(parameter.shape)} here and {list(value.shape)} in the suite")
-        if self.adapter is not None:
-            surplus = peft.set_peft_model_state_dict(self.model, self.adapter).unexpected_keys
-            if surplus:
-                raise ValueError(f"peft has no place for {', '.join(surplus[:5])}")
 
     def _groups(self, trained):
         """What trains, by the factors on its learning rate and its weight decay."""
@@ -160,10 +158,10 @@ class Peer:
         here = sum(parameter.numel() for group in groups.values() for parameter in group)
         there = sum(entry["size"] for entry in trained.values())
         if here != there:
-            raise ValueError(f"{here} numbers train here and {there} in the suite")
+            raise ValueError(f"PyTorch trains {here} numbers and the suite {there}")
         lost = [name for name, entry in trained.items() if name not in named and len(entry) > 1]
         if lost:
-            raise ValueError(f"no parameter here has the name and the learning rate or weight decay of {lost[0]}")
+            raise ValueError(f"PyTorch has no parameter {lost[0]} to give its own learning rate or weight decay to")
         return groups
 
     def _step(self):

@@ -12,7 +12,7 @@ import { writePeftAdapter } from '@kora-bench/core/peft';
 import { writeSafetensors } from '@kora-bench/core/safetensors';
 import type { PytorchProcess } from './python-process.js';
 
-/** A training as PyTorch is given it. */
+/** A training in the form that PyTorch reads. */
 export interface TrainingFiles {
   readonly model: VitConfig;
   /** AdamW's. */
@@ -28,7 +28,7 @@ export interface TrainingFiles {
 }
 
 /**
- * A training in what PyTorch reads.
+ * Converts a training to the form that PyTorch reads.
  * @throws InputError for a method, or options of it, that neither peft nor plain PyTorch has, for a model with two
  *   classifiers, and for another optimiser than AdamW
  */
@@ -69,7 +69,7 @@ function adapterOf(method: PeerTraining['method'], model: Architecture, values: 
   if (peft === undefined) {
     throw new InputError(`timm and peft have no ${name} to be measured beside.`, {
       where: 'method',
-      expected: 'a method with the form of one of peft’s, or one that trains the model’s own weights alone',
+      expected: 'a method with a peft form, or one that trains only the model’s own weights',
       received: name,
       fix: 'Choose such a method with --method, e.g. lora or full, or leave --peers pytorch out.',
     });
@@ -77,7 +77,7 @@ function adapterOf(method: PeerTraining['method'], model: Architecture, values: 
   const adapter = writePeftAdapter({ model, method, values, base: 'start' });
   const dropout = Object.entries(adapter.config).find(([key, share]) => /dropout$/.test(key) && share !== 0);
   if (dropout === undefined) return adapter;
-  throw new InputError('PyTorch would drop other inputs than the suite does.', {
+  throw new InputError('Dropout in PyTorch would drop different inputs.', {
     where: `method ${name}`,
     expected: 'options without dropout',
     received: dropout.join(': '),

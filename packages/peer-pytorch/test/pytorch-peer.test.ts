@@ -52,7 +52,7 @@ function trainingOf<Options>(definition: MethodDefinition<Options>, options: unk
   };
 }
 
-/** What Python is told of a training. */
+/** The request that loads a training in Python. */
 async function askedFor<Options>(definition: MethodDefinition<Options>, options: unknown = {}) {
   const peer = await pytorchPeer({ python }).create('cpu', trainingOf(definition, options));
   await peer.dispose();
@@ -140,7 +140,7 @@ describe('the PyTorch peer', () => {
 
   it.each([
     [adaptformer, {}, 'timm and peft have no adaptformer to be measured beside.', 'method'],
-    [lora, { dropout: 0.1, rank: 2 }, 'PyTorch would drop other inputs', 'method lora'],
+    [lora, { dropout: 0.1, rank: 2 }, 'would drop different inputs', 'method lora'],
   ] as const)('refuses %o before Python starts', async (definition, options, message, where) => {
     const training = trainingOf(definition as MethodDefinition, options);
     await expect(pytorchPeer({ python: 'no-such-python' }).create('cpu', training)).rejects.toMatchObject({

@@ -53,14 +53,14 @@ export function lowerProgram(given: Program, sessions?: Sessions): Program {
 }
 
 /**
- * Making an element of a sum of weights, in what one element of the rows that an update reads and writes costs; both as
- * measured (`bench/results.md`, low-rank updates).
+ * Cost of making one element of a merged weight, relative to one element of the rows that an unmerged update reads and
+ * writes; measured, see `bench/results.md`.
  */
 const makingCost = 2.5;
-/** Packing it for one part of the batch, forwards and backwards, in the same unit; frozen weights are packed once. */
+/** Cost of packing it for one part of the batch, forwards and backwards; frozen weights are packed only once. */
 const packingCost = 0.7;
 
-/** Whether a low-rank update is added to the weight, which every session does for itself. */
+/** Decides whether merging a low-rank update into its weight pays; every session merges for itself. */
 function mergingPays(program: Program, sessions: Sessions): (product: UpdatedProduct) => boolean {
   const batch = batchOf(program) ?? 1;
   const examples = batch / sessions.count;

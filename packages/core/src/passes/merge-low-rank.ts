@@ -11,7 +11,7 @@ import { scalarConstant } from './scale-factors.js';
 
 /** A matrix product with a low-rank update beside it. */
 export interface UpdatedProduct {
-  /** Rows of the whole batch that are multiplied. */
+  /** Rows of the whole batch. */
   readonly rows: number;
   /** The sides of the weight. */
   readonly height: number;
@@ -22,8 +22,8 @@ export interface UpdatedProduct {
  * x·W + s·(x·P)·Q → x·(W + s·P·Q): a low-rank update beside a matrix product becomes a sum of weights,
  * made once per run. In a training step this is the merged form of LoRA (Hu et al. 2022, section 4.1),
  * forwards and backwards; the factors' own gradients still see x·P.
- * @param pays whether to; by default where there are enough rows for the sum of the weights to be cheaper than the
- *   second product
+ * @param pays decides for each product; by default, merging pays if the batch has so many rows that summing the weights
+ *   is cheaper than the second product
  */
 export function mergeLowRank(
   program: Program,

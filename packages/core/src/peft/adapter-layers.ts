@@ -1,13 +1,34 @@
-import { FormatError } from '../errors/kora-error.js';
+import { FormatError, InputError } from '../errors/kora-error.js';
 import type { Architecture } from '../nn/architecture.js';
 import { adapterConfigFile, mergeInPython } from './adapter-config.js';
 import { adapterFile } from './adapter-tensors.js';
 import type { PeftConfig, PeftReadContext } from './peft-form.js';
 import { peftPrefix } from './peft-form.js';
-import type { LinearSite } from './targets.js';
+import type { LinearSite, LinearTargets } from './targets.js';
 import { allLinear } from './targets.js';
 
 type LayerKind = (typeof allLinear)[number];
+
+/** The option `targets` that names these kinds of layers. */
+export function targetsOf(kinds: readonly LayerKind[]): LinearTargets {
+  return kinds.length === allLinear.length ? 'all-linear' : [...kinds];
+}
+
+/**
+ * For methods that peft cannot put on query, key or value alone where timm has them in one layer.
+ * @param action what peft would have to do with such a layer, e.g. `transform`
+ * @throws InputError where one of the layers is a part of the fused qkv layer
+ */
+export function requireWholeLayers(layers: readonly LinearSite[], action: string): void {
+  const part = layers.find(({ rows }) => rows !== undefined);
+  if (part === undefined) return;
+  throw new InputError(`peft cannot ${action} a part of the fused qkv layer.`, {
+    where: 'options.targets',
+    expected: 'attn.qkv, attn.proj, mlp.fc1, mlp.fc2 or all-linear',
+    received: part.kind,
+    fix: 'Merge the method into the weights instead, or train it on attn.qkv.',
+  });
+}
 
 /** A linear layer of a block, as timm has it. */
 export type AdapterLayer = LinearSite & { readonly kind: LayerKind; readonly block: number };
